@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * listenq: the user-space API of AF_LISTENQ sockets.
+ *
+ * socket(AF_LISTENQ, SOCK_STREAM, LISTENQ_PROTO_IPV4 or LISTENQ_PROTO_IPV6)
+ * returns a TCP socket whose listen side is listenq's. Addresses are plain
+ * struct sockaddr_in and struct sockaddr_in6, in network byte order.
+ *
+ * Everything here is append-only: a number is never reused, an enum only
+ * grows at its end, a struct only grows at its end.
+ */
+#ifndef _UAPI_LINUX_LISTENQ_H
+#define _UAPI_LINUX_LISTENQ_H
+
+#include <linux/types.h>
+
+/*
+ * The family number is borrowed from AF_ASH, which no kernel ever
+ * implemented. The module parameter family= changes it.
+ */
+#ifndef AF_LISTENQ
+#define AF_LISTENQ 18
+#define PF_LISTENQ AF_LISTENQ
+#endif
+
+/* The third argument of socket(), as AF_SMC has it. */
+#define LISTENQ_PROTO_IPV4 0 /* sockaddr_in */
+#define LISTENQ_PROTO_IPV6 1 /* sockaddr_in6; dual-stack by IPV6_V6ONLY */
+
+/*
+ * Socket options, getsockopt(2) and setsockopt(2) at this level. Outside the
+ * range of the kernel's own SOL_* numbers (include/linux/socket.h).
+ */
+#define SOL_LISTENQ 0x4c51 /* "LQ" */
+
+/*
+ * Options that are set take an int. They may be set before and after
+ * listen(); -1 means "follow the network namespace's sysctl". Errors: EINVAL
+ * for a value out of range or optlen < sizeof(int), EFAULT, ENOPROTOOPT for
+ * an unknown option, EISCONN on a connected socket.
+ */
+enum {
+	LQ_INFO = 1,		  /* get only: struct listenq_info */
+	LQ_POLICY = 2,		  /* char[LISTENQ_POLICY_NAMSIZ]: a policy's name */
+	LQ_SYN_BACKLOG = 3,	  /* -1, 1..1048576: replaces max_syn_backlog */
+	LQ_ABORT_ON_OVERFLOW = 4, /* -1, 0, 1 */
+	LQ_SYNACK_RETRIES = 5,	  /* -1, 0..255: replaces synack_retries */
+	LQ_SYNCOOKIES = 6,	  /* -1, 0..2: replaces syncookies */
+};
+
+#define LISTENQ_POLICY_NAMSIZ 16
+#define LISTENQ_HIST_BUCKETS 32
+
+/* listenq_info.flags */
+#define LISTENQ_F_BACKLOG_TRUNCATED 1 /* listen() asked for more than it got */
+#define LISTENQ_F_ABORT_ON_OVERFLOW 2 /* abort_on_overflow is in force */
+
+/*
+ * What getsockopt(LQ_INFO) returns, in the manner of TCP_INFO: a shorter
+ * buffer gets the front part, and optlen says how much was written. Before
+ * listen() the queues are empty and the limits 0. All numbers are in host
+ * byte order.
+ */
+struct listenq_info {
+	__u64 id;		    /* of the listener, never reused; 0 before listen() */
+	char policy[LISTENQ_POLICY_NAMSIZ];
+	__u32 flags;		    /* LISTENQ_F_* */
+	__s32 backlog_asked;	    /* the argument of the last listen() */
+	__u32 backlog;		    /* in force, after the clamps */
+	__u32 accept_qlen;	    /* connections waiting for accept() */
+	__u32 accept_limit;	    /* connections the accept queue may hold */
+	__u32 syn_qlen;		    /* half-open requests */
+	__u32 syn_young;	    /* of these: SYN-ACK never retransmitted */
+	__u32 syn_limit;	    /* half-open requests the SYN queue may hold */
+	__u32 syn_buckets;	    /* buckets of its hash table */
+	__u32 max_syn_backlog;	    /* in force */
+	__u32 synack_retries;	    /* in force */
+	__u32 accept_qlen_peak;	    /* since the first listen() */
+	__u32 syn_qlen_peak;	    /* since the first listen() */
+	__u32 pad;
+	__u64 accepted;		    /* connections handed to accept() */
+	__u64 established;	    /* connections put on the accept queue */
+	__u64 drops;		    /* all counters of enum listenq_drop added up */
+};
+
+/*
+ * Why listenq did not go on with a segment, a request or a connection. The
+ * list makes the counters, the tracepoint's names, the netlink attributes and
+ * the words of lqctl: X(NUMBER, NAME, name, "what happened").
+ */
+/* clang-format off */
+#define LISTENQ_DROPS(X) \
+	X(1,  SYN_QUEUE_FULL,    syn_queue_full,    "SYN: the SYN queue is full") \
+	X(2,  ACCEPT_QUEUE_FULL_SYN, accept_queue_full_syn, "SYN: the accept queue is full") \
+	X(3,  SYN_LAST_QUARTER,  syn_last_quarter,  "SYN: the last quarter of max_syn_backlog is for proven peers") \
+	X(4,  ACCEPT_QUEUE_FULL_ACK, accept_queue_full_ack, "ACK: the accept queue is full") \
+	X(5,  ABORT_ON_OVERFLOW, abort_on_overflow, "ACK: the accept queue is full, answered with RST") \
+	X(6,  REQUEST_EXPIRED,   request_expired,   "request: no ACK after the last SYN-ACK") \
+	X(7,  REQUEST_RESET,     request_reset,     "request: the peer sent RST") \
+	X(8,  REQUEST_SYN_IN_WINDOW, request_syn_in_window, "request: a SYN inside the window, answered with RST") \
+	X(9,  ACK_BAD_SEQ,       ack_bad_seq,       "ACK: sequence outside the window") \
+	X(10, ACK_PAWS,          ack_paws,          "ACK: timestamp too old") \
+	X(11, ACK_DEFERRED,      ack_deferred,      "ACK: held back by TCP_DEFER_ACCEPT until data comes") \
+	X(12, ACK_BUSY,          ack_busy,          "ACK: another CPU is building the child") \
+	X(13, CHILD_FAILED,      child_failed,      "ACK: the child socket could not be made") \
+	X(14, NO_MEMORY,         no_memory,         "SYN: no memory for a request") \
+	X(15, NO_ROUTE,          no_route,          "SYN: no route back to the peer") \
+	X(16, LSM,               lsm,               "SYN: refused by a security module") \
+	X(17, SYN_RATE_LIMITED,  syn_rate_limited,  "SYN: a duplicate within tcp_invalid_ratelimit") \
+	X(18, LISTENER_CLOSED,   listener_closed,   "request or connection: the listener closed") \
+	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN")
+/* clang-format on */
+
+enum listenq_drop {
+	LISTENQ_DROP_NONE = 0,
+#define LISTENQ_X(number, NAME, name, text) LISTENQ_DROP_##NAME = number,
+	LISTENQ_DROPS(LISTENQ_X)
+#undef LISTENQ_X
+		__LISTENQ_DROP_MAX
+};
+#define LISTENQ_DROP_MAX (__LISTENQ_DROP_MAX - 1)
+
+/* What went well, beside the drops: X(NUMBER, NAME, name, "what happened"). */
+/* clang-format off */
+#define LISTENQ_EVENTS(X) \
+	X(1, SYN_RECEIVED,    syn_received,    "SYNs that reached a listener") \
+	X(2, REQUEST_CREATED, request_created, "requests put on a SYN queue") \
+	X(3, SYNACK_SENT,     synack_sent,     "SYN-ACKs sent, retransmissions included") \
+	X(4, SYNACK_RETRANS,  synack_retrans,  "SYN-ACKs sent again by the timer") \
+	X(5, SYN_DUPLICATE,   syn_duplicate,   "SYNs that repeat a request's own") \
+	X(6, ESTABLISHED,     established,     "connections put on an accept queue") \
+	X(7, ACCEPTED,        accepted,        "connections handed to accept()") \
+	X(8, COOKIE_SENT,     cookie_sent,     "SYNs answered with a SYN cookie") \
+	X(9, COOKIE_RECEIVED, cookie_received, "ACKs that brought a good cookie back") \
+	X(10, COOKIE_FAILED,  cookie_failed,   "ACKs without a request that brought no good cookie")
+/* clang-format on */
+
+enum listenq_event {
+	LISTENQ_EVENT_NONE = 0,
+#define LISTENQ_X(number, NAME, name, text) LISTENQ_EVENT_##NAME = number,
+	LISTENQ_EVENTS(LISTENQ_X)
+#undef LISTENQ_X
+		__LISTENQ_EVENT_MAX
+};
+#define LISTENQ_EVENT_MAX (__LISTENQ_EVENT_MAX - 1)
+
+/* --- generic netlink; uapi/listenq.yaml describes it in the kernel's format --- */
+
+#define LISTENQ_GENL_NAME "listenq"
+#define LISTENQ_GENL_VERSION 1
+
+/*
+ * LISTENQ_CMD_LISTENER_GET, do: request LISTENQ_A_LISTENER_ID, reply one
+ * message of LISTENQ_A_LISTENER_* attributes. ENOENT: no such listener in this
+ * network namespace. Dump: no attribute, one message per listener.
+ *
+ * LISTENQ_CMD_STATS_GET, do: no attribute, reply one message of
+ * LISTENQ_A_STATS_* attributes: the counters of the whole network namespace.
+ *
+ * Reading needs no privilege; all is of the caller's network namespace.
+ */
+enum {
+	LISTENQ_CMD_UNSPEC = 0,
+	LISTENQ_CMD_LISTENER_GET = 1,
+	LISTENQ_CMD_STATS_GET = 2,
+	__LISTENQ_CMD_MAX
+};
+#define LISTENQ_CMD_MAX (__LISTENQ_CMD_MAX - 1)
+
+enum {
+	LISTENQ_A_LISTENER_UNSPEC = 0,
+	LISTENQ_A_LISTENER_ID = 1,		/* u64: never reused */
+	LISTENQ_A_LISTENER_PAD = 2,		/* alignment of u64 */
+	LISTENQ_A_LISTENER_FAMILY = 3,		/* u16: AF_INET or AF_INET6 */
+	LISTENQ_A_LISTENER_ADDR = 4,		/* binary: 4 or 16 bytes, network order */
+	LISTENQ_A_LISTENER_PORT = 5,		/* u16, host byte order */
+	LISTENQ_A_LISTENER_IFINDEX = 6,		/* u32: SO_BINDTODEVICE; 0 none */
+	LISTENQ_A_LISTENER_INODE = 7,		/* u64: of the socket, as ss -e */
+	LISTENQ_A_LISTENER_UID = 8,		/* u32: owner, in the reader's user ns */
+	LISTENQ_A_LISTENER_POLICY = 9,		/* string */
+	LISTENQ_A_LISTENER_FLAGS = 10,		/* u32: LISTENQ_F_* */
+	LISTENQ_A_LISTENER_BACKLOG_ASKED = 11,	/* s32 */
+	LISTENQ_A_LISTENER_BACKLOG = 12,	/* u32: in force */
+	LISTENQ_A_LISTENER_ACCEPT_QLEN = 13,	/* u32 */
+	LISTENQ_A_LISTENER_ACCEPT_LIMIT = 14,	/* u32 */
+	LISTENQ_A_LISTENER_SYN_QLEN = 15,	/* u32 */
+	LISTENQ_A_LISTENER_SYN_YOUNG = 16,	/* u32 */
+	LISTENQ_A_LISTENER_SYN_LIMIT = 17,	/* u32 */
+	LISTENQ_A_LISTENER_SYN_BUCKETS = 18,	/* u32 */
+	LISTENQ_A_LISTENER_MAX_SYN_BACKLOG = 19, /* u32: in force */
+	LISTENQ_A_LISTENER_SYNACK_RETRIES = 20, /* u32: in force */
+	LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK = 21, /* u32 */
+	LISTENQ_A_LISTENER_SYN_QLEN_PEAK = 22,	/* u32 */
+	LISTENQ_A_LISTENER_DROPS = 23,		/* nest: LISTENQ_DROP_x = u64 */
+	LISTENQ_A_LISTENER_EVENTS = 24,		/* nest: LISTENQ_EVENT_x = u64 */
+	/*
+	 * binary: LISTENQ_HIST_BUCKETS u64. Bucket 0 counts the connections
+	 * that waited less than 1 us for accept(), bucket n > 0 those that
+	 * waited from 2^(n-1) to 2^n - 1 us; the last has no upper end.
+	 */
+	LISTENQ_A_LISTENER_ACCEPT_WAIT = 25,
+	LISTENQ_A_LISTENER_V6ONLY = 26,		/* u8: IPV6_V6ONLY, 0 or 1 */
+	__LISTENQ_A_LISTENER_MAX
+};
+#define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
+
+enum {
+	LISTENQ_A_STATS_UNSPEC = 0,
+	LISTENQ_A_STATS_PAD = 1,
+	LISTENQ_A_STATS_LISTENERS = 2, /* u32: live ones */
+	LISTENQ_A_STATS_DROPS = 3,     /* nest: LISTENQ_DROP_x = u64 */
+	LISTENQ_A_STATS_EVENTS = 4,    /* nest: LISTENQ_EVENT_x = u64 */
+	__LISTENQ_A_STATS_MAX
+};
+#define LISTENQ_A_STATS_MAX (__LISTENQ_A_STATS_MAX - 1)
+
+#endif /* _UAPI_LINUX_LISTENQ_H */
