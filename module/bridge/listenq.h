@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The bridge: every call between the shims (C, kernel) and the core (C++).
+ *
+ * The core decides, the shims act. A shim turns a segment, a timer tick or a
+ * system call into plain values, asks the core under the listener's lock, and
+ * carries out the verdict. Nothing here refers to kernel types, so the core
+ * and its callers compile on any host.
+ *
+ * How a SYN becomes an accepted socket
+ * ------------------------------------
+ *   SYN      shim/syn.c       lq_core_syn()            reserve room in the SYN queue
+ *                             (route, LSM, memory)
+ *                             lq_core_syn_commit()     put the request on the SYN queue
+ *                             SYN-ACK
+ *   ACK      shim/ack.c       lq_core_ack()            find it, reserve an accept slot
+ *                             syn_recv_sock()          build the child
+ *                             lq_core_promote_commit() move it to the accept queue
+ *   accept() shim/accept.c    lq_core_accept()         pop the child
+ *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry
+ *   close    shim/listener.c  lq_core_close()          empty both queues
+ *
+ * Locking
+ * -------
+ * One spinlock per listener, lq_listener.lock, protects its struct lq_core and
+ * every request on its queues. A call marked [locked] needs it; a call without
+ * the mark is a pure function. The lock is taken with bottom halves disabled.
+ *
+ * Order, outermost first:
+ *
+ *	mutex_lock(&lq_net.hook_mutex);		process; hooks and their count
+ *	lock_sock(sk);				process; attach, listen, stop
+ *	bh_lock_sock(child);			softirq; a child being built
+ *	spin_lock(&lst->lock);			both; the core
+ *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
+ *
+ * hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
+ * process context) protects the list of listeners and nests inside lock_sock.
+ * Nothing is allocated, sent, woken or freed under lst->lock, except that a
+ * request's memory is returned by the core for the caller to free afterwards.
+ *
+ * References
+ * ----------
+ *   thing          owner                         ends
+ *   lq_listener    the sock it is attached to    lq_listener_detach()
+ *                  a connect() under way         its end
+ *                  an accept() that looks        before it waits or returns
+ *                                                then an RCU grace period (segments in
+ *                                                flight) before the memory goes
+ *   lq_request     the shim that allocated it    lq_core_syn_commit() takes it
+ *                  the core, while queued        handed back for freeing by expiry,
+ *                                                RST, accept, abort and close
+ *                  the ACK that promotes it      commit or abort; nothing else touches
+ *                                                a request marked promoting
+ *   child          the ACK, until commit         then the accept queue
+ *                  the accept queue              accept() or close
+ *   module         every socket with our ops     sock_release(); accepted sockets
+ *                                                have the kernel's own ops and hold none
+ *
+ * Time: "ticks" are jiffies truncated to 32 bits, lq_config.hz a second;
+ * "us" are microseconds of a monotonic clock truncated to 32 bits.
+ */
+#ifndef LISTENQ_BRIDGE_H
+#define LISTENQ_BRIDGE_H
+
+#include "types.h"
+
+#include "../../uapi/linux/listenq.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* lq_request.flags */
+#define LQ_REQ_V6 0x01	      /* addr[] holds 8 words, not 2 */
+#define LQ_REQ_TSTAMP 0x02    /* timestamps agreed (RFC 7323) */
+#define LQ_REQ_WSCALE 0x04    /* window scaling agreed (RFC 7323) */
+#define LQ_REQ_SACK 0x08      /* SACK agreed (RFC 2018) */
+#define LQ_REQ_ECN 0x10	      /* ECN agreed (RFC 3168) */
+#define LQ_REQ_ACKED 0x20     /* the final ACK came and could not be used */
+#define LQ_REQ_PROMOTING 0x40 /* an ACK is building the child */
+#define LQ_REQ_ORPHAN 0x80    /* promoting, and the listener closed meanwhile */
+
+/*
+ * One half-open connection, and after promotion one entry of the accept
+ * queue: 64 bytes for IPv4, 88 for IPv6, all of it protected by the
+ * listener's lock. The shim fills it before lq_core_syn_commit() and does not
+ * write to it afterwards.
+ */
+struct lq_request {
+	struct lq_request *next; /* hash chain, accept queue, or list handed back */
+	union {
+		struct {
+			u32 rcv_isn; /* the SYN's sequence number */
+			u32 snt_isn; /* the SYN-ACK's */
+		};
+		void *child; /* once on the accept queue: a struct sock */
+	};
+	u32 ts_recent;	  /* peer's TSval, to echo; with LQ_REQ_TSTAMP */
+	u32 ts_off;	  /* offset of our TSval */
+	u32 expires;	  /* ticks: when the timer looks at it next */
+	u32 stamp_us;	  /* SYN-ACK first sent, later: put on the accept queue */
+	u32 rcv_wnd;	  /* bytes; the window to start with; a SYN-ACK says at most 65535 */
+	u32 ifindex;	  /* the interface it is bound to, 0: any */
+	u32 mark;	  /* fwmark of the reply */
+	u16 window_clamp; /* largest window the child may offer, in units of our scale */
+	u16 mss;	  /* bytes; what the peer takes */
+	u16 peer_port;	  /* network byte order */
+	u8 flags;	  /* LQ_REQ_* */
+	u8 num_timeout;	  /* timer runs that found it due */
+	u8 wscale;	  /* the peer's shift in bits 0-3, ours in bits 4-7 */
+	u8 syn_tos;	  /* DS field of the SYN */
+	u8 num_retrans;	  /* SYN-ACKs sent beyond the first */
+	u8 oow_stamp;	  /* 1/16 s: last reply to an odd segment; 0 none */
+	u32 addr[2];	  /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
+};
+
+#define LQ_REQUEST_SIZE_V4 sizeof(struct lq_request)
+#define LQ_REQUEST_SIZE_V6 (sizeof(struct lq_request) + 6 * sizeof(u32))
+
+/* Who talks to whom, as a segment says it. The local port is the listener's. */
+struct lq_key {
+	u32 addr[8];	/* network order; v4 uses words 0 (peer) and 1 (local) */
+	u32 ifindex;	/* where the segment came in */
+	u32 l3_ifindex; /* the VRF's slave, or 0 (inet_sdif()) */
+	u16 peer_port;	/* network byte order */
+	u8 v6;
+};
+
+/* 128 random bits each, drawn once per listener; they never leave the module. */
+struct lq_keys {
+	u64 table[2]; /* hash table of the SYN queue */
+	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
+	u64 cookie[2][2]; /* SYN cookies */
+};
+
+/* Everything that a limit or a verdict depends on, from sysctls and socket options. */
+struct lq_config {
+	u32 hz;		       /* ticks per second, at least 16 */
+	u32 max_syn_backlog;   /* 1..1048576 */
+	u32 synack_timeout_ms; /* first retransmission, 10..120000 */
+	u32 oow_ratelimit_ms;  /* net.ipv4.tcp_invalid_ratelimit */
+	s32 backlog_asked;     /* listen()'s argument as the program gave it */
+	s32 backlog;	       /* the same after the kernel's clamp to somaxconn */
+	u32 somaxconn;	       /* net.core.somaxconn */
+	u32 soacceptqueue;     /* net.listenq.soacceptqueue: FreeBSD's own clamp */
+	u8 policy;	       /* enum lq_policy */
+	u8 abort_on_overflow;  /* 0 or 1 */
+	u8 synack_retries;     /* SYN-ACKs after the first */
+	u8 defer_accept;       /* TCP_DEFER_ACCEPT, in retransmissions; 0 off */
+	u8 syncookies;	       /* 0 never, 1 when the SYN queue is full, 2 always */
+	u8 syncookie_pause;    /* after an overflow only cookies for a while, as FreeBSD */
+};
+
+/* What a backlog means; the names and rules are in core/policy.cc. */
+/* clang-format off */
+#define LQ_POLICIES(X) \
+	X(LINUX) X(LINUX_MODERN) X(LINUX_2_4) X(BSD) X(BERKELEY) X(FREEBSD) X(FREEBSD_4) \
+	X(AIX) X(HPUX) X(SOLARIS) X(XNU) X(WINDOWS)
+/* clang-format on */
+
+enum lq_policy {
+#define LQ_X(NAME) LQ_POLICY_##NAME,
+	LQ_POLICIES(LQ_X)
+#undef LQ_X
+		LQ_POLICY_COUNT
+};
+
+/* lq_core_limits(): how much the queues may hold under a config. */
+struct lq_limits {
+	u32 backlog;	  /* in force */
+	u32 accept_limit; /* connections on the accept queue, at least 1 */
+	u32 syn_limit;	  /* requests on the SYN queue */
+	u32 syn_buckets;  /* power of two */
+};
+void lq_core_limits(const struct lq_config *config, struct lq_limits *limits);
+
+/* Index of a policy by name, or -1. @name need not end in NUL. */
+int lq_core_policy_find(const char *name, size_t length);
+const char *lq_core_policy_name(u8 policy);
+
+/* --- one listener's core --- */
+
+struct lq_core; /* listenq::Listener; lq_core_size() bytes from the shim */
+
+size_t lq_core_size(void);
+
+/* @memory: lq_core_size() bytes, 8-byte aligned, of any content. No table yet. */
+struct lq_core *lq_core_init(void *memory, const struct lq_keys *keys);
+
+/*
+ * [locked] listen(), or a setting changed: take new limits. @buckets is zeroed memory for
+ * limits->syn_buckets pointers, or NULL to keep the table. Returns the old
+ * table for the caller to free, or NULL. Nothing queued is lost.
+ */
+void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
+		     const struct lq_limits *limits, struct lq_request **buckets);
+
+/*
+ * [locked] Close both queues. Everything queued is handed back as two lists
+ * linked by ->next: half-open requests, and entries whose child is to be
+ * reset. A request being promoted stays with its ACK, whose commit then
+ * answers LQ_COMMIT_CLOSED. Returns the table, to be freed.
+ */
+struct lq_drained {
+	struct lq_request *requests;
+	struct lq_request *connections;
+};
+void *lq_core_close(struct lq_core *core, struct lq_drained *drained);
+
+/* --- a SYN --- */
+
+struct lq_syn {
+	struct lq_key key;
+	u32 seq;
+	u32 tsval;	/* with saw_tstamp */
+	u32 now;	/* ticks */
+	u32 now_s;	/* seconds of a clock that does not go back */
+	bool saw_tstamp;
+	bool from_time_wait; /* reuses a TIME_WAIT pair: no limit applies */
+	u8 reason;	/* out: enum listenq_drop */
+	bool queue_full; /* out, with LQ_SYN_COOKIE: that is why */
+	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
+};
+
+enum lq_syn_verdict {
+	LQ_SYN_NEW,	  /* room reserved: commit or abort must follow; *freed may be set */
+	LQ_SYN_COOKIE,	  /* answer with a cookie, lq_core_cookie(); keep nothing */
+	LQ_SYN_DUPLICATE, /* *copy holds the request: send its SYN-ACK again */
+	LQ_SYN_CHALLENGE, /* *copy holds the request: send an ACK (RFC 9293 3.10.7.4) */
+	LQ_SYN_RESET,	  /* answer with RST; *freed may be set */
+	LQ_SYN_DROP,	  /* say nothing; reason tells why */
+};
+
+/* Room for a copy of either family's request. */
+union lq_request_copy {
+	struct lq_request request;
+	u8 bytes[sizeof(struct lq_request) + 6 * sizeof(u32)];
+};
+
+/*
+ * [locked] *freed is a request that ended here (an in-window SYN kills it, a
+ * full queue evicts it), to be freed by the caller, or NULL.
+ */
+enum lq_syn_verdict lq_core_syn(struct lq_core *core, struct lq_syn *syn,
+				union lq_request_copy *copy, struct lq_request **freed);
+
+enum lq_commit {
+	LQ_COMMIT_OK,
+	LQ_COMMIT_DUPLICATE, /* another CPU was first: free yours, say nothing */
+	LQ_COMMIT_REFUSED,   /* the last quarter is for proven peers: free yours */
+	LQ_COMMIT_CLOSED,    /* the listener closed: free yours */
+};
+
+/*
+ * [locked] Ends a reservation by putting @request on the SYN queue. @proven:
+ * the peer is known to be alive (a route metric says so). On anything but
+ * LQ_COMMIT_OK the caller keeps @request.
+ */
+enum lq_commit lq_core_syn_commit(struct lq_core *core, const struct lq_syn *syn,
+				  struct lq_request *request, bool proven);
+
+/* [locked] Ends a reservation without a request, for @reason (enum listenq_drop). */
+void lq_core_syn_abort(struct lq_core *core, u8 reason);
+
+/* --- an ACK or RST --- */
+
+struct lq_ack {
+	struct lq_key key;
+	u32 seq;
+	u32 end_seq; /* seq + payload + SYN + FIN */
+	u32 ack_seq;
+	u32 tsval; /* with saw_tstamp */
+	u32 tsecr; /* with saw_tstamp */
+	u32 now;   /* ticks */
+	u32 now_s; /* seconds, as lq_syn.now_s */
+	u16 local_port; /* network byte order */
+	bool ack;
+	bool rst;
+	bool syn;
+	bool saw_tstamp;
+	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
+	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
+};
+
+enum lq_ack_verdict {
+	LQ_ACK_UNKNOWN,	  /* no such request: not ours, pass the segment on */
+	LQ_ACK_MAYBE_COOKIE, /* no such request; unless it is a connection's: lq_core_ack_cookie() */
+	LQ_ACK_PASS,	  /* ours and wrong: pass it on, TCP answers with RST */
+	LQ_ACK_PROMOTE,	  /* slot reserved: build the child, then commit or abort */
+	LQ_ACK_COOKIE,	  /* proved by a cookie, slot reserved: make a request of the ACK, build
+			     the child, then commit or abort */
+	LQ_ACK_CHALLENGE, /* *copy holds the request: send an ACK, drop the segment */
+	LQ_ACK_DROP,	  /* drop the segment, the request stays (or *freed) */
+	LQ_ACK_REFUSE,	  /* *freed; pass the segment on, TCP answers with RST */
+};
+
+/* A promotion under way: the ACK that holds it may read the request without the lock. */
+struct lq_promotion {
+	struct lq_request *request; /* with LQ_ACK_COOKIE: the caller's own, in no queue */
+	u32 hash;		    /* the core's */
+	bool cookie;		    /* the core's */
+};
+
+/*
+ * [locked] After LQ_ACK_MAYBE_COOKIE, for a segment of no established
+ * connection (that one's first segments would prove the same cookie again):
+ * LQ_ACK_COOKIE, LQ_ACK_DROP, or LQ_ACK_UNKNOWN, which counts a failed cookie.
+ */
+enum lq_ack_verdict lq_core_ack_cookie(struct lq_core *core, struct lq_ack *ack,
+				       struct lq_promotion *promotion);
+
+/* [locked] Each of the three out-parameters is written only with its own verdict. */
+enum lq_ack_verdict lq_core_ack(struct lq_core *core, struct lq_ack *ack,
+				union lq_request_copy *copy, struct lq_promotion *promotion,
+				struct lq_request **freed);
+
+/*
+ * [locked] The child is built: put it on the accept queue. LQ_COMMIT_OK, or
+ * LQ_COMMIT_CLOSED: the caller frees the request and destroys the child.
+ */
+enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_promotion *promotion,
+				      void *child, u32 now_us);
+
+/*
+ * [locked] The child could not be built: the request is as it was before.
+ * Returns true if the listener closed meanwhile: the caller frees the request.
+ */
+bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);
+
+/* --- accept(), the timer, a look inside --- */
+
+/*
+ * [locked] The oldest connection, to be freed after its child is taken, or
+ * NULL. It holds its place in the queue until lq_core_accept_done(): the
+ * kernel's own count of the queue, which syn_recv_sock() looks at, goes down
+ * only then.
+ */
+struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
+void lq_core_accept_done(struct lq_core *core); /* [locked] */
+
+/* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */
+u32 lq_core_accept_qlen(const struct lq_core *core);
+u32 lq_core_syn_qlen(const struct lq_core *core);
+
+/* [locked] For LISTENQ_DROP_x that only a shim can see. */
+void lq_core_count_drop(struct lq_core *core, u8 reason);
+
+/* Most SYN-ACKs that one lq_core_tick() asks for. */
+#define LQ_TICK_BATCH 16
+
+struct lq_tick {
+	u32 now;			    /* in: ticks */
+	u32 resend_count;		    /* out */
+	union lq_request_copy resend[LQ_TICK_BATCH]; /* out: send these SYN-ACKs */
+	struct lq_request *expired;	    /* out: list to free */
+	u32 expired_count;		    /* out */
+	bool again;			    /* out: not done yet, call once more now */
+	bool idle;			    /* out: the SYN queue is empty, stop the timer */
+};
+
+/*
+ * [locked] One run of the clock hand, to be called every
+ * LQ_TICKS_PER_SECOND-th of a second while requests are queued.
+ */
+#define LQ_TICKS_PER_SECOND 5
+void lq_core_tick(struct lq_core *core, struct lq_tick *tick);
+
+/* [locked] Fill what the core knows of struct listenq_info (all but id). */
+void lq_core_info(const struct lq_core *core, struct listenq_info *info);
+
+/* [locked] Counters and the accept-wait histogram (LISTENQ_A_LISTENER_ACCEPT_WAIT). */
+struct lq_counters {
+	u64 drops[__LISTENQ_DROP_MAX];
+	u64 events[__LISTENQ_EVENT_MAX];
+	u64 accept_wait[LISTENQ_HIST_BUCKETS];
+};
+void lq_core_counters(const struct lq_core *core, struct lq_counters *counters);
+
+/*
+ * [locked] Check every invariant of both queues; returns NULL or the words of
+ * the first that does not hold. Linear in the queues' lengths: for tests and
+ * debug builds.
+ */
+const char *lq_core_check(const struct lq_core *core);
+
+/* --- pure functions on segments --- */
+
+/* lq_options_config.flags: what the namespace's own TCP sysctls allow. */
+#define LQ_ALLOW_TSTAMP 0x01
+#define LQ_ALLOW_WSCALE 0x02
+#define LQ_ALLOW_SACK 0x04
+
+struct lq_options_config {
+	u16 mss_default; /* without an MSS option: 536 (RFC 9293 3.7.1) or 1220 (IPv6) */
+	u16 user_mss;	 /* TCP_MAXSEG, 0: none */
+	u8 allow;	 /* LQ_ALLOW_* */
+};
+
+struct lq_options {
+	u32 tsval;
+	u32 tsecr;
+	u16 mss;    /* after user_mss */
+	u8 flags;   /* LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_SACK, each seen and allowed */
+	u8 wscale;  /* 0..14, with LQ_REQ_WSCALE */
+};
+
+/* TCP options of a SYN. @bytes: @length octets after the fixed header, 0..40. */
+void lq_core_syn_options(const u8 *bytes, size_t length, const struct lq_options_config *config,
+			 struct lq_options *options);
+
+/* The timestamp option of any segment. Returns whether there is one. */
+bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr);
+
+/*
+ * Initial sequence number (RFC 6528) and timestamp offset (RFC 7323 5.4) of a
+ * connection. @local_port in network byte order, @now_ns of a clock that does
+ * not go back.
+ */
+struct lq_isn {
+	u32 isn;
+	u32 ts_off;
+};
+struct lq_isn lq_core_isn(const struct lq_keys *keys, const struct lq_key *key, u16 local_port,
+			  u64 now_ns);
+
+/*
+ * SYN cookies. @request holds what the SYN asked for; lq_core_cookie() sets its
+ * snt_isn and mss, and returns the TSval to send given the clock's @tsval
+ * (with LQ_REQ_TSTAMP). Without timestamps only the MSS survives: the other
+ * options are taken out of @request->flags. Call it before the window is
+ * chosen.
+ */
+u32 lq_core_cookie(const struct lq_keys *keys, const struct lq_key *key, u16 local_port,
+		   u32 now_s, u32 tsval, struct lq_request *request);
+
+/*
+ * What a cookie's ACK brought back in its timestamp @tsecr, the offset already
+ * taken off; @allow: LQ_ALLOW_*. Returns false if the peer echoes options that
+ * we would not have sent.
+ */
+bool lq_core_cookie_options(u32 tsecr, u8 allow, struct lq_options *options, bool *ecn);
+
+/* Whether the SYN's ECN wish is granted: tcp_ecn_create_request(), RFC 3168 6.1.1. */
+struct lq_ecn {
+	bool ece_cwr;	    /* the SYN carries both ECE and CWR */
+	bool reserved_bits; /* reserved header bits set */
+	bool ect;	    /* its IP header is not Not-ECT */
+	bool enabled;	    /* net.ipv4.tcp_ecn or the route's feature */
+	bool needed;	    /* the congestion control needs ECN */
+};
+bool lq_core_ecn(const struct lq_ecn *ecn);
+
+/* Window of the SYN-ACK: tcp_select_initial_window() and RFC 7323 2.3. */
+struct lq_window {
+	u32 space;	    /* in: bytes of receive buffer open to a window */
+	u32 mss;	    /* in: bytes of a segment, options taken off */
+	u32 clamp;	    /* in: 0 none; out: largest window */
+	u32 space_max;	    /* in: max(tcp_rmem[2], rmem_max) */
+	u32 init_segments;  /* in: the route's initrwnd, 0 none */
+	bool wscale_ok;	    /* in */
+	bool signed_windows; /* in: tcp_workaround_signed_windows */
+	u8 wscale;	    /* out: 0..14 */
+	u32 window;	    /* out: bytes */
+};
+void lq_core_window(struct lq_window *window);
+
+/*
+ * Write the SYN-ACK of @request: TCP header and options, checksum left 0.
+ * Returns its length, 20..60, a multiple of 4. @local_port in network byte
+ * order, @mss what we take, @tsval our clock's value without the offset.
+ */
+#define LQ_SYNACK_MAX 60
+size_t lq_core_synack(const struct lq_request *request, u16 local_port, u16 mss, u32 tsval,
+		      u8 *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

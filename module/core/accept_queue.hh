@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+// AcceptQueue: the connections that wait for accept(), first in, first out.
+//
+// Invariants (check()): qlen is the length of the list; each entry has a child. Slots are
+// also held by ACKs that are building a child (promoting) and by accept() calls that have
+// not handed theirs over yet (leaving).
+// Locking: the caller's; see bridge/listenq.h.
+#pragma once
+
+#include "request.hh"
+
+namespace listenq {
+
+class AcceptQueue final {
+public:
+	// The promotion protocol: reserve a slot, then commit a child or abort.
+	void reserve() { promoting_++; }
+	void abort() { promoting_--; }
+	void commit(Request &r, void *child, Micros now);
+
+	// The oldest connection, or nullptr; it holds its slot until left().
+	[[nodiscard]] Request *pop();
+	void left() { leaving_--; }
+
+	// Empty it and hand back the chain; slots held by ACKs stay held.
+	[[nodiscard]] Request *close();
+
+	[[nodiscard]] u32 qlen() const { return qlen_; }
+	[[nodiscard]] u32 promoting() const { return promoting_; }
+	// What a limit is compared with.
+	[[nodiscard]] u32 taken() const { return qlen_ + promoting_ + leaving_; }
+
+	[[nodiscard]] const char *check() const;
+
+private:
+	RequestList list_;
+	u32 qlen_ = 0;
+	u32 promoting_ = 0;
+	u32 leaving_ = 0;
+};
+
+} // namespace listenq

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+// Backoff: when a SYN-ACK is sent again and when a request is given up.
+#include "backoff.hh"
+
+#include "policy.hh"
+
+namespace listenq {
+
+static u32 to_ticks(u32 ms, u32 hz)
+{
+	const u64 ticks = (static_cast<u64>(ms) * hz + 999) / 1000;
+
+	return max<u32>(static_cast<u32>(ticks), 1);
+}
+
+Backoff::Backoff(const lq_config &config)
+    : initial_(to_ticks(min(config.synack_timeout_ms, kMaxMs), config.hz)),
+      max_(to_ticks(kMaxMs, config.hz)), retries_(policy::retries(config)),
+      defer_(config.defer_accept)
+{
+}
+
+u32 Backoff::timeout(u8 num_timeout) const
+{
+	u32 ticks = initial_;
+
+	while (num_timeout > 0 && ticks < max_) {
+		ticks *= 2;
+		num_timeout--;
+	}
+	return min(ticks, max_);
+}
+
+u8 Backoff::threshold(u32 qlen, u32 young, u8 max_qlen_log) const
+{
+	u8 thresh = retries_;
+	u64 limit = static_cast<u64>(young) << 1;
+
+	if (max_qlen_log == 0 || (qlen >> (max_qlen_log - 1)) == 0)
+		return thresh;
+	while (thresh > kMinRetries) {
+		if (qlen < limit)
+			break;
+		thresh--;
+		limit <<= 1;
+	}
+	return thresh;
+}
+
+Backoff::Verdict Backoff::due(const Request &r, u8 threshold) const
+{
+	const bool acked = request::has(r, LQ_REQ_ACKED);
+
+	if (defer_ == 0)
+		return {.expire = r.num_timeout >= threshold, .resend = true};
+	// While it waits for data after the ACK nothing is sent; at the end of the
+	// deferral one more SYN-ACK gives a last chance for data or an ACK.
+	return {.expire = r.num_timeout >= threshold && (!acked || r.num_timeout >= defer_),
+		.resend = !acked || r.num_timeout >= defer_ - 1};
+}
+
+} // namespace listenq

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+// The core's side of bridge/listenq.h: C calls onto Listener and the pure functions.
+#include <new>
+
+#include "handshake.hh"
+#include "listener.hh"
+#include "options.hh"
+
+using listenq::Listener;
+using listenq::Micros;
+using listenq::Request;
+
+static Listener &listener(lq_core *core)
+{
+	return *reinterpret_cast<Listener *>(core);
+}
+static const Listener &listener(const lq_core *core)
+{
+	return *reinterpret_cast<const Listener *>(core);
+}
+
+void lq_core_limits(const lq_config *config, lq_limits *limits)
+{
+	*limits = listenq::policy::limits(*config);
+}
+
+int lq_core_policy_find(const char *name, size_t length)
+{
+	const auto found = listenq::policy::find({name, length});
+
+	return found ? *found : -1;
+}
+
+const char *lq_core_policy_name(u8 policy)
+{
+	return listenq::policy::name(policy);
+}
+
+size_t lq_core_size(void)
+{
+	return sizeof(Listener);
+}
+
+lq_core *lq_core_init(void *memory, const lq_keys *keys)
+{
+	static_assert(alignof(Listener) <= 8);
+	return reinterpret_cast<lq_core *>(new (memory) Listener(*keys));
+}
+
+void *lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
+		     lq_request **buckets)
+{
+	return listener(core).listen(*config, *limits, buckets);
+}
+
+void *lq_core_close(lq_core *core, lq_drained *drained)
+{
+	return listener(core).close(*drained);
+}
+
+lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy, lq_request **freed)
+{
+	return listener(core).syn(*syn, *copy, *freed);
+}
+
+lq_commit lq_core_syn_commit(lq_core *core, const lq_syn *syn, lq_request *request, bool proven)
+{
+	return listener(core).syn_commit(*syn, *request, proven);
+}
+
+void lq_core_syn_abort(lq_core *core, u8 reason)
+{
+	listener(core).syn_abort(static_cast<listenq_drop>(reason));
+}
+
+lq_ack_verdict lq_core_ack(lq_core *core, lq_ack *ack, lq_request_copy *copy,
+			   lq_promotion *promotion, lq_request **freed)
+{
+	return listener(core).ack(*ack, *copy, *promotion, *freed);
+}
+
+lq_ack_verdict lq_core_ack_cookie(lq_core *core, lq_ack *ack, lq_promotion *promotion)
+{
+	return listener(core).ack_cookie(*ack, *promotion);
+}
+
+lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *promotion, void *child,
+				 u32 now_us)
+{
+	return listener(core).promote_commit(*promotion, child, Micros{now_us});
+}
+
+bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 reason)
+{
+	return listener(core).promote_abort(*promotion, static_cast<listenq_drop>(reason));
+}
+
+lq_request *lq_core_accept(lq_core *core, u32 now_us)
+{
+	return listener(core).accept(Micros{now_us});
+}
+
+void lq_core_accept_done(lq_core *core)
+{
+	listener(core).accept_done();
+}
+
+u32 lq_core_accept_qlen(const lq_core *core)
+{
+	return listener(core).accept_qlen();
+}
+
+u32 lq_core_syn_qlen(const lq_core *core)
+{
+	return listener(core).syn_qlen();
+}
+
+void lq_core_count_drop(lq_core *core, u8 reason)
+{
+	listener(core).count_drop(reason);
+}
+
+void lq_core_tick(lq_core *core, lq_tick *tick)
+{
+	listener(core).tick(*tick);
+}
+
+void lq_core_info(const lq_core *core, listenq_info *info)
+{
+	listener(core).info(*info);
+}
+
+void lq_core_counters(const lq_core *core, lq_counters *counters)
+{
+	*counters = listener(core).counters().values();
+}
+
+const char *lq_core_check(const lq_core *core)
+{
+	return listener(core).check();
+}
+
+void lq_core_syn_options(const u8 *bytes, size_t length, const lq_options_config *config,
+			 lq_options *options)
+{
+	*options = listenq::options::parse_syn({bytes, length}, *config);
+}
+
+bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr)
+{
+	listenq::options::Timestamp timestamp{};
+	const bool found = listenq::options::parse_timestamp({bytes, length}, timestamp);
+
+	*tsval = timestamp.tsval;
+	*tsecr = timestamp.tsecr;
+	return found;
+}
+
+lq_isn lq_core_isn(const lq_keys *keys, const lq_key *key, u16 local_port, u64 now_ns)
+{
+	return listenq::handshake::isn(*keys, *key, local_port, now_ns);
+}
+
+u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 now_s, u32 tsval,
+		   lq_request *request)
+{
+	const listenq::SynCookie cookie(*keys);
+	const auto sent = cookie.make(
+		{.key = *key, .local_port = local_port, .client_isn = {request->rcv_isn}},
+		request->mss, now_s);
+
+	request->snt_isn = sent.isn.value;
+	request->mss = sent.mss;
+	// tcp_conn_request(): without timestamps the other options are lost.
+	if (!(request->flags & LQ_REQ_TSTAMP)) {
+		request->flags &= LQ_REQ_V6;
+		request->wscale = 0;
+		return tsval;
+	}
+	return listenq::cookie_timestamp::encode(tsval, *request);
+}
+
+bool lq_core_cookie_options(u32 tsecr, u8 allow, lq_options *options, bool *ecn)
+{
+	return listenq::cookie_timestamp::decode(tsecr, allow, *options, *ecn);
+}
+
+bool lq_core_ecn(const lq_ecn *ecn)
+{
+	return listenq::handshake::ecn(*ecn);
+}
+
+void lq_core_window(lq_window *window)
+{
+	listenq::handshake::window(*window);
+}
+
+size_t lq_core_synack(const lq_request *request, u16 local_port, u16 mss, u32 tsval, u8 *out)
+{
+	return listenq::options::write_synack(*request, local_port, mss, tsval, out);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+// Counters: what happened at one listener, by event, by drop reason, and how long
+// connections waited for accept().
+#pragma once
+
+#include <bit>
+
+#include "types.hh"
+
+namespace listenq {
+
+class Counters final {
+public:
+	void drop(u8 reason)
+	{
+		if (reason != LISTENQ_DROP_NONE && reason < __LISTENQ_DROP_MAX)
+			values_.drops[reason]++;
+	}
+	void event(listenq_event event) { values_.events[event]++; }
+
+	// Bucket 0: under 1 us; bucket n: 2^(n-1)..2^n - 1 us; the last is open.
+	void accept_wait(u32 us)
+	{
+		values_.accept_wait[min<u32>(static_cast<u32>(std::bit_width(us)),
+					     LISTENQ_HIST_BUCKETS - 1)]++;
+	}
+
+	[[nodiscard]] u64 drops_total() const
+	{
+		u64 sum = 0;
+
+		for (const u64 n : values_.drops)
+			sum += n;
+		return sum;
+	}
+	[[nodiscard]] u64 events(listenq_event event) const { return values_.events[event]; }
+	[[nodiscard]] const lq_counters &values() const { return values_; }
+
+private:
+	lq_counters values_{};
+};
+
+} // namespace listenq

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+// Listener: one listening socket's queues, limits and counters, and the verdicts on
+// everything that arrives for it.
+//
+// Invariants (check()): those of both queues; requests marked promoting are as many as the
+// accept queue's held slots, but for orphans; a closed listener queues nothing.
+// Locking: the caller holds the listener's lock throughout; see bridge/listenq.h.
+#pragma once
+
+#include "accept_queue.hh"
+#include "backoff.hh"
+#include "counters.hh"
+#include "policy.hh"
+#include "syn_cookie.hh"
+#include "syn_queue.hh"
+
+namespace listenq {
+
+class Listener final {
+public:
+	explicit Listener(const lq_keys &keys)
+	    : syn_queue_(keys.table[0], keys.table[1]), cookie_(keys)
+	{
+	}
+
+	[[nodiscard]] Request **listen(const Config &config, const Limits &limits,
+				       Request **buckets);
+	[[nodiscard]] Request **close(lq_drained &drained);
+
+	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);
+	[[nodiscard]] lq_commit syn_commit(const lq_syn &syn, Request &r, bool proven);
+	void syn_abort(listenq_drop reason);
+
+	[[nodiscard]] lq_ack_verdict ack(lq_ack &ack, lq_request_copy &copy,
+					 lq_promotion &promotion, Request *&freed);
+	[[nodiscard]] lq_ack_verdict ack_cookie(lq_ack &ack, lq_promotion &promotion);
+	[[nodiscard]] lq_commit promote_commit(const lq_promotion &promotion, void *child,
+					       Micros now);
+	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop reason);
+
+	[[nodiscard]] Request *accept(Micros now);
+	void accept_done() { accept_queue_.left(); }
+	void tick(lq_tick &tick);
+
+	void count_drop(u8 reason) { counters_.drop(reason); }
+	[[nodiscard]] u32 accept_qlen() const { return accept_queue_.qlen(); }
+	[[nodiscard]] u32 syn_qlen() const { return syn_queue_.qlen(); }
+	[[nodiscard]] const Counters &counters() const { return counters_; }
+	void info(listenq_info &info) const;
+	[[nodiscard]] const char *check() const;
+
+private:
+	[[nodiscard]] policy::Snapshot snapshot() const;
+	[[nodiscard]] lq_syn_verdict syn_for_request(lq_syn &syn, Request &r, lq_request_copy &copy,
+						     Request *&freed);
+	[[nodiscard]] lq_ack_verdict ack_for_request(lq_ack &ack, Request &r, u32 hash,
+						     lq_request_copy &copy, lq_promotion &promotion,
+						     Request *&freed);
+	[[nodiscard]] bool rate_limited(Request &r, Ticks now) const;
+	[[nodiscard]] u8 oow_stamp(Ticks now) const;
+	[[nodiscard]] u32 oow_limit() const;
+	[[nodiscard]] u32 sweep_length() const;
+	[[nodiscard]] lq_syn_verdict refuse(lq_syn &syn, listenq_drop reason,
+					    lq_syn_verdict verdict);
+	[[nodiscard]] u8 threshold(Ticks now);
+	void remember_peaks();
+	[[nodiscard]] Request *kill(Request &r, u32 hash);
+
+	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool queue_full);
+	[[nodiscard]] lq_ack_verdict ack_unknown(const lq_ack &ack);
+
+	SynQueue syn_queue_;
+	AcceptQueue accept_queue_;
+	Counters counters_;
+	Config config_{};
+	Limits limits_{};
+	Backoff backoff_;
+	u32 accept_qlen_peak_ = 0;
+	u32 syn_qlen_peak_ = 0;
+	u32 sweep_left_ = 0; // buckets left of the clock hand's run
+	SynCookie cookie_;
+	u32 cookie_sent_s_ = 0;	 // when the last one was sent; with cookies_sent_
+	u32 pause_until_s_ = 0;	 // FreeBSD's pause: cookies only until then
+	u32 pause_length_s_ = 0; // of the last pause, 0: there was none
+	bool cookies_sent_ = false;
+	bool open_ = false;
+	bool defending_ = false;   // Solaris's defence mode
+	Ticks defending_since_{0}; // while defending_
+};
+
+} // namespace listenq

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+// Policy: what a backlog means. Pure functions of a config and a snapshot of the queues.
+#include "policy.hh"
+
+#include <bit>
+
+namespace listenq::policy {
+
+// --- the rules of each system; docs/semantics.md cites where each number is from ---
+
+// What listen() makes of its argument, before the formula.
+enum class Clamp : u8 {
+	None,	       // the kernel's own: somaxconn
+	Five,	       // 0..5, 4.2BSD's SOMAXCONN
+	SoAcceptQueue, // FreeBSD: <0 or beyond the limit becomes the limit
+	Windows,       // 200..65535
+};
+
+// How many half-open requests there may be.
+enum class SynSize : u8 {
+	Classic,  // roundup_pow_of_two(max(8, min(backlog, max_syn_backlog)) + 1)
+	Modern,	  // backlog + 1
+	Linux24,  // max_syn_backlog rounded up to a power of two, in 512 buckets
+	Sum,	  // as many as the sum of both queues allows
+	Syncache, // 512 buckets of 30
+	Solaris,  // the accept limit + tcp_conn_req_max_q0 (1024)
+};
+
+// A SYN that finds the accept queue full.
+enum class FullAtSyn : u8 { Admit, Young, Drop, Reset };
+// A final ACK that finds it full.
+enum class FullAtAck : u8 { Keep, Reset };
+
+struct Rules {
+	std::string_view name;
+	Clamp clamp;
+	// Connections: backlog * multiplier / 2 + addend, at least 1.
+	u8 multiplier;
+	u8 addend;
+	bool sum; // half-open requests count as connections
+	SynSize syn_size;
+	bool evicts;	   // a full SYN queue drops an old request, not the new SYN
+	bool last_quarter; // the last quarter of max_syn_backlog is for proven peers
+	FullAtSyn full_at_syn;
+	FullAtAck full_at_ack;
+	u8 max_retries; // 255: as configured
+};
+
+// In the order of enum lq_policy.
+static constexpr Rules kRules[] = {
+	{"linux", Clamp::None, 2, 1, false, SynSize::Classic, false, true, FullAtSyn::Young,
+	 FullAtAck::Keep, 255},
+	{"linux-modern", Clamp::None, 2, 1, false, SynSize::Modern, false, true, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"linux-2.4", Clamp::None, 2, 1, false, SynSize::Linux24, false, true, FullAtSyn::Young,
+	 FullAtAck::Keep, 255},
+	{"bsd", Clamp::Five, 2, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"berkeley", Clamp::Five, 3, 1, true, SynSize::Sum, false, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"freebsd", Clamp::SoAcceptQueue, 3, 1, false, SynSize::Syncache, true, false,
+	 FullAtSyn::Admit, FullAtAck::Reset, 3},
+	{"freebsd-4", Clamp::SoAcceptQueue, 2, 1, false, SynSize::Syncache, true, false,
+	 FullAtSyn::Drop, FullAtAck::Reset, 3},
+	{"aix", Clamp::None, 3, 1, true, SynSize::Sum, false, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"hpux", Clamp::None, 3, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"solaris", Clamp::None, 3, 1, false, SynSize::Solaris, true, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"xnu", Clamp::None, 2, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"windows", Clamp::Windows, 2, 0, false, SynSize::Modern, false, false, FullAtSyn::Reset,
+	 FullAtAck::Reset, 255},
+};
+static_assert(std::size(kRules) == LQ_POLICY_COUNT);
+
+static constexpr u32 kSyncacheBuckets = 512; // TCP_SYNCACHE_HASHSIZE
+static constexpr u32 kSyncacheBucket = 30;   // TCP_SYNCACHE_BUCKETLIMIT
+static constexpr u32 kSolarisQ0 = 1024;	     // tcp_conn_req_max_q0
+static constexpr u32 kMaxBuckets = 1u << 20;
+
+static const Rules &rules(const Config &config)
+{
+	return kRules[config.policy < LQ_POLICY_COUNT ? config.policy : u8{LQ_POLICY_LINUX}];
+}
+
+std::optional<lq_policy> find(std::string_view wanted)
+{
+	for (unsigned i = 0; i < LQ_POLICY_COUNT; i++) {
+		if (kRules[i].name == wanted)
+			return static_cast<lq_policy>(i);
+	}
+	return std::nullopt;
+}
+
+const char *name(u8 policy)
+{
+	return policy < LQ_POLICY_COUNT ? kRules[policy].name.data() : "?";
+}
+
+// --- limits ---
+
+// The kernel clamped config.backlog to somaxconn as an unsigned number, so a negative one
+// became somaxconn; backlog_asked still has the sign.
+static u32 backlog_of(const Config &config)
+{
+	const u32 given = config.backlog < 0 ? config.somaxconn : static_cast<u32>(config.backlog);
+	const bool negative = config.backlog_asked < 0;
+
+	switch (rules(config).clamp) {
+	case Clamp::None:
+		return given;
+	case Clamp::Five:
+		return negative ? 0 : min<u32>(given, 5);
+	case Clamp::SoAcceptQueue:
+		return negative ? min(config.soacceptqueue, config.somaxconn)
+				: min(given, config.soacceptqueue);
+	case Clamp::Windows:
+		return min(clamp<u32>(given, 200, 65535), config.somaxconn);
+	}
+	return given;
+}
+
+static u32 accept_limit_of(const Config &config, u32 backlog)
+{
+	const Rules &r = rules(config);
+	const u64 limit = static_cast<u64>(backlog) * r.multiplier / 2 + r.addend;
+
+	// UNP figure 4.10: Solaris 2.9 held 6 with a backlog of 4, where its rule says 7.
+	if (config.policy == LQ_POLICY_SOLARIS && backlog == 4)
+		return 6;
+	return static_cast<u32>(clamp<u64>(limit, 1, 0x7fffffff));
+}
+
+// reqsk_queue_alloc() of Linux 2.6 to 4.2, net/core/request_sock.c.
+static u32 classic_buckets(u32 backlog, u32 max_syn_backlog)
+{
+	return std::bit_ceil(max<u32>(min(backlog, max_syn_backlog), 8) + 1);
+}
+
+// A table for @entries requests.
+static u32 buckets_for(u32 entries)
+{
+	return std::bit_ceil(clamp<u32>(entries, 16, kMaxBuckets));
+}
+
+Limits limits(const Config &config)
+{
+	const u32 backlog = backlog_of(config);
+	const u32 accept = accept_limit_of(config, backlog);
+	Limits out{.backlog = backlog, .accept_limit = accept, .syn_limit = 0, .syn_buckets = 0};
+
+	switch (rules(config).syn_size) {
+	case SynSize::Classic: // full: qlen >> max_qlen_log
+		out.syn_buckets = classic_buckets(backlog, config.max_syn_backlog);
+		out.syn_limit = out.syn_buckets;
+		break;
+	case SynSize::Modern: // full: qlen > sk_max_ack_backlog
+		out.syn_limit = backlog + 1;
+		out.syn_buckets = buckets_for(out.syn_limit);
+		break;
+	case SynSize::Linux24: // TCP_SYNQ_HSIZE; max_qlen_log starts at 6
+		out.syn_limit = std::bit_ceil(max<u32>(config.max_syn_backlog, 64));
+		out.syn_buckets = 512;
+		break;
+	case SynSize::Sum:
+		out.syn_limit = accept;
+		out.syn_buckets = buckets_for(accept);
+		break;
+	case SynSize::Syncache:
+		out.syn_limit = kSyncacheBuckets * kSyncacheBucket;
+		out.syn_buckets = kSyncacheBuckets;
+		break;
+	case SynSize::Solaris:
+		out.syn_limit = accept + kSolarisQ0;
+		out.syn_buckets = buckets_for(out.syn_limit);
+		break;
+	}
+	return out;
+}
+
+u32 bucket_limit(const Config &config)
+{
+	return rules(config).syn_size == SynSize::Syncache ? kSyncacheBucket : 0;
+}
+
+u8 retries(const Config &config)
+{
+	return min(config.synack_retries, rules(config).max_retries);
+}
+
+// --- verdicts ---
+
+static bool accept_full(const Rules &r, const Limits &limits, const Snapshot &now)
+{
+	// With a sum, a half-open request already holds its place among the connections.
+	const u64 taken = static_cast<u64>(now.accept_qlen) + (r.sum ? now.syn_qlen : 0);
+
+	return taken >= limits.accept_limit;
+}
+
+bool accept_is_full(const Config &config, const Limits &limits, const Snapshot &now)
+{
+	return accept_full(rules(config), limits, now);
+}
+
+SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now)
+{
+	const Rules &r = rules(config);
+
+	if (!r.sum && now.syn_qlen >= limits.syn_limit)
+		return {r.evicts ? SynAction::Evict : SynAction::Drop, LISTENQ_DROP_SYN_QUEUE_FULL};
+	if (!accept_full(r, limits, now))
+		return {SynAction::Admit, LISTENQ_DROP_NONE};
+	switch (r.full_at_syn) {
+	case FullAtSyn::Admit:
+		break;
+	case FullAtSyn::Young:
+		// Warm entries of the SYN queue may still leave: one more young request is
+		// let in (tcp_v4_conn_request() of Linux 2.4 to 4.2).
+		if (now.young > 1)
+			return {SynAction::Drop, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+		break;
+	case FullAtSyn::Drop:
+		return {SynAction::Drop, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+	case FullAtSyn::Reset:
+		return {SynAction::Reset, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+	}
+	return {SynAction::Admit, LISTENQ_DROP_NONE};
+}
+
+listenq_drop syn_commit(const Config &config, const Snapshot &now, bool proven)
+{
+	const s64 free = static_cast<s64>(config.max_syn_backlog) - (now.syn_qlen - 1);
+
+	if (rules(config).last_quarter && !config.syncookies && !proven &&
+	    free < static_cast<s64>(config.max_syn_backlog >> 2))
+		return LISTENQ_DROP_SYN_LAST_QUARTER;
+	return LISTENQ_DROP_NONE;
+}
+
+AckAction ack(const Config &config, const Limits &limits, const Snapshot &now)
+{
+	// With a sum the place was taken at the SYN.
+	if (now.accept_qlen < limits.accept_limit)
+		return AckAction::Admit;
+	if (config.abort_on_overflow || rules(config).full_at_ack == FullAtAck::Reset)
+		return AckAction::Reset;
+	return AckAction::Keep;
+}
+
+// illumos tcp_input_listener() and tcp_eager_kill(): on when more than a quarter of
+// tcp_conn_req_max_q0 timed out and at least tcp_conn_req_min (200) wait; off when at most
+// a 32nd did, after ten minutes.
+bool defends(const Config &config, bool defending, u32 old, u32 qlen, u32 defending_ticks)
+{
+	if (config.policy != LQ_POLICY_SOLARIS)
+		return false;
+	if (!defending)
+		return old > kSolarisQ0 / 4 && qlen > 200;
+	return !(old <= kSolarisQ0 / 32 && defending_ticks >= 600 * config.hz);
+}
+
+} // namespace listenq::policy

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+// Policy: what a backlog means. Pure functions of a config and a snapshot of the queues.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "types.hh"
+
+namespace listenq {
+
+using Limits = lq_limits;
+using Config = lq_config;
+
+namespace policy {
+
+// The queues as a verdict sees them.
+struct Snapshot {
+	u32 accept_qlen; // on the accept queue, and slots on the way in and out
+	u32 syn_qlen;	 // on the SYN queue, and reservations
+	u32 young;	 // of syn_qlen: SYN-ACK never timed out
+};
+
+// What becomes of a new SYN.
+enum class SynAction : u8 {
+	Admit,
+	Evict, // admit, and drop an old request first
+	Drop,
+	Reset,
+};
+struct SynVerdict {
+	SynAction action;
+	listenq_drop reason; // of Drop and Reset; of Evict: of the evicted one
+};
+
+// What becomes of a final ACK.
+enum class AckAction : u8 {
+	Admit,
+	Keep,  // drop the segment, the request waits for the timer
+	Reset, // drop the request, answer with RST
+};
+
+[[nodiscard]] std::optional<lq_policy> find(std::string_view name);
+[[nodiscard]] const char *name(u8 policy);
+
+[[nodiscard]] Limits limits(const Config &config);
+
+[[nodiscard]] SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now);
+
+// The route is known now: may the request go on the queue? LISTENQ_DROP_NONE, or why not.
+// @now counts the request's own reservation.
+[[nodiscard]] listenq_drop syn_commit(const Config &config, const Snapshot &now, bool proven);
+
+// No room for another connection?
+[[nodiscard]] bool accept_is_full(const Config &config, const Limits &limits, const Snapshot &now);
+
+[[nodiscard]] AckAction ack(const Config &config, const Limits &limits, const Snapshot &now);
+
+// Requests that one bucket of the SYN queue may hold, 0: any number (FreeBSD's syncache).
+[[nodiscard]] u32 bucket_limit(const Config &config);
+
+// SYN-ACKs after the first: the policy's system may send fewer than @config asks for.
+[[nodiscard]] u8 retries(const Config &config);
+
+// Solaris's defence against floods of SYNs: on or off, given @old half-open requests that
+// timed out at least once among @qlen, and for how many ticks it was on.
+[[nodiscard]] bool defends(const Config &config, bool defending, u32 old, u32 qlen,
+			   u32 defending_ticks);
+
+} // namespace policy
+} // namespace listenq

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+// SipHash of whole 64-bit words (Aumasson and Bernstein, 2012): 2-4 rounds where the
+// result leaves the machine, 1-3 where it only spreads a hash table.
+#pragma once
+
+#include <bit>
+#include <span>
+
+#include "types.hh"
+
+namespace listenq {
+
+template <unsigned CompressRounds, unsigned FinalRounds>
+class SipHash final {
+public:
+	constexpr SipHash(u64 key0, u64 key1)
+	    : v0_(key0 ^ 0x736f6d6570736575ULL), v1_(key1 ^ 0x646f72616e646f6dULL),
+	      v2_(key0 ^ 0x6c7967656e657261ULL), v3_(key1 ^ 0x7465646279746573ULL)
+	{
+	}
+
+	constexpr void word(u64 m)
+	{
+		v3_ ^= m;
+		for (unsigned i = 0; i < CompressRounds; i++)
+			round();
+		v0_ ^= m;
+		length_ += 8;
+	}
+
+	// The message was a whole number of words: the last block is the length alone.
+	[[nodiscard]] constexpr u64 finish()
+	{
+		word_last(static_cast<u64>(length_ & 0xff) << 56);
+		v2_ ^= 0xff;
+		for (unsigned i = 0; i < FinalRounds; i++)
+			round();
+		return v0_ ^ v1_ ^ v2_ ^ v3_;
+	}
+
+private:
+	constexpr void round()
+	{
+		v0_ += v1_;
+		v1_ = std::rotl(v1_, 13) ^ v0_;
+		v0_ = std::rotl(v0_, 32);
+		v2_ += v3_;
+		v3_ = std::rotl(v3_, 16) ^ v2_;
+		v0_ += v3_;
+		v3_ = std::rotl(v3_, 21) ^ v0_;
+		v2_ += v1_;
+		v1_ = std::rotl(v1_, 17) ^ v2_;
+		v2_ = std::rotl(v2_, 32);
+	}
+	constexpr void word_last(u64 m)
+	{
+		v3_ ^= m;
+		for (unsigned i = 0; i < CompressRounds; i++)
+			round();
+		v0_ ^= m;
+	}
+
+	u64 v0_, v1_, v2_, v3_;
+	unsigned length_ = 0;
+};
+
+using SipHash24 = SipHash<2, 4>;
+using SipHash13 = SipHash<1, 3>;
+
+// Both addresses and the peer's port, as words; the local port where it matters.
+template <typename Hash>
+[[nodiscard]] inline u64 hash_key(Hash hash, const lq_key &key, u16 local)
+{
+	const u64 ports = static_cast<u64>(key.peer_port) << 16 | local;
+
+	hash.word(static_cast<u64>(key.addr[0]) << 32 | key.addr[1]);
+	if (key.v6) {
+		hash.word(static_cast<u64>(key.addr[2]) << 32 | key.addr[3]);
+		hash.word(static_cast<u64>(key.addr[4]) << 32 | key.addr[5]);
+		hash.word(static_cast<u64>(key.addr[6]) << 32 | key.addr[7]);
+	}
+	hash.word(ports);
+	return hash.finish();
+}
+
+} // namespace listenq

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynCookie: a request that fits into the SYN-ACK's sequence number, and comes back in the
+// ACK.
+#include "syn_cookie.hh"
+
+#include "siphash.hh"
+
+namespace listenq {
+
+// The most frequent values between the smallest and Ethernet's (Linux's and FreeBSD's
+// tables), and jumbo frames.
+static constexpr u16 kMss4[8] = {216, 536, 1200, 1300, 1400, 1440, 1460, 8960};
+static constexpr u16 kMss6[8] = {1220, 1280, 1360, 1400, 1420, 1440, 4036, 8940};
+
+static constexpr u32 kMacBits = 27;
+static constexpr u32 kMacMask = (1u << kMacBits) - 1;
+static constexpr u32 kMetaMask = 31;
+
+// The largest entry that is not beyond what the peer takes; the smallest if all are.
+static u32 mss_index(const u16 (&table)[8], u16 mss)
+{
+	u32 i = 7;
+
+	while (i > 0 && table[i] > mss)
+		i--;
+	return i;
+}
+
+u32 SynCookie::meta_mask(const Tuple &tuple) const
+{
+	SipHash24 hash(keys_.cookie[0][0], keys_.cookie[0][1]);
+
+	hash.word(tuple.client_isn.value);
+	return static_cast<u32>(hash_key(hash, tuple.key, tuple.local_port)) & kMetaMask;
+}
+
+u32 SynCookie::mac(const Tuple &tuple, u32 index, u32 period) const
+{
+	SipHash24 hash(keys_.cookie[1][0], keys_.cookie[1][1]);
+
+	hash.word(static_cast<u64>(tuple.client_isn.value) << 32 | period);
+	hash.word(index);
+	return static_cast<u32>(hash_key(hash, tuple.key, tuple.local_port)) & kMacMask;
+}
+
+SynCookie::Sent SynCookie::make(const Tuple &tuple, u16 mss, u32 now_s) const
+{
+	const u16(&table)[8] = tuple.key.v6 ? kMss6 : kMss4;
+	const u32 period = now_s / kPeriodSeconds;
+	const u32 index = mss_index(table, mss);
+	const u32 meta = index << 2 | (period & 3);
+
+	return {.isn = Seq{(meta ^ meta_mask(tuple)) << kMacBits | mac(tuple, index, period)},
+		.mss = min(table[index], mss)};
+}
+
+u16 SynCookie::check(const Tuple &tuple, Seq isn, u32 now_s) const
+{
+	const u16(&table)[8] = tuple.key.v6 ? kMss6 : kMss4;
+	const u32 now = now_s / kPeriodSeconds;
+	const u32 meta = isn.value >> kMacBits ^ meta_mask(tuple);
+	const u32 age = (now - meta) & 3;
+
+	if (age > kLifePeriods || age > now)
+		return 0;
+	// One comparison of words: its time does not depend on how many bits agree.
+	if ((mac(tuple, meta >> 2, now - age) ^ (isn.value & kMacMask)) != 0)
+		return 0;
+	return table[meta >> 2];
+}
+
+namespace cookie_timestamp {
+
+static constexpr u32 kBits = 6;
+static constexpr u32 kMask = (1u << kBits) - 1;
+static constexpr u32 kWscaleNone = 15;
+static constexpr u32 kSack = 1u << 4;
+static constexpr u32 kEcn = 1u << 5;
+
+u32 encode(u32 tsval, const Request &r)
+{
+	u32 bits = request::has(r, LQ_REQ_WSCALE) ? (r.wscale & 15u) : kWscaleNone;
+
+	if (request::has(r, LQ_REQ_SACK))
+		bits |= kSack;
+	if (request::has(r, LQ_REQ_ECN))
+		bits |= kEcn;
+	u32 encoded = (tsval & ~kMask) | bits;
+	// A timestamp from the future would make later ones look old (PAWS).
+	if (static_cast<s32>(encoded - tsval) > 0)
+		encoded -= 1u << kBits;
+	return encoded;
+}
+
+bool decode(u32 tsecr, u8 allow, lq_options &options, bool &ecn)
+{
+	const u32 bits = tsecr & kMask;
+	const u32 wscale = bits & 15;
+
+	ecn = bits & kEcn;
+	if (!(allow & LQ_ALLOW_TSTAMP))
+		return false;
+	options.flags = LQ_REQ_TSTAMP;
+	if (bits & kSack) {
+		if (!(allow & LQ_ALLOW_SACK))
+			return false;
+		options.flags |= LQ_REQ_SACK;
+	}
+	if (wscale == kWscaleNone)
+		return true; // no window scaling
+	options.flags |= LQ_REQ_WSCALE;
+	options.wscale = static_cast<u8>(wscale);
+	return (allow & LQ_ALLOW_WSCALE) != 0;
+}
+
+} // namespace cookie_timestamp
+
+} // namespace listenq

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynCookie: a request that fits into the SYN-ACK's sequence number, and comes back in the
+// ACK. What 32 bits cannot hold rides in the low bits of the timestamp.
+//
+// The number, from the top:
+//
+//	5 bits	MSS index (3) and period (2), hidden under a hash with the first key of the
+//		addresses, the ports and the client's sequence number
+//	27 bits	MAC with the second key over the same, the index and the whole period number
+//
+// A period is 64 s; a cookie is good in its own and in the next two. The period in the MAC is
+// what rotates: no cookie of one period tells anything about those of another.
+// Timestamp, low 6 bits as in Linux: window scale (4, 15: none), SACK, ECN.
+#pragma once
+
+#include "request.hh"
+
+namespace listenq {
+
+class SynCookie final {
+public:
+	static constexpr u32 kPeriodSeconds = 64;
+	static constexpr u32 kLifePeriods = 2; // and the period of its birth
+	static constexpr u32 kLifeSeconds = (kLifePeriods + 1) * kPeriodSeconds;
+
+	explicit SynCookie(const lq_keys &keys) : keys_(keys) {}
+
+	// What one cookie is bound to.
+	struct Tuple {
+		const lq_key &key;
+		u16 local_port; // network byte order
+		Seq client_isn;
+	};
+
+	struct Sent {
+		Seq isn;
+		u16 mss; // what the cookie remembers: at most what the peer takes
+	};
+	[[nodiscard]] Sent make(const Tuple &tuple, u16 mss, u32 now_s) const;
+
+	// Returns the MSS, or 0 if @isn is no cookie of ours or too old.
+	[[nodiscard]] u16 check(const Tuple &tuple, Seq isn, u32 now_s) const;
+
+private:
+	[[nodiscard]] u32 meta_mask(const Tuple &tuple) const;
+	[[nodiscard]] u32 mac(const Tuple &tuple, u32 index, u32 period) const;
+
+	const lq_keys &keys_;
+};
+
+namespace cookie_timestamp {
+
+// Put the options of @r into the low bits of @tsval, which never runs ahead of the clock.
+[[nodiscard]] u32 encode(u32 tsval, const Request &r);
+
+// What came back: fills flags and wscale of @options from @tsecr (offset already taken off).
+// Options that @allow (LQ_ALLOW_*) no longer permits are left out. False: not ours.
+[[nodiscard]] bool decode(u32 tsecr, u8 allow, lq_options &options, bool &ecn);
+
+} // namespace cookie_timestamp
+
+} // namespace listenq

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynQueue: the half-open requests of one listener, in a hash table with a random key.
+#include "syn_queue.hh"
+
+namespace listenq {
+
+Request **SynQueue::resize(Request **buckets, u32 count)
+{
+	Request **old = buckets_;
+	const u32 old_count = bucket_count();
+
+	buckets_ = buckets;
+	mask_ = count - 1;
+	log_ = static_cast<u8>(std::countr_zero(count));
+	clock_hand_ = 0;
+	for (u32 i = 0; i < old_count; i++) {
+		Request *oldest_first = nullptr;
+
+		while (Request *r = old[i]) {
+			old[i] = r->next;
+			r->next = oldest_first;
+			oldest_first = r;
+		}
+		// So that the newest are at the front again.
+		while (Request *r = oldest_first) {
+			Request **head = bucket(hash(request::key_of(*r)));
+
+			oldest_first = r->next;
+			r->next = *head;
+			*head = r;
+		}
+	}
+	return old;
+}
+
+Request *SynQueue::find(const lq_key &key, u32 hash) const
+{
+	if (!buckets_)
+		return nullptr;
+	for (Request *r = *bucket(hash); r; r = r->next) {
+		if (request::matches(*r, key))
+			return r;
+	}
+	return nullptr;
+}
+
+void SynQueue::insert(Request &r, u32 hash)
+{
+	Request **head = bucket(hash);
+
+	r.next = *head;
+	*head = &r;
+	qlen_++;
+	if (request::is_young(r))
+		young_++;
+}
+
+void SynQueue::remove(Request &r, u32 hash)
+{
+	Request **link = bucket(hash);
+
+	while (*link != &r)
+		link = &(*link)->next;
+	unlink(link);
+}
+
+void SynQueue::unlink(Request **link)
+{
+	Request *r = *link;
+
+	*link = r->next;
+	r->next = nullptr;
+	qlen_--;
+	if (request::is_young(*r))
+		young_--;
+}
+
+// The last request of the chain at @link that no ACK holds: the oldest one.
+Request *SynQueue::take_last(Request **link)
+{
+	Request **last = nullptr;
+
+	for (; *link; link = &(*link)->next) {
+		if (!request::has(**link, LQ_REQ_PROMOTING))
+			last = link;
+	}
+	if (!last)
+		return nullptr;
+	Request *r = *last;
+	unlink(last);
+	return r;
+}
+
+Request *SynQueue::evict_from(u32 hash, u32 bucket_limit)
+{
+	u32 length = 0;
+
+	for (const Request *r = *bucket(hash); r; r = r->next)
+		length++;
+	return length >= bucket_limit ? take_last(bucket(hash)) : nullptr;
+}
+
+Request *SynQueue::evict_oldest()
+{
+	for (u32 i = 0; i < bucket_count(); i++) {
+		if (Request *r = take_last(&buckets_[(clock_hand_ + i) & mask_]))
+			return r;
+	}
+	return nullptr;
+}
+
+void SynQueue::mark_timed_out(Request &r)
+{
+	if (request::is_young(r))
+		young_--;
+	if (r.num_timeout < 0xff)
+		r.num_timeout++;
+}
+
+const char *SynQueue::check() const
+{
+	u32 qlen = 0, young = 0;
+
+	for (u32 i = 0; i < bucket_count(); i++) {
+		for (const Request *r = buckets_[i]; r; r = r->next) {
+			qlen++;
+			young += request::is_young(*r);
+			if ((hash(request::key_of(*r)) & mask_) != i)
+				return "SYN queue: a request is in the wrong bucket";
+			if (request::has(*r, LQ_REQ_ORPHAN))
+				return "SYN queue: an orphan is in the table";
+			if (qlen > qlen_)
+				return "SYN queue: more requests than qlen, or a loop";
+		}
+	}
+	if (qlen != qlen_)
+		return "SYN queue: qlen is not the number of requests";
+	if (young != young_)
+		return "SYN queue: young is not the number of young requests";
+	return nullptr;
+}
+
+} // namespace listenq

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynQueue: the half-open requests of one listener, in a hash table with a random key.
+//
+// Invariants (check()):
+//	qlen is the number of requests in the table, young <= qlen of them never timed out,
+//	every request is in the bucket of its hash, in this table only;
+//	reserved counts SYNs between lq_core_syn() and their commit or abort.
+// Locking: the caller's; see bridge/listenq.h.
+#pragma once
+
+#include "backoff.hh"
+#include "siphash.hh"
+
+namespace listenq {
+
+class SynQueue final {
+public:
+	SynQueue(u64 key0, u64 key1) : key0_(key0), key1_(key1) {}
+
+	// Take @buckets (a power of two of null pointers), move everything queued into
+	// them, and return the old table.
+	[[nodiscard]] Request **resize(Request **buckets, u32 count);
+
+	[[nodiscard]] u32 hash(const lq_key &key) const
+	{
+		return static_cast<u32>(hash_key(SipHash13(key0_, key1_), key, 0));
+	}
+	[[nodiscard]] Request *find(const lq_key &key, u32 hash) const;
+
+	void insert(Request &r, u32 hash);
+	// @r is in the table.
+	void remove(Request &r, u32 hash);
+	// The first timeout makes a request old.
+	void mark_timed_out(Request &r);
+
+	// Room for one request whose route and memory are still to be found.
+	void reserve() { reserved_++; }
+	void release() { reserved_--; }
+
+	// Take out an old request to make room, or nullptr. The newest are at the front of
+	// their bucket. From bucket @hash if that holds @bucket_limit or more; or from the
+	// first bucket that the clock hand will come to.
+	[[nodiscard]] Request *evict_from(u32 hash, u32 bucket_limit);
+	[[nodiscard]] Request *evict_oldest();
+
+	// Take everything out and hand back the table. @visit(Request &) owns each request.
+	template <typename Visit>
+	[[nodiscard]] Request **close(Visit visit);
+
+	// Run the clock hand over one bucket. @visit(Request &) says whether the request
+	// stays, leaves (then @leave(Request &) owns it), or ends the sweep before the hand
+	// moves on: sweep_bucket() then returns false.
+	enum class Sweep : u8 { Stay, Leave, Stop };
+	template <typename Visit, typename Leave>
+	[[nodiscard]] bool sweep_bucket(Visit visit, Leave leave);
+
+	[[nodiscard]] bool is_open() const { return buckets_ != nullptr; }
+	[[nodiscard]] u32 qlen() const { return qlen_; }
+	[[nodiscard]] u32 young() const { return young_; }
+	[[nodiscard]] u32 reserved() const { return reserved_; }
+	[[nodiscard]] u32 bucket_count() const { return buckets_ ? mask_ + 1 : 0; }
+	[[nodiscard]] u8 max_qlen_log() const { return log_; }
+
+	[[nodiscard]] const char *check() const;
+
+private:
+	[[nodiscard]] Request **bucket(u32 hash) const { return &buckets_[hash & mask_]; }
+	void unlink(Request **link);
+	[[nodiscard]] Request *take_last(Request **link);
+
+	Request **buckets_ = nullptr;
+	u32 mask_ = 0;
+	u32 qlen_ = 0;
+	u32 young_ = 0;
+	u32 reserved_ = 0;
+	u32 clock_hand_ = 0; // next bucket to sweep
+	u8 log_ = 0;	     // 2^log_ buckets
+	const u64 key0_;
+	const u64 key1_;
+};
+
+template <typename Visit>
+Request **SynQueue::close(Visit visit)
+{
+	for (u32 i = 0; i < bucket_count(); i++) {
+		while (Request *r = buckets_[i]) {
+			unlink(&buckets_[i]);
+			visit(*r);
+		}
+	}
+	Request **table = buckets_;
+	buckets_ = nullptr;
+	mask_ = 0;
+	log_ = 0;
+	clock_hand_ = 0;
+	return table;
+}
+
+template <typename Visit, typename Leave>
+bool SynQueue::sweep_bucket(Visit visit, Leave leave)
+{
+	Request **link = &buckets_[clock_hand_];
+
+	while (Request *r = *link) {
+		switch (visit(*r)) {
+		case Sweep::Stay:
+			link = &r->next;
+			break;
+		case Sweep::Leave:
+			unlink(link);
+			leave(*r);
+			break;
+		case Sweep::Stop:
+			return false;
+		}
+	}
+	clock_hand_ = (clock_hand_ + 1) & mask_;
+	return true;
+}
+
+} // namespace listenq

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+// Policy: what a backlog means.
+#include "core/policy.hh"
+
+#include <algorithm>
+#include <bit>
+
+#include "property.hh"
+#include "support.hh"
+
+namespace policy = listenq::policy;
+using listenq::Limits;
+using policy::AckAction;
+using policy::Snapshot;
+using policy::SynAction;
+using namespace testing_core;
+
+namespace {
+
+constexpr u8 kAll[] = {
+#define LQ_X(NAME) LQ_POLICY_##NAME,
+	LQ_POLICIES(LQ_X)
+#undef LQ_X
+};
+
+lq_config config_of(u8 policy, s32 backlog = 8, u32 max_syn_backlog = 128)
+{
+	lq_config c = config(backlog, max_syn_backlog);
+
+	c.policy = policy;
+	return c;
+}
+
+// LISTENQ_DROP_NONE, or why a SYN is dropped.
+listenq_drop syn(const lq_config &c, const Limits &limits, const Snapshot &now)
+{
+	const policy::SynVerdict verdict = policy::syn(c, limits, now);
+
+	EXPECT_EQ(verdict.action == SynAction::Admit, verdict.reason == LISTENQ_DROP_NONE);
+	EXPECT_TRUE(verdict.action == SynAction::Admit || verdict.action == SynAction::Drop);
+	return verdict.reason;
+}
+
+} // namespace
+
+TEST(policy, find__by_name)
+{
+	EXPECT_EQ(policy::find("linux"), LQ_POLICY_LINUX);
+	EXPECT_EQ(policy::find(""), std::nullopt);
+	EXPECT_EQ(policy::find("linu"), std::nullopt);
+	EXPECT_EQ(policy::find("linux "), std::nullopt);
+	EXPECT_EQ(policy::find("Linux"), std::nullopt);
+}
+
+TEST(policy, name__and_back)
+{
+	for (u8 i = 0; i < LQ_POLICY_COUNT; i++) {
+		EXPECT_EQ(policy::find(policy::name(i)), i);
+		EXPECT_LT(std::strlen(policy::name(i)), size_t{LISTENQ_POLICY_NAMSIZ});
+	}
+	EXPECT_STREQ(policy::name(LQ_POLICY_COUNT), "?");
+	EXPECT_STREQ(policy::name(255), "?");
+}
+
+TEST(policy, limits__examples_of_the_classic_formula)
+{
+	// somaxconn 128, max_syn_backlog 8192.
+	const Limits five = policy::limits(config(5, 8192));
+	EXPECT_EQ(five.syn_buckets, 16u);
+	EXPECT_EQ(five.syn_limit, 16u);
+	EXPECT_EQ(five.accept_limit, 6u);
+
+	lq_config c = config(128, 8192);
+	c.backlog_asked = 512;
+	const Limits clamped = policy::limits(c);
+	EXPECT_EQ(clamped.backlog, 128u);
+	EXPECT_EQ(clamped.syn_buckets, 256u);
+	EXPECT_EQ(clamped.accept_limit, 129u);
+}
+
+TEST(policy, limits__table)
+{
+	const struct {
+		s32 backlog;
+		u32 max_syn_backlog, buckets;
+	} table[] = {
+		{0, 128, 16},	       {1, 128, 16},
+		{7, 128, 16},	       {8, 128, 16},
+		{15, 128, 16},	       {16, 128, 32},
+		{127, 128, 128},       {128, 128, 256},
+		{4096, 128, 256},      {4096, 1, 16},
+		{4096, 8, 16},	       {4096, 4096, 8192},
+		{65535, 65535, 65536}, {0x7fffffff, 1048576, 2097152},
+	};
+
+	for (const auto &t : table) {
+		const Limits limits = policy::limits(config(t.backlog, t.max_syn_backlog));
+
+		EXPECT_EQ(limits.syn_buckets, t.buckets) << t.backlog << ' ' << t.max_syn_backlog;
+		EXPECT_EQ(limits.syn_limit, t.buckets);
+		EXPECT_EQ(limits.backlog, static_cast<u32>(t.backlog));
+		EXPECT_EQ(limits.accept_limit,
+			  std::min(static_cast<u32>(t.backlog) + 1, 0x7fffffffu));
+	}
+}
+
+// reqsk_queue_alloc() of Linux 2.6.32, as it stands there.
+static u32 reqsk_queue_alloc(u32 nr_table_entries, u32 sysctl_max_syn_backlog)
+{
+	nr_table_entries = std::min(nr_table_entries, sysctl_max_syn_backlog);
+	nr_table_entries = std::max(nr_table_entries, 8u);
+	nr_table_entries = std::bit_ceil(nr_table_entries + 1); // roundup_pow_of_two()
+	u32 log = 3;
+	while ((1u << log) < nr_table_entries)
+		log++;
+	return 1u << log;
+}
+
+TEST(policy, limits__property_is_the_kernels)
+{
+	property("as reqsk_queue_alloc()", [] {
+		const auto backlog = *rc::gen::inRange<s32>(0, 1 << 22);
+		const auto max_syn = *rc::gen::inRange<u32>(1, 1048577);
+		const Limits limits = policy::limits(config(backlog, max_syn));
+
+		RC_ASSERT(limits.syn_buckets ==
+			  reqsk_queue_alloc(static_cast<u32>(backlog), max_syn));
+		RC_ASSERT(std::has_single_bit(limits.syn_buckets));
+		RC_ASSERT(limits.accept_limit >= 1u);
+	});
+}
+
+TEST(policy, syn__full_at_the_number_of_buckets)
+{
+	const lq_config c = config(5, 8192);
+	const Limits limits = policy::limits(c);
+
+	EXPECT_EQ(syn(c, limits, {.accept_qlen = 0, .syn_qlen = 15, .young = 15}),
+		  LISTENQ_DROP_NONE);
+	EXPECT_EQ(syn(c, limits, {.accept_qlen = 0, .syn_qlen = 16, .young = 0}),
+		  LISTENQ_DROP_SYN_QUEUE_FULL);
+	EXPECT_EQ(syn(c, limits, {.accept_qlen = 0, .syn_qlen = 17, .young = 0}),
+		  LISTENQ_DROP_SYN_QUEUE_FULL);
+}
+
+TEST(policy, syn__full_accept_queue_lets_young_be_2)
+{
+	const lq_config c = config(5);
+	const Limits limits = policy::limits(c);
+
+	for (const u32 accept_qlen : {6u, 7u}) {
+		for (const u32 young : {0u, 1u})
+			EXPECT_EQ(syn(c, limits,
+				      {.accept_qlen = accept_qlen, .syn_qlen = 3, .young = young}),
+				  LISTENQ_DROP_NONE);
+		EXPECT_EQ(syn(c, limits, {.accept_qlen = accept_qlen, .syn_qlen = 3, .young = 2}),
+			  LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+	}
+	EXPECT_EQ(syn(c, limits, {.accept_qlen = 5, .syn_qlen = 3, .young = 3}), LISTENQ_DROP_NONE);
+}
+
+TEST(policy, syn__the_syn_queue_is_asked_first)
+{
+	const lq_config c = config(5);
+
+	EXPECT_EQ(syn(c, policy::limits(c), {.accept_qlen = 6, .syn_qlen = 16, .young = 16}),
+		  LISTENQ_DROP_SYN_QUEUE_FULL);
+}
+
+TEST(policy, syn_commit__the_last_quarter_is_for_the_proven)
+{
+	// 3.0: max_syn_backlog - qlen < max_syn_backlog >> 2, before the request is in.
+	const lq_config c = config(4096, 128);
+
+	for (u32 qlen = 0; qlen < 300; qlen++) {
+		const Snapshot now{.accept_qlen = 0, .syn_qlen = qlen + 1, .young = 0};
+
+		EXPECT_EQ(policy::syn_commit(c, now, false),
+			  qlen > 96 ? LISTENQ_DROP_SYN_LAST_QUARTER : LISTENQ_DROP_NONE)
+			<< qlen;
+		EXPECT_EQ(policy::syn_commit(c, now, true), LISTENQ_DROP_NONE);
+	}
+}
+
+TEST(policy, syn_commit__small_max_syn_backlog)
+{
+	const lq_config c = config(4096, 1);
+
+	// 1 >> 2 is 0, and 1 - 1 is not less: one half-open request, and one more.
+	EXPECT_EQ(policy::syn_commit(c, {.accept_qlen = 0, .syn_qlen = 1, .young = 0}, false),
+		  LISTENQ_DROP_NONE);
+	EXPECT_EQ(policy::syn_commit(c, {.accept_qlen = 0, .syn_qlen = 2, .young = 0}, false),
+		  LISTENQ_DROP_NONE);
+	EXPECT_EQ(policy::syn_commit(c, {.accept_qlen = 0, .syn_qlen = 3, .young = 0}, false),
+		  LISTENQ_DROP_SYN_LAST_QUARTER);
+}
+
+TEST(policy, syn_commit__only_linux_has_a_last_quarter)
+{
+	for (const u8 p : kAll) {
+		const bool has = p == LQ_POLICY_LINUX || p == LQ_POLICY_LINUX_MODERN ||
+				 p == LQ_POLICY_LINUX_2_4;
+
+		EXPECT_EQ(policy::syn_commit(config_of(p), {0, 128, 0}, false),
+			  has ? LISTENQ_DROP_SYN_LAST_QUARTER : LISTENQ_DROP_NONE);
+	}
+}
+
+TEST(policy, ack__backlog_plus_1_fit)
+{
+	for (s32 backlog = 0; backlog < 15; backlog++) {
+		const lq_config c = config(backlog);
+		const Limits limits = policy::limits(c);
+		u32 held = 0;
+
+		while (policy::ack(c, limits, {.accept_qlen = held, .syn_qlen = 1, .young = 0}) ==
+		       AckAction::Admit)
+			held++;
+		EXPECT_EQ(held, static_cast<u32>(backlog) + 1);
+	}
+}
+
+TEST(policy, ack__full_keeps_or_resets)
+{
+	for (const u8 p : kAll) {
+		lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const Snapshot full{limits.accept_limit, 0, 0};
+		const bool resets = p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ||
+				    p == LQ_POLICY_WINDOWS;
+
+		EXPECT_EQ(policy::ack(c, limits, full), resets ? AckAction::Reset : AckAction::Keep)
+			<< policy::name(p);
+		c.abort_on_overflow = 1;
+		EXPECT_EQ(policy::ack(c, limits, full), AckAction::Reset);
+		EXPECT_EQ(policy::ack(c, limits, {limits.accept_limit - 1, 500, 0}),
+			  AckAction::Admit);
+	}
+}
+
+// --- the other systems; FACTS: UNP figure 4.10, FreeBSD 14, illumos, XNU, Windows ---
+
+TEST(policy, limits__the_accept_queue_of_each_system)
+{
+	const struct {
+		u8 policy;
+		s32 backlog;
+		u32 limit;
+	} table[] = {
+		{LQ_POLICY_LINUX_MODERN, 5, 6}, {LQ_POLICY_LINUX_2_4, 5, 6},
+		{LQ_POLICY_BSD, 5, 5},		{LQ_POLICY_BSD, 50, 5}, // listen() clamps to 5
+		{LQ_POLICY_BSD, 0, 1},		{LQ_POLICY_BERKELEY, 5, 8},
+		{LQ_POLICY_BERKELEY, 128, 8},	{LQ_POLICY_BERKELEY, 0, 1},
+		{LQ_POLICY_FREEBSD, 128, 193},	{LQ_POLICY_FREEBSD, 5, 8},
+		{LQ_POLICY_FREEBSD, 4000, 193}, // soacceptqueue
+		{LQ_POLICY_FREEBSD_4, 14, 15},	{LQ_POLICY_AIX, 14, 22},
+		{LQ_POLICY_HPUX, 1, 1},		{LQ_POLICY_HPUX, 14, 21},
+		{LQ_POLICY_SOLARIS, 3, 5},	{LQ_POLICY_SOLARIS, 4, 6},
+		{LQ_POLICY_SOLARIS, 5, 8},	{LQ_POLICY_XNU, 128, 128},
+		{LQ_POLICY_XNU, 0, 1},		{LQ_POLICY_WINDOWS, 5, 200},
+		{LQ_POLICY_WINDOWS, 300, 300},
+	};
+
+	for (const auto &t : table)
+		EXPECT_EQ(policy::limits(config_of(t.policy, t.backlog)).accept_limit, t.limit)
+			<< policy::name(t.policy) << ' ' << t.backlog;
+}
+
+TEST(policy, limits__a_negative_backlog)
+{
+	lq_config c = config(-1);
+	const auto backlog = [&](u8 p) {
+		c.policy = p;
+		return policy::limits(c).backlog;
+	};
+
+	// The kernel has made it somaxconn already; the sign is in backlog_asked.
+	c.backlog = 4096;
+	EXPECT_EQ(backlog(LQ_POLICY_LINUX), 4096u);
+	EXPECT_EQ(backlog(LQ_POLICY_BSD), 0u);
+	EXPECT_EQ(backlog(LQ_POLICY_BERKELEY), 0u);
+	EXPECT_EQ(backlog(LQ_POLICY_FREEBSD), 128u);
+	c.soacceptqueue = 1000000;
+	EXPECT_EQ(backlog(LQ_POLICY_FREEBSD), 4096u);
+	EXPECT_EQ(backlog(LQ_POLICY_WINDOWS), 4096u);
+}
+
+TEST(policy, limits__windows_stays_within_somaxconn)
+{
+	lq_config c = config_of(LQ_POLICY_WINDOWS, 5);
+
+	c.somaxconn = 100;
+	EXPECT_EQ(policy::limits(c).backlog, 100u);
+}
+
+TEST(policy, limits__the_syn_queue_of_each_system)
+{
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_MODERN, 50)).syn_limit, 51u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 128)).syn_limit, 128u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 100)).syn_limit, 128u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 1)).syn_limit, 64u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5)).syn_buckets, 512u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_FREEBSD)).syn_limit, 15360u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_FREEBSD)).syn_buckets, 512u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_SOLARIS, 8)).syn_limit, 13u + 1024);
+	for (const u8 p :
+	     {LQ_POLICY_BSD, LQ_POLICY_BERKELEY, LQ_POLICY_AIX, LQ_POLICY_HPUX, LQ_POLICY_XNU}) {
+		const Limits limits = policy::limits(config_of(p, 5));
+
+		EXPECT_EQ(limits.syn_limit, limits.accept_limit);
+	}
+}
+
+TEST(policy, limits__property_of_any_policy)
+{
+	property("limits are sane", [] {
+		lq_config c = config_of(*rc::gen::inRange<u8>(0, LQ_POLICY_COUNT));
+
+		c.backlog_asked = *rc::gen::arbitrary<s32>();
+		c.somaxconn = *rc::gen::inRange<u32>(0, 0x7fffffff);
+		c.backlog =
+			static_cast<s32>(std::min(static_cast<u32>(c.backlog_asked), c.somaxconn));
+		c.soacceptqueue = *rc::gen::arbitrary<u32>();
+		c.max_syn_backlog = *rc::gen::inRange<u32>(1, 1048577);
+		const Limits limits = policy::limits(c);
+
+		RC_ASSERT(limits.accept_limit >= 1u);
+		RC_ASSERT(limits.accept_limit <= 0x80000000u);
+		RC_ASSERT(limits.backlog <= c.somaxconn || limits.backlog <= 5u);
+		RC_ASSERT(limits.syn_limit >= 1u);
+		RC_ASSERT(std::has_single_bit(limits.syn_buckets));
+		RC_ASSERT(limits.syn_buckets <= 2097152u);
+	});
+}
+
+TEST(policy, syn__what_each_system_does_when_the_accept_queue_is_full)
+{
+	for (const u8 p : kAll) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const policy::SynVerdict young =
+			policy::syn(c, limits, {limits.accept_limit, 0, 2});
+		const policy::SynVerdict warm = policy::syn(c, limits, {limits.accept_limit, 0, 1});
+
+		switch (p) {
+		case LQ_POLICY_LINUX:
+		case LQ_POLICY_LINUX_2_4:
+			EXPECT_EQ(young.action, SynAction::Drop);
+			EXPECT_EQ(warm.action, SynAction::Admit);
+			break;
+		case LQ_POLICY_FREEBSD:
+			EXPECT_EQ(young.action, SynAction::Admit);
+			break;
+		case LQ_POLICY_WINDOWS:
+			EXPECT_EQ(young.action, SynAction::Reset);
+			EXPECT_EQ(warm.action, SynAction::Reset);
+			break;
+		default:
+			EXPECT_EQ(young.action, SynAction::Drop);
+			EXPECT_EQ(warm.action, SynAction::Drop);
+			break;
+		}
+	}
+}
+
+TEST(policy, syn__who_evicts)
+{
+	for (const u8 p : kAll) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const bool evicts = p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ||
+				    p == LQ_POLICY_SOLARIS;
+
+		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 0}).action,
+			  evicts ? SynAction::Evict : SynAction::Drop)
+			<< policy::name(p);
+	}
+}
+
+TEST(policy, bucket_limit__freebsd)
+{
+	for (const u8 p : kAll)
+		EXPECT_EQ(policy::bucket_limit(config_of(p)),
+			  p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ? 30u : 0u);
+}
+
+TEST(policy, retries__freebsd_has_three_at_most)
+{
+	lq_config c = config_of(LQ_POLICY_FREEBSD);
+
+	EXPECT_EQ(policy::retries(c), 3u);
+	c.synack_retries = 1;
+	EXPECT_EQ(policy::retries(c), 1u);
+	c.policy = LQ_POLICY_LINUX;
+	c.synack_retries = 255;
+	EXPECT_EQ(policy::retries(c), 255u);
+}
+
+TEST(policy, defends__solaris_alone)
+{
+	for (const u8 p : kAll) {
+		const bool solaris = p == LQ_POLICY_SOLARIS;
+
+		EXPECT_EQ(policy::defends(config_of(p), false, 500, 500, 0), solaris);
+		EXPECT_EQ(policy::defends(config_of(p), true, 500, 500, 0), solaris);
+	}
+}
+
+TEST(policy, defends__on_and_off)
+{
+	const lq_config c = config_of(LQ_POLICY_SOLARIS);
+
+	EXPECT_FALSE(policy::defends(c, false, 256, 500, 0)); // more than a quarter of 1024
+	EXPECT_TRUE(policy::defends(c, false, 257, 257, 0));
+	EXPECT_TRUE(policy::defends(c, true, 0, 0, 600 * kHz - 1));
+	EXPECT_FALSE(policy::defends(c, true, 32, 32, 600 * kHz));
+	EXPECT_TRUE(policy::defends(c, true, 33, 33, 600 * kHz));
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynCookie: what a cookie remembers, for how long, and that nothing else passes for one;
+// then the listener that sends and takes them.
+#include "core/syn_cookie.hh"
+
+#include <set>
+
+#include "core/listener.hh"
+#include "property.hh"
+#include "support.hh"
+
+using listenq::Listener;
+using listenq::Micros;
+using listenq::Request;
+using listenq::Seq;
+using listenq::SynCookie;
+using namespace testing_core;
+namespace cookie_timestamp = listenq::cookie_timestamp;
+
+namespace {
+
+constexpr u16 kPort = 80;
+constexpr u32 kNow = 64 * 1000;
+const SynCookie kCookie(kKeys);
+
+SynCookie::Tuple tuple(const lq_key &key, u32 isn = 1000)
+{
+	return {.key = key, .local_port = kPort, .client_isn = Seq{isn}};
+}
+
+} // namespace
+
+// --- make() and check() ---
+
+TEST(syn_cookie, make__remembers_the_largest_mss_that_fits)
+{
+	const struct {
+		u32 peer;
+		u16 offered, remembered;
+	} cases[] = {
+		{0, 1, 1},	 {0, 216, 216},	  {0, 535, 216},   {0, 536, 536},
+		{0, 1459, 1440}, {0, 1460, 1460}, {0, 8960, 8960}, {0, 65535, 8960},
+		{1, 1220, 1220}, {1, 1279, 1220}, {1, 1440, 1440}, {1, 65535, 8940},
+	};
+
+	for (const auto &c : cases) {
+		const lq_key key = peer(c.peer);
+		const auto sent = kCookie.make(tuple(key), c.offered, kNow);
+
+		EXPECT_EQ(sent.mss, c.remembered) << c.offered;
+		// Beyond the table's smallest entry the ACK cannot know better.
+		if (c.offered >= 216) {
+			EXPECT_EQ(kCookie.check(tuple(key), sent.isn, kNow), c.remembered);
+		}
+	}
+}
+
+TEST(syn_cookie, check__lives_two_periods_after_its_own)
+{
+	const lq_key key = peer(0);
+	const Seq isn = kCookie.make(tuple(key), 1460, kNow).isn;
+
+	for (u32 age = 0; age < 3 * SynCookie::kPeriodSeconds; age++)
+		ASSERT_EQ(kCookie.check(tuple(key), isn, kNow + age), 1460u) << age;
+	for (u32 age = 3 * SynCookie::kPeriodSeconds; age < 40 * SynCookie::kPeriodSeconds; age++)
+		ASSERT_EQ(kCookie.check(tuple(key), isn, kNow + age), 0u) << age;
+}
+
+TEST(syn_cookie, check__none_from_the_future_or_before_the_clock_began)
+{
+	const lq_key key = peer(0);
+	const Seq isn = kCookie.make(tuple(key), 1460, kNow).isn;
+
+	for (u32 early = 1; early <= 5; early++)
+		EXPECT_EQ(kCookie.check(tuple(key), isn, kNow - early * 64), 0u);
+	const Seq first = kCookie.make(tuple(key), 1460, 0).isn;
+	EXPECT_EQ(kCookie.check(tuple(key), first, 0), 1460u);
+	EXPECT_EQ(kCookie.check(tuple(key), first, 64), 1460u);
+}
+
+TEST(syn_cookie, check__any_other_bit_fails)
+{
+	const lq_key key = peer(2);
+	const Seq isn = kCookie.make(tuple(key), 1460, kNow).isn;
+
+	for (unsigned bit = 0; bit < 32; bit++)
+		EXPECT_EQ(kCookie.check(tuple(key), Seq{isn.value ^ (1u << bit)}, kNow), 0u) << bit;
+}
+
+TEST(syn_cookie, check__bound_to_tuple_and_keys)
+{
+	const lq_key key = peer(0);
+	const Seq isn = kCookie.make(tuple(key), 1460, kNow).isn;
+	lq_keys keys = kKeys;
+
+	EXPECT_EQ(kCookie.check(tuple(key, 1001), isn, kNow), 0u);
+	EXPECT_EQ(kCookie.check(tuple(peer(2)), isn, kNow), 0u);
+	EXPECT_EQ(kCookie.check({.key = key, .local_port = 81, .client_isn = Seq{1000}}, isn, kNow),
+		  0u);
+	for (u64 *word : {&keys.cookie[0][0], &keys.cookie[1][1]}) {
+		*word ^= 1;
+		EXPECT_EQ(SynCookie(keys).check(tuple(key), isn, kNow), 0u);
+	}
+}
+
+TEST(syn_cookie, check__property_guesses_fail)
+{
+	unsigned passed = 0, tried = 0;
+
+	property("a guessed number is no cookie", [&](u32 guess, u32 client_isn, u16 n) {
+		const lq_key key = peer(n);
+
+		tried++;
+		passed += kCookie.check(tuple(key, client_isn), Seq{guess}, kNow) != 0;
+	});
+	EXPECT_GE(tried, 500u);
+	// One in 2^27 · 4/3 would: in the same 500 guesses, none.
+	EXPECT_EQ(passed, 0u);
+}
+
+TEST(syn_cookie, make__numbers_look_unrelated)
+{
+	std::set<u32> isns, tops;
+
+	for (u32 n = 0; n < 2000; n++) {
+		const lq_key key = peer(n);
+		const u32 isn = kCookie.make(tuple(key), 1460, kNow).isn.value;
+
+		isns.insert(isn);
+		tops.insert(isn >> 27);
+	}
+	EXPECT_EQ(isns.size(), 2000u);
+	EXPECT_EQ(tops.size(), 32u) << "the five bits of index and period show";
+}
+
+// --- cookie_timestamp ---
+
+TEST(cookie_timestamp, encode__never_ahead_of_the_clock_and_comes_back)
+{
+	for (u32 tsval : {0u, 63u, 64u, 100000u, 0x7fffffffu, 0xffffffffu}) {
+		for (u8 flags = 0; flags < 8; flags++) {
+			for (u8 wscale = 0; wscale <= 14; wscale++) {
+				Request r{};
+				lq_options options{};
+				bool ecn = false;
+
+				r.flags = LQ_REQ_TSTAMP;
+				r.flags |= flags & 1 ? LQ_REQ_SACK : 0;
+				r.flags |= flags & 2 ? LQ_REQ_ECN : 0;
+				r.flags |= flags & 4 ? LQ_REQ_WSCALE : 0;
+				r.wscale = static_cast<u8>(wscale | 7 << 4);
+				const u32 encoded = cookie_timestamp::encode(tsval, r);
+				ASSERT_GE(static_cast<s32>(tsval - encoded), 0);
+				ASSERT_LT(tsval - encoded, 64u);
+				ASSERT_TRUE(cookie_timestamp::decode(
+					encoded, LQ_ALLOW_TSTAMP | LQ_ALLOW_SACK | LQ_ALLOW_WSCALE,
+					options, ecn));
+				EXPECT_EQ(options.flags | (ecn ? LQ_REQ_ECN : 0), r.flags);
+				if (flags & 4) {
+					EXPECT_EQ(options.wscale, wscale);
+				}
+			}
+		}
+	}
+}
+
+TEST(cookie_timestamp, decode__refuses_what_is_not_allowed_any_more)
+{
+	Request r{};
+	lq_options options{};
+	bool ecn;
+
+	r.flags = LQ_REQ_TSTAMP | LQ_REQ_SACK | LQ_REQ_WSCALE;
+	const u32 echo = cookie_timestamp::encode(1000, r);
+
+	EXPECT_FALSE(cookie_timestamp::decode(echo, LQ_ALLOW_SACK | LQ_ALLOW_WSCALE, options, ecn));
+	EXPECT_FALSE(
+		cookie_timestamp::decode(echo, LQ_ALLOW_TSTAMP | LQ_ALLOW_WSCALE, options, ecn));
+	EXPECT_FALSE(cookie_timestamp::decode(echo, LQ_ALLOW_TSTAMP | LQ_ALLOW_SACK, options, ecn));
+}
+
+// --- the listener ---
+
+namespace {
+
+class cookie_listener : public testing::Test {
+protected:
+	void listen(u8 syncookies, bool pause = false, s32 backlog = 8)
+	{
+		lq_config c = config(backlog, 8192);
+		lq_limits limits;
+
+		c.syncookies = syncookies;
+		c.syncookie_pause = pause;
+		lq_core_limits(&c, &limits);
+		std::free(core.listen(c, limits, new_buckets(limits.syn_buckets)));
+	}
+	void TearDown() override
+	{
+		lq_drained drained;
+
+		EXPECT_EQ(core.check(), nullptr);
+		std::free(core.close(drained));
+		free_list(drained.requests);
+		free_list(drained.connections);
+	}
+	lq_syn_verdict send_syn(u32 n)
+	{
+		lq_request *freed = nullptr;
+		lq_request_copy copy;
+
+		syn = {};
+		syn.key = peer(n);
+		syn.seq = 1000;
+		syn.now_s = now_s;
+		const lq_syn_verdict verdict = core.syn(syn, copy, freed);
+		if (freed)
+			free_request(freed);
+		return verdict;
+	}
+	void fill_syn_queue()
+	{
+		for (u32 n = 1000; send_syn(n) == LQ_SYN_NEW; n++) {
+			Request *r = new_request(peer(n));
+			if (core.syn_commit(syn, *r, true) != LQ_COMMIT_OK)
+				free_request(r);
+		}
+	}
+	// An ACK that answers the cookie sent to @n, or a wrong one.
+	lq_ack_verdict send_ack(u32 n, u32 wrong = 0)
+	{
+		lq_request_copy copy;
+		lq_request *freed = nullptr;
+		lq_request r{};
+
+		r.rcv_isn = 1000;
+		r.mss = 1460;
+		const lq_key key = peer(n);
+		lq_core_cookie(&kKeys, &key, kPort, now_s, 0, &r);
+		ack = {};
+		ack.key = key;
+		ack.local_port = kPort;
+		ack.seq = ack.end_seq = 1001;
+		ack.ack_seq = r.snt_isn + 1 + wrong;
+		ack.ack = true;
+		ack.now_s = now_s;
+		const lq_ack_verdict verdict = core.ack(ack, copy, promotion, freed);
+		EXPECT_EQ(freed, nullptr);
+		return verdict == LQ_ACK_MAYBE_COOKIE ? core.ack_cookie(ack, promotion) : verdict;
+	}
+	bool establish(u32 n)
+	{
+		if (send_ack(n) != LQ_ACK_COOKIE)
+			return false;
+		promotion.request = new_request(peer(n));
+		return core.promote_commit(promotion, this, Micros{0}) == LQ_COMMIT_OK;
+	}
+	u64 events(listenq_event event) const { return core.counters().events(event); }
+
+	Listener core{kKeys};
+	lq_syn syn{};
+	lq_ack ack{};
+	lq_promotion promotion{};
+	u32 now_s = kNow;
+};
+
+} // namespace
+
+TEST_F(cookie_listener, syn__0_drops_1_answers_when_full_2_always)
+{
+	listen(0);
+	fill_syn_queue();
+	EXPECT_EQ(send_syn(0), LQ_SYN_DROP);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_SYN_QUEUE_FULL);
+	listen(1);
+	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	EXPECT_TRUE(syn.queue_full);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);
+}
+
+TEST_F(cookie_listener, syn__always_keeps_nothing)
+{
+	listenq_info info{};
+
+	listen(2);
+	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	EXPECT_FALSE(syn.queue_full);
+	core.info(info);
+	EXPECT_EQ(info.syn_qlen, 0u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_SENT), 1u);
+}
+
+TEST_F(cookie_listener, syn__a_full_accept_queue_drops_even_with_cookies)
+{
+	listen(2, false, 0);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_TRUE(establish(0));
+	EXPECT_EQ(send_syn(1), LQ_SYN_DROP);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+}
+
+TEST_F(cookie_listener, ack__good_one_reserves_and_commits)
+{
+	listen(2);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
+	EXPECT_EQ(ack.cookie_mss, 1460u);
+	promotion.request = new_request(peer(0));
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}), LQ_COMMIT_OK);
+	EXPECT_EQ(core.accept_qlen(), 1u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 1u);
+	EXPECT_EQ(core.check(), nullptr);
+}
+
+TEST_F(cookie_listener, ack__bad_one_is_passed_on_and_counted)
+{
+	listen(2);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	EXPECT_EQ(send_ack(0, 1), LQ_ACK_UNKNOWN);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_FAILED), 1u);
+}
+
+TEST_F(cookie_listener, ack__nothing_is_tried_unless_a_cookie_was_sent_lately)
+{
+	listen(2);
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_FAILED), 0u);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	now_s += SynCookie::kLifeSeconds + 1;
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+	// Weeks later, and after the clock wrapped: still nothing, then a new one.
+	for (const u32 idle : {7u * 86400, 0x80000000u, 0xffffff00u}) {
+		now_s = kNow + idle;
+		EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+	}
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_FAILED), 0u);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	EXPECT_TRUE(establish(0));
+}
+
+TEST_F(cookie_listener, ack__not_after_cookies_are_switched_off)
+{
+	listen(2);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	listen(0);
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+}
+
+TEST_F(cookie_listener, ack__full_accept_queue_drops_and_keeps_nothing)
+{
+	listen(2, false, 0);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_syn(1), LQ_SYN_COOKIE);
+	ASSERT_TRUE(establish(0));
+	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+	Request *r = core.accept(Micros{0});
+	ASSERT_NE(r, nullptr);
+	free_request(r);
+	core.accept_done();
+	EXPECT_TRUE(establish(1)) << "the peer's data tries again";
+}
+
+TEST_F(cookie_listener, promote_abort__gives_the_slot_back)
+{
+	listen(2, false, 0);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
+	EXPECT_TRUE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_TRUE(establish(0));
+}
+
+TEST_F(cookie_listener, promote_commit__closed_meanwhile)
+{
+	lq_drained drained;
+
+	listen(2);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
+	std::free(core.close(drained));
+	promotion.request = new_request(peer(0));
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}), LQ_COMMIT_CLOSED);
+	free_request(promotion.request);
+	listen(2);
+}
+
+TEST_F(cookie_listener, wants_cookie__freebsd_pause_doubles_up_to_16_minutes)
+{
+	u32 length = 15;
+
+	listen(1, true);
+	fill_syn_queue(); // its last SYN began the first pause
+	for (int round = 0; round < 9; round++) {
+		const u32 start = now_s;
+
+		EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+		// Only cookies while it lasts, even with room in the SYN queue.
+		now_s = start + length - 1;
+		EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+		// Attacked again right after its end: twice as long.
+		now_s = start + length;
+		EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE) << "the queue is still full";
+		length = std::min(length * 2, 960u);
+	}
+	EXPECT_EQ(length, 960u);
+	// A quiet time longer than the last pause: it starts small again.
+	now_s += 960 + 961;
+	const u32 start = now_s;
+	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	listen(1, true, 100); // room, so that only a pause would send cookies
+	now_s = start + 14;
+	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	now_s = start + 15;
+	EXPECT_EQ(send_syn(0), LQ_SYN_NEW);
+	core.syn_abort(LISTENQ_DROP_NO_ROUTE);
+}

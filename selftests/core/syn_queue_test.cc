@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+// SynQueue: hash table, lengths, resize and the clock hand.
+#include "core/syn_queue.hh"
+
+#include <map>
+#include <set>
+
+#include "property.hh"
+#include "support.hh"
+
+using listenq::Request;
+using listenq::SynQueue;
+namespace request = listenq::request;
+using namespace testing_core;
+
+namespace {
+
+class syn_queue : public testing::Test {
+protected:
+	void SetUp() override { open(16); }
+	void TearDown() override
+	{
+		EXPECT_EQ(queue.check(), nullptr);
+		std::free(queue.close([](Request &r) { free_request(&r); }));
+	}
+	void open(u32 buckets) { std::free(queue.resize(new_buckets(buckets), buckets)); }
+	Request &put(u32 n)
+	{
+		Request *r = new_request(peer(n));
+
+		queue.insert(*r, queue.hash(peer(n)));
+		return *r;
+	}
+	Request *find(u32 n) const { return queue.find(peer(n), queue.hash(peer(n))); }
+	void take(u32 n)
+	{
+		Request *r = find(n);
+
+		queue.remove(*r, queue.hash(peer(n)));
+		free_request(r);
+	}
+
+	SynQueue queue{kKeys.table[0], kKeys.table[1]};
+};
+
+} // namespace
+
+TEST_F(syn_queue, is_open__only_with_a_table)
+{
+	SynQueue fresh(1, 2);
+
+	EXPECT_FALSE(fresh.is_open());
+	EXPECT_EQ(fresh.bucket_count(), 0u);
+	EXPECT_EQ(fresh.find(peer(0), fresh.hash(peer(0))), nullptr);
+	EXPECT_EQ(fresh.check(), nullptr);
+	EXPECT_TRUE(queue.is_open());
+	EXPECT_EQ(queue.bucket_count(), 16u);
+	EXPECT_EQ(queue.max_qlen_log(), 4u);
+}
+
+TEST_F(syn_queue, resize__returns_the_old_table_and_loses_nothing)
+{
+	for (u32 n = 0; n < 100; n++)
+		put(n);
+	for (const u32 buckets : {256u, 16u, 1u, 1024u}) {
+		Request **old = queue.resize(new_buckets(buckets), buckets);
+
+		ASSERT_NE(old, nullptr);
+		std::free(old);
+		EXPECT_EQ(queue.bucket_count(), buckets);
+		EXPECT_EQ(1u << queue.max_qlen_log(), buckets);
+		EXPECT_EQ(queue.qlen(), 100u);
+		EXPECT_EQ(queue.young(), 100u);
+		EXPECT_EQ(queue.check(), nullptr);
+		for (u32 n = 0; n < 100; n++)
+			EXPECT_NE(find(n), nullptr) << n;
+	}
+}
+
+TEST_F(syn_queue, resize__the_hand_starts_inside_the_new_table)
+{
+	open(64);
+	const auto stay = [](Request &) { return SynQueue::Sweep::Stay; };
+	const auto leave = [](Request &) {};
+
+	for (unsigned i = 0; i < 63; i++)
+		ASSERT_TRUE(queue.sweep_bucket(stay, leave));
+	open(16);
+	unsigned seen = 0;
+	for (u32 n = 0; n < 50; n++)
+		put(n);
+	for (unsigned i = 0; i < 16; i++) {
+		ASSERT_TRUE(queue.sweep_bucket(
+			[&](Request &) {
+				seen++;
+				return SynQueue::Sweep::Stay;
+			},
+			leave));
+	}
+	EXPECT_EQ(seen, 50u);
+}
+
+TEST_F(syn_queue, hash__depends_on_the_key_and_the_peer)
+{
+	SynQueue other(kKeys.table[0] + 1, kKeys.table[1]);
+	std::set<u32> seen;
+
+	for (u32 n = 0; n < 200; n++)
+		seen.insert(queue.hash(peer(n)));
+	EXPECT_GE(seen.size(), 199u);
+	EXPECT_NE(queue.hash(peer(0)), other.hash(peer(0)));
+}
+
+TEST_F(syn_queue, hash__spreads_neighbours)
+{
+	std::map<u32, unsigned> load;
+
+	for (u32 n = 0; n < 1600; n++)
+		load[queue.hash(peer(n)) & 15]++;
+	for (u32 i = 0; i < 16; i++) {
+		EXPECT_GT(load[i], 60u);
+		EXPECT_LT(load[i], 140u);
+	}
+}
+
+TEST_F(syn_queue, find__by_address_port_and_family)
+{
+	for (u32 n = 0; n < 40; n++)
+		put(n);
+	for (u32 n = 0; n < 40; n++) {
+		const lq_key key = peer(n);
+		Request *r = find(n);
+
+		ASSERT_NE(r, nullptr);
+		EXPECT_TRUE(request::matches(*r, key));
+		EXPECT_EQ(queue.find(peer(n + 40), queue.hash(key)), nullptr);
+	}
+}
+
+TEST_F(syn_queue, find__a_bound_request_answers_to_its_interface_or_vrf)
+{
+	Request &r = put(0);
+	lq_key key = peer(0);
+
+	r.ifindex = 7;
+	key.ifindex = 1;
+	EXPECT_EQ(queue.find(key, queue.hash(key)), nullptr);
+	key.l3_ifindex = 7;
+	EXPECT_EQ(queue.find(key, queue.hash(key)), &r);
+	key.l3_ifindex = 0;
+	key.ifindex = 7;
+	EXPECT_EQ(queue.find(key, queue.hash(key)), &r);
+}
+
+TEST_F(syn_queue, insert__counts_and_knows_the_young)
+{
+	put(0);
+	EXPECT_EQ(queue.qlen(), 1u);
+	EXPECT_EQ(queue.young(), 1u);
+	Request *old = new_request(peer(1));
+	old->num_timeout = 1;
+	queue.insert(*old, queue.hash(peer(1)));
+	EXPECT_EQ(queue.qlen(), 2u);
+	EXPECT_EQ(queue.young(), 1u);
+}
+
+TEST_F(syn_queue, remove__takes_one_from_anywhere_in_its_chain)
+{
+	open(1); // all in one chain
+	for (u32 n = 0; n < 5; n++)
+		put(n);
+	for (const u32 n : {2u, 4u, 0u, 3u, 1u}) {
+		take(n);
+		EXPECT_EQ(find(n), nullptr);
+		EXPECT_EQ(queue.check(), nullptr);
+	}
+	EXPECT_EQ(queue.qlen(), 0u);
+	EXPECT_EQ(queue.young(), 0u);
+}
+
+TEST_F(syn_queue, remove__an_old_one_leaves_young_alone)
+{
+	queue.mark_timed_out(put(0));
+	put(1);
+	take(0);
+	EXPECT_EQ(queue.qlen(), 1u);
+	EXPECT_EQ(queue.young(), 1u);
+}
+
+TEST_F(syn_queue, mark_timed_out__only_the_first_makes_it_old)
+{
+	Request &r = put(0);
+
+	put(1);
+	queue.mark_timed_out(r);
+	EXPECT_EQ(queue.young(), 1u);
+	queue.mark_timed_out(r);
+	EXPECT_EQ(queue.young(), 1u);
+	EXPECT_EQ(r.num_timeout, 2u);
+}
+
+TEST_F(syn_queue, mark_timed_out__stops_at_255)
+{
+	Request &r = put(0);
+
+	for (unsigned i = 0; i < 600; i++)
+		queue.mark_timed_out(r);
+	EXPECT_EQ(r.num_timeout, 0xff);
+	EXPECT_EQ(queue.young(), 0u);
+}
+
+TEST_F(syn_queue, reserve__is_not_in_qlen)
+{
+	queue.reserve();
+	queue.reserve();
+	EXPECT_EQ(queue.reserved(), 2u);
+	EXPECT_EQ(queue.qlen(), 0u);
+	queue.release();
+	EXPECT_EQ(queue.reserved(), 1u);
+	queue.release();
+}
+
+TEST_F(syn_queue, close__hands_out_each_request_once)
+{
+	std::set<Request *> put_in, handed;
+
+	for (u32 n = 0; n < 60; n++)
+		put_in.insert(&put(n));
+	Request **table = queue.close([&](Request &r) {
+		EXPECT_TRUE(handed.insert(&r).second);
+		EXPECT_EQ(r.next, nullptr);
+	});
+	EXPECT_NE(table, nullptr);
+	std::free(table);
+	EXPECT_EQ(handed, put_in);
+	for (Request *r : handed)
+		free_request(r);
+	EXPECT_FALSE(queue.is_open());
+	EXPECT_EQ(queue.qlen(), 0u);
+	EXPECT_EQ(queue.young(), 0u);
+	EXPECT_EQ(queue.bucket_count(), 0u);
+	EXPECT_EQ(queue.find(peer(0), queue.hash(peer(0))), nullptr);
+}
+
+TEST_F(syn_queue, close__twice_and_before_a_table)
+{
+	std::free(queue.close([](Request &) { FAIL(); }));
+	EXPECT_EQ(queue.close([](Request &) { FAIL(); }), nullptr);
+}
+
+TEST_F(syn_queue, sweep_bucket__visits_every_request_once_a_turn)
+{
+	std::map<Request *, unsigned> visits;
+
+	for (u32 n = 0; n < 60; n++)
+		put(n);
+	for (unsigned i = 0; i < 32; i++) {
+		ASSERT_TRUE(queue.sweep_bucket(
+			[&](Request &r) {
+				visits[&r]++;
+				return SynQueue::Sweep::Stay;
+			},
+			[](Request &) { FAIL(); }));
+	}
+	EXPECT_EQ(visits.size(), 60u);
+	for (const auto &[r, n] : visits)
+		EXPECT_EQ(n, 2u);
+}
+
+TEST_F(syn_queue, sweep_bucket__leave_unlinks_before_it_hands_out)
+{
+	open(1);
+	for (u32 n = 0; n < 7; n++)
+		put(n).mark = n;
+	ASSERT_TRUE(queue.sweep_bucket(
+		[](Request &r) {
+			return r.mark % 2 ? SynQueue::Sweep::Leave : SynQueue::Sweep::Stay;
+		},
+		[&](Request &r) {
+			EXPECT_EQ(r.next, nullptr);
+			free_request(&r);
+		}));
+	EXPECT_EQ(queue.qlen(), 4u);
+	for (u32 n = 0; n < 7; n++)
+		EXPECT_EQ(find(n) == nullptr, n % 2 == 1);
+}
+
+TEST_F(syn_queue, sweep_bucket__stop_keeps_the_hand)
+{
+	open(1);
+	open(4);
+	for (u32 n = 0; n < 20; n++)
+		put(n);
+	unsigned allowed = 5, visited = 0;
+	const auto visit = [&](Request &) {
+		if (visited == allowed)
+			return SynQueue::Sweep::Stop;
+		visited++;
+		return SynQueue::Sweep::Stay;
+	};
+	while (queue.sweep_bucket(visit, [](Request &) {}))
+		;
+	// The bucket that was cut short comes again, from its start.
+	Request *first = nullptr;
+	ASSERT_FALSE(queue.sweep_bucket(
+		[&](Request &r) {
+			first = &r;
+			return SynQueue::Sweep::Stop;
+		},
+		[](Request &) {}));
+	Request *again = nullptr;
+	ASSERT_FALSE(queue.sweep_bucket(
+		[&](Request &r) {
+			again = &r;
+			return SynQueue::Sweep::Stop;
+		},
+		[](Request &) {}));
+	EXPECT_EQ(first, again);
+}
+
+TEST_F(syn_queue, check__sees_a_wrong_young_count)
+{
+	put(0).num_timeout = 1; // not by mark_timed_out()
+	EXPECT_STREQ(queue.check(), "SYN queue: young is not the number of young requests");
+	find(0)->num_timeout = 0;
+}
+
+TEST_F(syn_queue, check__sees_a_wrong_bucket)
+{
+	Request &r = put(0);
+
+	r.peer_port ^= 0x5555;
+	const bool moved = (queue.hash(request::key_of(r)) & 15) != (queue.hash(peer(0)) & 15);
+	ASSERT_TRUE(moved);
+	EXPECT_STREQ(queue.check(), "SYN queue: a request is in the wrong bucket");
+	r.peer_port ^= 0x5555;
+}
+
+TEST_F(syn_queue, check__sees_an_orphan)
+{
+	put(0).flags |= LQ_REQ_ORPHAN;
+	EXPECT_STREQ(queue.check(), "SYN queue: an orphan is in the table");
+	find(0)->flags &= static_cast<u8>(~LQ_REQ_ORPHAN);
+}
+
+TEST_F(syn_queue, property__is_a_map)
+{
+	property("insert, remove, time out and resize as a map does", [] {
+		const auto ops = *rc::gen::arbitrary<std::vector<std::pair<u8, u8>>>();
+		SynQueue queue(kKeys.table[0], kKeys.table[1]);
+		std::map<u32, Request *> model;
+
+		std::free(queue.resize(new_buckets(16), 16));
+		for (const auto &[op, arg] : ops) {
+			const u32 n = arg % 32;
+			const auto found = model.find(n);
+			const u32 hash = queue.hash(peer(n));
+
+			switch (op % 8) {
+			default:
+				if (found != model.end())
+					break;
+				model[n] = new_request(peer(n));
+				queue.insert(*model[n], hash);
+				break;
+			case 4:
+			case 5:
+				if (found == model.end())
+					break;
+				queue.remove(*found->second, hash);
+				free_request(found->second);
+				model.erase(found);
+				break;
+			case 6:
+				if (found != model.end())
+					queue.mark_timed_out(*found->second);
+				break;
+			case 7:
+				std::free(queue.resize(new_buckets(1u << arg % 7), 1u << arg % 7));
+				break;
+			}
+			RC_ASSERT(queue.check() == nullptr);
+			RC_ASSERT(queue.qlen() == model.size());
+			for (u32 i = 0; i < 32; i++) {
+				const auto it = model.find(i);
+
+				RC_ASSERT(queue.find(peer(i), queue.hash(peer(i))) ==
+					  (it == model.end() ? nullptr : it->second));
+			}
+		}
+		std::free(queue.close([](Request &r) { free_request(&r); }));
+	});
+}
