@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Kernel differences, each by a feature that compat/probe.sh found. Nothing
+ * outside this folder asks which kernel it is.
+ */
+#ifndef LISTENQ_COMPAT_H
+#define LISTENQ_COMPAT_H
+
+#include <linux/net.h>
+#include <linux/sysctl.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
+#include <net/sock.h>
+
+#include "features.h"
+
+#ifdef LQ_HAVE_RST_REASON
+#include <net/rstreason.h>
+#endif
+
+/* --- accept() --- */
+
+#ifdef LQ_HAVE_PROTO_ACCEPT_ARG
+#define LQ_ACCEPT_PARAMS struct proto_accept_arg *arg
+#define LQ_ACCEPT_ARGS arg
+#define LQ_ACCEPT_FLAGS (arg->flags)
+/* Tell io_uring whether one more accept() would find a connection. */
+#define LQ_ACCEPT_SET_EMPTY(empty) (arg->is_empty = (empty))
+
+static inline int lq_compat_accept(const struct proto_ops *ops, struct socket *sock,
+				   struct socket *newsock, struct proto_accept_arg *arg)
+{
+	const int flags = arg->flags;
+	int err;
+
+	/* Our queue was waited on; the kernel's must not be. */
+	arg->flags |= O_NONBLOCK;
+	err = ops->accept(sock, newsock, arg);
+	arg->flags = flags;
+	return err;
+}
+#else
+#define LQ_ACCEPT_PARAMS int flags, bool kern
+#define LQ_ACCEPT_ARGS flags, kern
+#define LQ_ACCEPT_FLAGS flags
+#define LQ_ACCEPT_SET_EMPTY(empty) ((void)(empty))
+
+static inline int lq_compat_accept(const struct proto_ops *ops, struct socket *sock,
+				   struct socket *newsock, int flags, bool kern)
+{
+	return ops->accept(sock, newsock, flags | O_NONBLOCK, kern);
+}
+#endif
+
+/* --- a request --- */
+
+/* Answer @skb, which came for listener @sk, with RST. */
+static inline void lq_compat_send_reset(const struct request_sock_ops *ops, const struct sock *sk,
+					struct sk_buff *skb)
+{
+#ifdef LQ_HAVE_RST_REASON
+	ops->send_reset(sk, skb, SK_RST_REASON_NOT_SPECIFIED);
+#else
+	ops->send_reset(sk, skb);
+#endif
+}
+
+/* --- the child --- */
+
+static inline struct sock *lq_compat_syn_recv_sock(const struct inet_connection_sock_af_ops *ops,
+						   const struct sock *sk, struct sk_buff *skb,
+						   struct request_sock *req, bool *own_req)
+{
+#ifdef LQ_HAVE_SYN_RECV_SOCK_7
+	return ops->syn_recv_sock(sk, skb, req, NULL, NULL, own_req, NULL);
+#else
+	return ops->syn_recv_sock(sk, skb, req, NULL, NULL, own_req);
+#endif
+}
+
+static inline void lq_compat_no_usec_ts(struct tcp_request_sock *treq)
+{
+#ifdef LQ_HAVE_REQ_USEC_TS
+	treq->req_usec_ts = false;
+#endif
+}
+
+/* --- flags of a socket --- */
+
+static inline bool lq_compat_transparent(const struct sock *sk)
+{
+#ifdef LQ_HAVE_INET_TEST_BIT
+	return inet_test_bit(TRANSPARENT, sk);
+#else
+	return inet_sk(sk)->transparent;
+#endif
+}
+
+/* Keys that sign segments, which our SYN-ACKs do not. */
+static inline bool lq_compat_has_auth_keys(const struct sock *sk)
+{
+	bool keys = false;
+
+#ifdef CONFIG_TCP_MD5SIG
+	keys |= rcu_access_pointer(tcp_sk(sk)->md5sig_info) != NULL;
+#endif
+#ifdef LQ_HAVE_TCP_AO_INFO
+	keys |= rcu_access_pointer(tcp_sk(sk)->ao_info) != NULL;
+#endif
+	return keys;
+}
+
+/* --- sysctl --- */
+
+#ifdef LQ_HAVE_CONST_CTL_TABLE
+#define LQ_CTL_TABLE const struct ctl_table
+#else
+#define LQ_CTL_TABLE struct ctl_table
+#endif
+
+/* @table ends in an empty entry, which @entries does not count. */
+static inline struct ctl_table_header *lq_compat_register_sysctl(struct net *net, const char *path,
+								 struct ctl_table *table,
+								 size_t entries)
+{
+#ifdef LQ_HAVE_REGISTER_NET_SYSCTL_SZ
+	return register_net_sysctl_sz(net, path, table, entries);
+#else
+	return register_net_sysctl(net, path, table);
+#endif
+}
+
+#endif

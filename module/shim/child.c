@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Builds the child of a request, as TCP's own cookie path does: through the
+ * kernel's syn_recv_sock() with a request that lives on the stack. The child
+ * then processes the segment itself (tcp_child_process()), so that it is
+ * established before anybody can accept it.
+ */
+#include <linux/security.h>
+#include <net/busy_poll.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+
+#include "listenq.h"
+#include "trace.h"
+
+/* The kernel counts its queue in sk_ack_backlog: keep it ours, for ss and syn_recv_sock(). */
+static void lq_ack_backlog_add(struct sock *sk)
+{
+	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
+
+	spin_lock(&queue->rskq_lock);
+	sk_acceptq_added(sk);
+	spin_unlock(&queue->rskq_lock);
+}
+
+/* The first RTT sample: tcp_rtt_estimator() and tcp_set_rto() for a fresh connection. */
+static void lq_child_seed_rtt(struct sock *child, u32 rtt_us)
+{
+	struct tcp_sock *tp = tcp_sk(child);
+
+	tp->srtt_us = max(1U, rtt_us << 3);
+	tp->mdev_us = rtt_us << 1;
+	tp->rttvar_us = max(tp->mdev_us, tcp_rto_min_us(child));
+	tp->mdev_max_us = tp->rttvar_us;
+	tp->rtt_seq = tp->snd_nxt;
+	minmax_reset(&tp->rtt_min, tcp_jiffies32, rtt_us);
+	inet_csk(child)->icsk_rto = min_t(u32, __tcp_set_rto(tp), TCP_RTO_MAX);
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+/* The received options that the child's owner asked for: cookie_v6_check(). */
+static void lq_view_pktopts(struct tcp_request_sock *treq, const struct sock *sk,
+			    struct sk_buff *skb)
+{
+	const struct ipv6_pinfo *np = inet6_sk(sk);
+
+	if (ipv6_opt_accepted(sk, skb, &TCP_SKB_CB(skb)->header.h6) || np->rxopt.bits.rxinfo ||
+	    np->rxopt.bits.rxoinfo || np->rxopt.bits.rxhlim || np->rxopt.bits.rxohlim) {
+		refcount_inc(&skb->users);
+		treq->req.pktopts = skb;
+	}
+}
+#endif
+
+/* Returns the child, locked and with a reference for us, or NULL. */
+static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
+				   const struct lq_request *request, const struct lq_ack *ack)
+{
+	struct sock *sk = lst->sk;
+	struct tcp_request_sock treq;
+	const u32 now_us = lq_now_us();
+	struct sock *child;
+	bool own_req;
+
+	lq_request_view(&treq, lst, request);
+	if (!ack->cookie_mss)
+		treq.snt_synack = div_u64(ktime_get_ns(), NSEC_PER_USEC) -
+				  (u32)(now_us - request->stamp_us);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (request->flags & LQ_REQ_V6)
+		lq_view_pktopts(&treq, sk, skb);
+#endif
+	/* Labels come from here: the SYN's own are not kept. */
+	if (security_inet_conn_request(sk, skb, &treq.req.req))
+		child = NULL;
+	else
+		child = lq_compat_syn_recv_sock(lst->orig_af_ops, sk, skb, &treq.req.req,
+						&own_req);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (request->flags & LQ_REQ_V6 && treq.req.pktopts)
+		consume_skb(treq.req.pktopts);
+#endif
+	if (!child)
+		return NULL;
+
+	/* A mapped child has operations of its own already. */
+	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
+		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	if (ack->saw_tstamp && !after(ack->seq, request->rcv_isn + 1))
+		tcp_sk(child)->rx_opt.ts_recent = ack->tsval;
+	sock_rps_save_rxhash(child, skb);
+	/* A cookie's SYN-ACK left no time behind: TCP takes it from the timestamps. */
+	if (request->num_retrans == 0 && !ack->cookie_mss)
+		lq_child_seed_rtt(child, now_us - request->stamp_us);
+	return child;
+}
+
+/* inet_child_forget() of net/ipv4/inet_connection_sock.c: the child is locked. */
+static void lq_child_forget_locked(struct sock *listener, struct sock *child)
+{
+	listener->sk_prot->disconnect(child, O_NONBLOCK);
+	sock_orphan(child);
+	this_cpu_inc(*listener->sk_prot->orphan_count);
+	inet_csk_destroy_sock(child);
+}
+
+void lq_child_reset(struct sock *listener, struct sock *child)
+{
+	local_bh_disable();
+	bh_lock_sock(child);
+	WARN_ON_ONCE(sock_owned_by_user(child));
+	sock_hold(child);
+	lq_child_forget_locked(listener, child);
+	bh_unlock_sock(child);
+	local_bh_enable();
+	sock_put(child);
+}
+
+bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
+		    const struct lq_promotion *promotion, const struct lq_ack *ack)
+{
+	struct sock *sk = lst->sk;
+	struct net *net = sock_net(sk);
+	union lq_request_copy copy;
+	enum lq_commit commit;
+	struct sock *child;
+	bool closed;
+
+	memcpy(&copy, promotion->request,
+	       ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
+	child = lq_child_clone(lst, skb, &copy.request, ack);
+	if (!child) {
+		spin_lock(&lst->lock);
+		closed = lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+		spin_unlock(&lst->lock);
+		/* A closed listener counted its requests when it closed. */
+		if (!closed || promotion->cookie)
+			lq_count_drop(net, LISTENQ_DROP_CHILD_FAILED);
+		trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+		if (closed)
+			lq_request_free(promotion->request);
+		return false;
+	}
+
+	spin_lock(&lst->lock);
+	commit = lq_core_promote_commit(lst->core, promotion, child, lq_now_us());
+	if (commit == LQ_COMMIT_OK)
+		lq_ack_backlog_add(sk);
+	spin_unlock(&lst->lock);
+
+	if (commit != LQ_COMMIT_OK) {
+		lq_request_free(promotion->request);
+		lq_child_forget_locked(sk, child);
+		bh_unlock_sock(child);
+		sock_put(child);
+		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
+		return false;
+	}
+	lq_count_event(net, LISTENQ_EVENT_ESTABLISHED);
+	trace_established(lst, &copy.request);
+
+	/* tcp_child_process(); nobody can own the lock that we held since the clone. */
+	__TCP_INC_STATS(net, TCP_MIB_INSEGS);
+	nf_reset_ct(skb);
+	sk_mark_napi_id_set(child, skb);
+	tcp_segs_in(tcp_sk(child), skb);
+	child->sk_backlog_rcv(child, skb);
+	bh_unlock_sock(child);
+	sock_put(child);
+	READ_ONCE(sk->sk_data_ready)(sk);
+	return true;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An ACK that may bring a SYN cookie back: the request that was never kept is
+ * made anew from what the ACK says. Softirq, RCU.
+ */
+#include <net/inet_hashtables.h>
+#include <net/inet6_hashtables.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "listenq.h"
+#include "trace.h"
+
+/* The request that a cookie's SYN asked for, as far as its ACK brings it back. */
+static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
+			      const struct lq_ack *ack, struct lq_request *request)
+{
+	struct sock *sk = lst->sk;
+	struct lq_options options = {};
+	struct tcp_request_sock treq;
+	struct dst_entry *dst;
+	bool ecn = false;
+	struct flowi fl;
+
+	memset(request, 0, ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
+	request->ts_off = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_timestamps) == 1
+				  ? lq_core_isn(&lst->keys, &ack->key, ack->local_port, 0).ts_off
+				  : 0;
+	if (ack->saw_tstamp &&
+	    !lq_core_cookie_options(ack->tsecr - request->ts_off,
+				    lq_options_allowed(sock_net(sk)), &options, &ecn))
+		return false;
+	request->rcv_isn = ack->seq - 1;
+	request->snt_isn = ack->ack_seq - 1;
+	request->ts_recent = ack->saw_tstamp ? ack->tsval : 0;
+	request->mss = ack->cookie_mss;
+	request->flags = options.flags | (ack->key.v6 ? LQ_REQ_V6 : 0);
+	request->wscale = options.wscale;
+	request->peer_port = ack->key.peer_port;
+	request->syn_tos = TCP_SKB_CB(skb)->ip_dsfield;
+	request->mark = inet_request_mark(sk, skb);
+	request->ifindex = inet_request_bound_dev_if(sk, skb);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ack->key.v6 && !request->ifindex &&
+	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
+		request->ifindex = tcp_v6_iif(skb);
+#endif
+	memcpy(lq_request_addresses(request), ack->key.addr, ack->key.v6 ? 32 : 8);
+
+	/* tcp_v4_send_synack() again: the window must come out as it did then. */
+	lq_request_view(&treq, lst, request);
+	dst = lq_request_route(sk, &treq, &fl);
+	if (!dst)
+		return false;
+	lq_request_window(sk, dst, request);
+	if (ecn && lq_ecn_enabled(sk, dst)) /* cookie_ecn_ok() */
+		request->flags |= LQ_REQ_ECN;
+	dst_release(dst);
+	return true;
+}
+
+/* LQ_ACK_COOKIE: a slot is reserved. Returns netfilter's verdict. */
+static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *skb,
+				      const struct lq_ack *ack, struct lq_promotion *promotion)
+{
+	promotion->request = lq_request_alloc(ack->key.v6);
+	if (promotion->request && lq_cookie_request(lst, skb, ack, promotion->request))
+		return lq_child_build(lst, skb, promotion, ack) ? NF_STOLEN : NF_DROP;
+
+	spin_lock(&lst->lock);
+	lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	spin_unlock(&lst->lock);
+	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_CHILD_FAILED);
+	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	lq_request_free(promotion->request);
+	return NF_DROP;
+}
+
+/*
+ * Early demux looks for a connection's socket only where it finds no route
+ * cached in the skb: not on loopback, for one.
+ */
+static bool lq_cookie_is_established(struct net *net, const struct sk_buff *skb,
+				  const struct lq_ack *ack)
+{
+	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	const struct tcphdr *th = tcp_hdr(skb);
+	struct sock *sk;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ack->key.v6)
+		sk = __inet6_lookup_established(net, hashinfo, &ipv6_hdr(skb)->saddr, th->source,
+						&ipv6_hdr(skb)->daddr, ntohs(th->dest),
+						ack->key.ifindex, ack->key.l3_ifindex);
+	else
+#endif
+		sk = __inet_lookup_established(net, hashinfo, ip_hdr(skb)->saddr, th->source,
+					       ip_hdr(skb)->daddr, ntohs(th->dest),
+					       ack->key.ifindex, ack->key.l3_ifindex);
+	if (sk)
+		sock_gen_put(sk);
+	return sk;
+}
+
+enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
+				  struct lq_ack *ack, unsigned int *result)
+{
+	struct net *net = sock_net(lst->sk);
+	struct lq_promotion promotion;
+	enum lq_ack_verdict verdict;
+
+	*result = NF_ACCEPT;
+	if (lq_cookie_is_established(net, skb, ack))
+		return LQ_ACK_UNKNOWN;
+	spin_lock(&lst->lock);
+	verdict = lq_core_ack_cookie(lst->core, ack, &promotion);
+	spin_unlock(&lst->lock);
+	if (verdict == LQ_ACK_UNKNOWN) {
+		NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESFAILED);
+		lq_count_event(net, LISTENQ_EVENT_COOKIE_FAILED);
+		return verdict;
+	}
+	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
+	lq_count_event(net, LISTENQ_EVENT_COOKIE_RECEIVED);
+	*result = NF_DROP;
+	if (verdict == LQ_ACK_DROP) {
+		lq_ack_drop(lst, &ack->key, ack->reason);
+		return verdict;
+	}
+	lq_fill_cb(skb, tcp_hdr(skb), ack);
+	*result = lq_cookie_promote(lst, skb, ack, &promotion);
+	return verdict;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a listener: attached to a sock, listening, stopped, detached.
+ *
+ *	socket() --> (no listener) --attach--> attached <--listen--+
+ *	                                          |                |
+ *	                                          +--listen--> listening
+ *	release(), or connect() succeeded: detach      --stop--> attached
+ *
+ * Stop is every way out of LISTEN: close, shutdown(SHUT_RD) and
+ * connect(AF_UNSPEC). A segment that is in flight meanwhile finds a closed
+ * core; one that found the listener before detach keeps it until the end of
+ * its RCU read section.
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "listenq.h"
+#include "trace.h"
+
+#include "../compat/listen_asked.h"
+
+const struct lq_overrides lq_follow_all = {
+	.policy = LQ_FOLLOW,
+	.max_syn_backlog = LQ_FOLLOW,
+	.abort_on_overflow = LQ_FOLLOW,
+	.synack_retries = LQ_FOLLOW,
+	.syncookies = LQ_FOLLOW,
+};
+
+static atomic64_t lq_next_id = ATOMIC64_INIT(0);
+
+struct lq_listener *lq_listener_of(const struct sock *sk)
+{
+	const struct inet_connection_sock_af_ops *ops = READ_ONCE(inet_csk(sk)->icsk_af_ops);
+
+	if (ops->conn_request != lq_conn_request)
+		return NULL;
+	return container_of(ops, struct lq_listener, af_ops);
+}
+
+struct lq_listener *lq_listener_attach(struct sock *sk)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+
+	if (lst)
+		return lst;
+	if (sk->sk_state != TCP_CLOSE)
+		return ERR_PTR(-EISCONN);
+	/* sizeof() is a multiple of 8, as the core's alignment asks. */
+	BUILD_BUG_ON(sizeof(*lst) % 8);
+	lst = kzalloc(sizeof(*lst) + lq_core_size(), GFP_KERNEL_ACCOUNT);
+	if (!lst)
+		return ERR_PTR(-ENOMEM);
+	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
+	lst->af_ops = *lst->orig_af_ops;
+	lst->af_ops.conn_request = lq_conn_request;
+	lst->sk = sk;
+	lst->attached = true;
+	refcount_set(&lst->refs, 1);
+	lst->overrides = lq_follow_all;
+	INIT_LIST_HEAD(&lst->node);
+	spin_lock_init(&lst->lock);
+	lq_timer_init(lst);
+	get_random_bytes(&lst->keys, sizeof(lst->keys));
+	lst->core = lq_core_init(lst + 1, &lst->keys);
+	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
+	return lst;
+}
+
+/* --- settings --- */
+
+/* What the socket fixed, or else the namespace's sysctl. */
+#define LQ_SETTING(lst, lqn, name) \
+	((lst)->overrides.name == LQ_FOLLOW ? READ_ONCE((lqn)->sysctls.name) : (lst)->overrides.name)
+
+static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
+{
+	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
+	const struct net *net = sock_net(lst->sk);
+	const struct lq_net *lqn = lq_net(net);
+	const u8 syncnt = READ_ONCE(icsk->icsk_syn_retries);
+
+	*config = (struct lq_config) {
+		.hz = HZ,
+		.policy = LQ_SETTING(lst, lqn, policy),
+		.max_syn_backlog = LQ_SETTING(lst, lqn, max_syn_backlog),
+		.abort_on_overflow = LQ_SETTING(lst, lqn, abort_on_overflow),
+		.synack_retries = LQ_SETTING(lst, lqn, synack_retries),
+		.syncookies = LQ_SETTING(lst, lqn, syncookies),
+		.syncookie_pause = READ_ONCE(lqn->sysctls.syncookie_pause),
+		.synack_timeout_ms = READ_ONCE(lqn->sysctls.synack_timeout_ms),
+		.oow_ratelimit_ms =
+			jiffies_to_msecs(READ_ONCE(net->ipv4.sysctl_tcp_invalid_ratelimit)),
+		.defer_accept = READ_ONCE(icsk->icsk_accept_queue.rskq_defer_accept),
+		.backlog = lst->backlog,
+		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
+		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
+		.backlog_asked = lst->backlog_asked,
+	};
+	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
+	if (syncnt && lst->overrides.synack_retries == LQ_FOLLOW)
+		config->synack_retries = syncnt;
+}
+
+/*
+ * Take @config with new limits. The SYN queue's table is replaced when its size
+ * changes: -ENOMEM leaves everything as it was.
+ */
+static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *config)
+{
+	struct lq_request **buckets = NULL;
+	struct lq_limits limits;
+	void *old;
+
+	lq_core_limits(config, &limits);
+	if (!lst->listening || limits.syn_buckets != lst->limits.syn_buckets) {
+		buckets = kvcalloc(limits.syn_buckets, sizeof(*buckets), GFP_KERNEL_ACCOUNT);
+		if (!buckets)
+			return -ENOMEM;
+	}
+	spin_lock_bh(&lst->lock);
+	old = lq_core_listen(lst->core, config, &limits, buckets);
+	spin_unlock_bh(&lst->lock);
+	lst->limits = limits;
+	kvfree(old);
+	return 0;
+}
+
+int lq_listener_reconfigure(struct lq_listener *lst)
+{
+	struct lq_config config;
+	int err;
+
+	if (!lst->listening)
+		return 0; /* listen() will look */
+	lq_listener_config(lst, &config);
+	err = lq_listener_resize(lst, &config);
+	if (!err)
+		WRITE_ONCE(lst->sk->sk_max_ack_backlog, lst->limits.accept_limit - 1);
+	return err;
+}
+
+/* The first listener after @id in @net, with a reference on its sock, or NULL. */
+static struct sock *lq_net_next(struct lq_net *lqn, u64 *id)
+{
+	struct lq_listener *lst;
+	struct sock *sk = NULL;
+
+	spin_lock(&lqn->list_lock);
+	list_for_each_entry(lst, &lqn->listeners, node) {
+		if (lst->id > *id && refcount_inc_not_zero(&lst->sk->sk_refcnt)) {
+			*id = lst->id;
+			sk = lst->sk;
+			break;
+		}
+	}
+	spin_unlock(&lqn->list_lock);
+	return sk;
+}
+
+void lq_net_reconfigure(struct net *net)
+{
+	struct lq_net *lqn = lq_net(net);
+	struct sock *sk;
+	u64 id = 0;
+
+	while ((sk = lq_net_next(lqn, &id))) {
+		struct lq_listener *lst;
+
+		lock_sock(sk);
+		lst = lq_listener_of(sk);
+		if (lst)
+			lq_listener_reconfigure(lst);
+		release_sock(sk);
+		sock_put(sk);
+	}
+}
+
+/* --- listen() --- */
+
+static void lq_listener_start(struct lq_listener *lst)
+{
+	struct lq_net *lqn = lq_net(sock_net(lst->sk));
+
+	lst->listening = true;
+	spin_lock(&lqn->list_lock);
+	/* Under the lock, so that the list is in the order of the ids. */
+	lst->id = atomic64_inc_return(&lq_next_id);
+	list_add_tail(&lst->node, &lqn->listeners);
+	lqn->generation++;
+	spin_unlock(&lqn->list_lock);
+}
+
+/* lock_sock held: everything that can fail before the sock listens. */
+static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
+{
+	struct sock *sk = sock->sk;
+	struct lq_config config;
+	struct lq_listener *lst;
+	int err;
+
+	if (sock->state != SS_UNCONNECTED ||
+	    !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))
+		return -EINVAL;
+	if (lq_compat_has_auth_keys(sk))
+		return -EOPNOTSUPP; /* our SYN-ACKs carry no signature */
+	lst = lq_listener_attach(sk);
+	if (IS_ERR(lst))
+		return PTR_ERR(lst);
+	lq_listener_config(lst, &config);
+	config.backlog = backlog;
+	config.backlog_asked = asked;
+	err = lq_listener_resize(lst, &config);
+	if (err)
+		return err;
+	lst->backlog = backlog;
+	lst->backlog_asked = asked;
+	if (!lst->listening)
+		lq_listener_start(lst);
+	return 0;
+}
+
+int lq_listener_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	const int asked = lq_compat_listen_asked(backlog);
+	struct lq_listener *lst;
+	bool hooked = false;
+	int err;
+
+	err = lq_hooks_get(sock_net(sk));
+	if (err)
+		return err;
+	lock_sock(sk);
+	err = lq_listener_prepare(sock, backlog, asked);
+	lst = lq_listener_of(sk);
+	if (!err && !lst->hooked)
+		hooked = lst->hooked = true; /* until detach */
+	if (!err)
+		backlog = lst->limits.accept_limit - 1;
+	release_sock(sk);
+	if (!hooked)
+		lq_hooks_put(sock_net(sk));
+	if (err)
+		return err;
+
+	err = lq_orig_ops(sk)->listen(sock, backlog);
+
+	lock_sock(sk);
+	lst = lq_listener_of(sk);
+	if (lst && sk->sk_state != TCP_LISTEN)
+		lq_listener_stop(lst);
+	else if (lst && !err)
+		trace_listen(lst, asked);
+	release_sock(sk);
+	return err;
+}
+
+/* --- the ways out --- */
+
+static void lq_drop_closed(struct lq_listener *lst, struct lq_request *request)
+{
+	struct lq_key key = {};
+
+	lq_request_key(request, &key);
+	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_LISTENER_CLOSED);
+	trace_drop(lst, &key, LISTENQ_DROP_LISTENER_CLOSED);
+	lq_request_free(request);
+}
+
+static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
+{
+	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
+
+	while (drained->requests) {
+		struct lq_request *request = drained->requests;
+
+		drained->requests = request->next;
+		lq_drop_closed(lst, request);
+	}
+	while (drained->connections) {
+		struct lq_request *entry = drained->connections;
+
+		drained->connections = entry->next;
+		spin_lock_bh(&queue->rskq_lock);
+		sk_acceptq_removed(lst->sk);
+		spin_unlock_bh(&queue->rskq_lock);
+		lq_child_reset(lst->sk, entry->child);
+		lq_drop_closed(lst, entry);
+		cond_resched();
+	}
+}
+
+void lq_listener_stop(struct lq_listener *lst)
+{
+	struct lq_net *lqn = lq_net(sock_net(lst->sk));
+	struct lq_drained drained;
+	void *table;
+
+	if (!lst->listening)
+		return;
+	lst->listening = false;
+	spin_lock(&lqn->list_lock);
+	list_del_init(&lst->node);
+	lqn->generation++;
+	spin_unlock(&lqn->list_lock);
+
+	spin_lock_bh(&lst->lock);
+	table = lq_core_close(lst->core, &drained);
+	spin_unlock_bh(&lst->lock);
+	timer_delete_sync(&lst->timer);
+	trace_close(lst);
+	lq_listener_drain(lst, &drained);
+	kvfree(table);
+}
+
+static void lq_listener_free_rcu(struct rcu_head *rcu)
+{
+	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
+
+	lq_carrier_free(lst);
+	kfree(lst);
+}
+
+void lq_listener_put(struct lq_listener *lst)
+{
+	if (lst && refcount_dec_and_test(&lst->refs))
+		call_rcu(&lst->rcu, lq_listener_free_rcu);
+}
+
+void lq_listener_detach(struct lq_listener *lst)
+{
+	struct sock *sk = lst->sk;
+	struct net *net = sock_net(sk);
+	bool attached, hooked;
+
+	lock_sock(sk);
+	attached = lst->attached;
+	hooked = attached && lst->hooked;
+	if (attached) {
+		lq_listener_stop(lst);
+		/* tcp_v6_connect() may have put others there. */
+		if (lq_listener_of(sk) == lst)
+			WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
+		lst->attached = false;
+	}
+	release_sock(sk);
+	if (hooked)
+		lq_hooks_put(net);
+	if (attached)
+		lq_listener_put(lst);
+}

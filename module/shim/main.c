@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Loading and unloading, and what each network namespace has. */
+#include <linux/module.h>
+#include <net/genetlink.h>
+#include <net/netns/generic.h>
+
+#include "listenq.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static unsigned int lq_net_id __read_mostly;
+
+struct lq_net *lq_net(const struct net *net)
+{
+	return net_generic(net, lq_net_id);
+}
+
+void lq_count_drop(const struct net *net, u8 reason)
+{
+	this_cpu_inc(lq_net(net)->counters->drops[reason]);
+}
+
+void lq_count_event(const struct net *net, u8 event)
+{
+	this_cpu_inc(lq_net(net)->counters->events[event]);
+}
+
+void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum)
+{
+	int cpu, i;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		const struct lq_net_counters *one = per_cpu_ptr(lq_net(net)->counters, cpu);
+
+		for (i = 0; i < __LISTENQ_DROP_MAX; i++)
+			sum->drops[i] += READ_ONCE(one->drops[i]);
+		for (i = 0; i < __LISTENQ_EVENT_MAX; i++)
+			sum->events[i] += READ_ONCE(one->events[i]);
+	}
+}
+
+static int __net_init lq_net_init(struct net *net)
+{
+	struct lq_net *lqn = lq_net(net);
+	int err = -ENOMEM;
+
+	lqn->net = net;
+	mutex_init(&lqn->hook_mutex);
+	spin_lock_init(&lqn->list_lock);
+	INIT_LIST_HEAD(&lqn->listeners);
+	lqn->generation = 1;
+	lqn->counters = alloc_percpu_gfp(struct lq_net_counters, GFP_KERNEL_ACCOUNT);
+	if (!lqn->counters)
+		return err;
+	err = lq_sysctl_init(net);
+	if (err)
+		goto free_counters;
+	err = lq_proc_init(net);
+	if (err)
+		goto exit_sysctl;
+	return 0;
+
+exit_sysctl:
+	lq_sysctl_exit(net);
+free_counters:
+	free_percpu(lqn->counters);
+	return err;
+}
+
+/* Every socket held its namespace, so no listener is left. */
+static void __net_exit lq_net_exit(struct net *net)
+{
+	struct lq_net *lqn = lq_net(net);
+
+	WARN_ON_ONCE(!list_empty(&lqn->listeners));
+	WARN_ON_ONCE(lqn->hook_users);
+	lq_proc_exit(net);
+	lq_sysctl_exit(net);
+	free_percpu(lqn->counters);
+}
+
+static struct pernet_operations lq_net_ops = {
+	.init = lq_net_init,
+	.exit = lq_net_exit,
+	.id = &lq_net_id,
+	.size = sizeof(struct lq_net),
+};
+
+static int __init lq_init(void)
+{
+	int err = lq_request_init();
+
+	if (err)
+		return err;
+	err = register_pernet_subsys(&lq_net_ops);
+	if (err)
+		goto exit_request;
+	err = lq_netlink_init();
+	if (err)
+		goto exit_net;
+	/* Last: from here on there are sockets. */
+	err = lq_family_init();
+	if (err)
+		goto exit_netlink;
+	return 0;
+
+exit_netlink:
+	lq_netlink_exit();
+exit_net:
+	unregister_pernet_subsys(&lq_net_ops);
+exit_request:
+	lq_request_exit();
+	return err;
+}
+
+static void __exit lq_exit(void)
+{
+	lq_family_exit();
+	lq_netlink_exit();
+	/* Segments in flight may still be in our functions; listeners are freed by call_rcu(). */
+	synchronize_rcu();
+	rcu_barrier();
+	unregister_pernet_subsys(&lq_net_ops);
+	lq_request_exit();
+}
+
+module_init(lq_init);
+module_exit(lq_exit);
+
+MODULE_DESCRIPTION("AF_LISTENQ: TCP with a listen queue of your choice");
+MODULE_AUTHOR("The listenq authors");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_NETPROTO(AF_LISTENQ);
+MODULE_ALIAS_GENL_FAMILY(LISTENQ_GENL_NAME);

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink family "listenq": look at the listeners and the counters of
+ * the caller's network namespace. uapi/listenq.yaml describes it. Process
+ * context; a dump holds lq_net.list_lock for one message buffer at a time.
+ */
+#include <linux/in6.h>
+#include <net/genetlink.h>
+#include <net/ipv6.h>
+
+#include "listenq.h"
+
+static const struct nla_policy lq_listener_policy[LISTENQ_A_LISTENER_MAX + 1] = {
+	[LISTENQ_A_LISTENER_ID] = NLA_POLICY_MIN(NLA_U64, 1),
+};
+
+/* Requests for counters carry no attribute. */
+static const struct nla_policy lq_no_policy[LISTENQ_A_STATS_MAX + 1] = {};
+
+static struct genl_family lq_genl_family;
+
+/* --- listeners --- */
+
+static int lq_put_u64_nest(struct sk_buff *msg, int type, const u64 *values, int count)
+{
+	struct nlattr *nest = nla_nest_start(msg, type);
+	int i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 1; i < count; i++) {
+		/* Attribute 0 of the nest is its padding. */
+		if (nla_put_u64_64bit(msg, i, values[i], 0))
+			return -EMSGSIZE;
+	}
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int lq_put_address(struct sk_buff *msg, const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return nla_put(msg, LISTENQ_A_LISTENER_ADDR, sizeof(struct in6_addr),
+			       &sk->sk_v6_rcv_saddr);
+#endif
+	return nla_put(msg, LISTENQ_A_LISTENER_ADDR, sizeof(__be32), &sk->sk_rcv_saddr);
+}
+
+/* @reader: whose view of user ids counts. */
+static int lq_put_socket(struct sk_buff *msg, struct sock *sk, struct user_namespace *reader)
+{
+	bool v6only = false;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	v6only = sk->sk_family == AF_INET6 && ipv6_only_sock(sk);
+#endif
+	if (nla_put_u16(msg, LISTENQ_A_LISTENER_FAMILY, sk->sk_family) ||
+	    lq_put_address(msg, sk) ||
+	    nla_put_u16(msg, LISTENQ_A_LISTENER_PORT, inet_sk(sk)->inet_num) ||
+	    nla_put_u32(msg, LISTENQ_A_LISTENER_IFINDEX, READ_ONCE(sk->sk_bound_dev_if)) ||
+	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_INODE, sock_i_ino(sk),
+			      LISTENQ_A_LISTENER_PAD) ||
+	    nla_put_u32(msg, LISTENQ_A_LISTENER_UID, from_kuid_munged(reader, sock_i_uid(sk))) ||
+	    nla_put_u8(msg, LISTENQ_A_LISTENER_V6ONLY, v6only))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
+{
+	const struct {
+		int type;
+		u32 value;
+	} numbers[] = {
+		{ LISTENQ_A_LISTENER_FLAGS, info->flags },
+		{ LISTENQ_A_LISTENER_BACKLOG, info->backlog },
+		{ LISTENQ_A_LISTENER_ACCEPT_QLEN, info->accept_qlen },
+		{ LISTENQ_A_LISTENER_ACCEPT_LIMIT, info->accept_limit },
+		{ LISTENQ_A_LISTENER_SYN_QLEN, info->syn_qlen },
+		{ LISTENQ_A_LISTENER_SYN_YOUNG, info->syn_young },
+		{ LISTENQ_A_LISTENER_SYN_LIMIT, info->syn_limit },
+		{ LISTENQ_A_LISTENER_SYN_BUCKETS, info->syn_buckets },
+		{ LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, info->max_syn_backlog },
+		{ LISTENQ_A_LISTENER_SYNACK_RETRIES, info->synack_retries },
+		{ LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK, info->accept_qlen_peak },
+		{ LISTENQ_A_LISTENER_SYN_QLEN_PEAK, info->syn_qlen_peak },
+	};
+	size_t i;
+
+	if (nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_ID, info->id, LISTENQ_A_LISTENER_PAD) ||
+	    nla_put_string(msg, LISTENQ_A_LISTENER_POLICY, info->policy) ||
+	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_ASKED, info->backlog_asked))
+		return -EMSGSIZE;
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (nla_put_u32(msg, numbers[i].type, numbers[i].value))
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
+/* lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none. */
+static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 portid, u32 seq,
+			    int flags, struct netlink_callback *cb, struct user_namespace *reader)
+{
+	void *hdr = genlmsg_put(msg, portid, seq, &lq_genl_family, flags,
+				LISTENQ_CMD_LISTENER_GET);
+	struct lq_counters counters;
+	struct listenq_info info = {};
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (cb)
+		genl_dump_check_consistent(cb, hdr);
+	spin_lock_bh(&lst->lock);
+	lq_core_info(lst->core, &info);
+	lq_core_counters(lst->core, &counters);
+	spin_unlock_bh(&lst->lock);
+	info.id = lst->id;
+
+	if (lq_put_info(msg, &info) || lq_put_socket(msg, lst->sk, reader) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, counters.drops, __LISTENQ_DROP_MAX) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, counters.events,
+			    __LISTENQ_EVENT_MAX) ||
+	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(counters.accept_wait),
+		    counters.accept_wait)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lq_net *lqn = lq_net(genl_info_net(info));
+	struct lq_listener *lst;
+	struct sk_buff *msg;
+	int err = -ENOENT;
+	u64 id;
+
+	if (GENL_REQ_ATTR_CHECK(info, LISTENQ_A_LISTENER_ID))
+		return -EINVAL;
+	id = nla_get_u64(info->attrs[LISTENQ_A_LISTENER_ID]);
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	spin_lock(&lqn->list_lock);
+	list_for_each_entry(lst, &lqn->listeners, node) {
+		if (lst->id == id) {
+			err = lq_fill_listener(msg, lst, info->snd_portid, info->snd_seq, 0, NULL,
+					       sk_user_ns(NETLINK_CB(skb).sk));
+			break;
+		}
+	}
+	spin_unlock(&lqn->list_lock);
+	if (err) {
+		if (err == -ENOENT)
+			NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[LISTENQ_A_LISTENER_ID],
+					    "no listener with this id in this network namespace");
+		nlmsg_free(msg);
+		return err;
+	}
+	return genlmsg_reply(msg, info);
+}
+
+/* cb->args[0]: the last id that was written. */
+static int lq_listener_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
+{
+	struct lq_net *lqn = lq_net(sock_net(msg->sk));
+	struct lq_listener *lst;
+
+	spin_lock(&lqn->list_lock);
+	cb->seq = lqn->generation;
+	list_for_each_entry(lst, &lqn->listeners, node) {
+		if (lst->id <= (u64)cb->args[0])
+			continue;
+		if (lq_fill_listener(msg, lst, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				     NLM_F_MULTI, cb, sk_user_ns(NETLINK_CB(cb->skb).sk)))
+			break;
+		cb->args[0] = lst->id;
+	}
+	spin_unlock(&lqn->list_lock);
+	return msg->len;
+}
+
+/* --- counters --- */
+
+static int lq_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct net *net = genl_info_net(info);
+	struct lq_net *lqn = lq_net(net);
+	struct lq_net_counters sum;
+	struct lq_listener *lst;
+	struct sk_buff *msg;
+	u32 listeners = 0;
+	void *hdr;
+
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(msg, info, &lq_genl_family, 0, LISTENQ_CMD_STATS_GET);
+	if (!hdr)
+		goto too_small;
+	lq_net_counters_read(net, &sum);
+	spin_lock(&lqn->list_lock);
+	list_for_each_entry(lst, &lqn->listeners, node)
+		listeners++;
+	spin_unlock(&lqn->list_lock);
+	if (nla_put_u32(msg, LISTENQ_A_STATS_LISTENERS, listeners) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_STATS_DROPS, sum.drops, __LISTENQ_DROP_MAX) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_STATS_EVENTS, sum.events, __LISTENQ_EVENT_MAX))
+		goto too_small;
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+
+too_small:
+	nlmsg_free(msg);
+	return -EMSGSIZE;
+}
+
+static const struct genl_ops lq_genl_ops[] = {
+	{
+		.cmd = LISTENQ_CMD_LISTENER_GET,
+		.doit = lq_listener_get_doit,
+		.dumpit = lq_listener_get_dumpit,
+		.policy = lq_listener_policy,
+		.maxattr = LISTENQ_A_LISTENER_MAX,
+	},
+	{
+		.cmd = LISTENQ_CMD_STATS_GET,
+		.doit = lq_stats_get_doit,
+		.policy = lq_no_policy,
+		.maxattr = LISTENQ_A_STATS_MAX,
+	},
+};
+
+static struct genl_family lq_genl_family = {
+	.name = LISTENQ_GENL_NAME,
+	.version = LISTENQ_GENL_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = lq_genl_ops,
+	.n_ops = ARRAY_SIZE(lq_genl_ops),
+	.resv_start_op = __LISTENQ_CMD_MAX,
+};
+
+int lq_netlink_init(void)
+{
+	return genl_register_family(&lq_genl_family);
+}
+
+void lq_netlink_exit(void)
+{
+	genl_unregister_family(&lq_genl_family);
+}

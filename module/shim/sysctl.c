@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * net.listenq.*, per network namespace, writable by its owner (the kernel's
+ * net_ctl_permissions()). A change reaches live listeners at once: their
+ * queues are resized in place, and nothing that is queued is lost.
+ */
+#include <linux/slab.h>
+#include <linux/sysctl.h>
+
+#include "listenq.h"
+
+static int lq_zero;
+static int lq_one = 1;
+static int lq_two = 2;
+static int lq_min_timeout = 10;
+static int lq_max_timeout = 120000;
+static int lq_max_retries = 255;
+static int lq_max_syn_backlog = 1 << 20;
+static int lq_max_backlog = 65535;
+
+static struct lq_net *lq_net_of_field(const void *field, size_t offset)
+{
+	return container_of((struct lq_sysctls *)((u8 *)field - offset), struct lq_net, sysctls);
+}
+
+/* One handler per field: its offset leads from the table's data to the namespace. */
+#define LQ_SYSCTL_HANDLER(field)                                                             \
+	static int lq_sysctl_##field(LQ_CTL_TABLE *table, int write, void *buffer,           \
+				     size_t *length, loff_t *pos)                            \
+	{                                                                                    \
+		const int err = proc_dointvec_minmax(table, write, buffer, length, pos);     \
+                                                                                             \
+		if (!err && write)                                                           \
+			lq_net_reconfigure(lq_net_of_field(                                  \
+				table->data, offsetof(struct lq_sysctls, field))->net);      \
+		return err;                                                                  \
+	}
+LQ_SYSCTL_HANDLER(max_syn_backlog)
+LQ_SYSCTL_HANDLER(abort_on_overflow)
+LQ_SYSCTL_HANDLER(synack_retries)
+LQ_SYSCTL_HANDLER(synack_timeout_ms)
+LQ_SYSCTL_HANDLER(soacceptqueue)
+LQ_SYSCTL_HANDLER(syncookies)
+LQ_SYSCTL_HANDLER(syncookie_pause)
+
+/* Reads and writes a policy by its name. An unknown name: EINVAL. */
+static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
+			    loff_t *pos)
+{
+	struct lq_net *lqn = lq_net_of_field(table->data, offsetof(struct lq_sysctls, policy));
+	char name[LISTENQ_POLICY_NAMSIZ];
+	struct ctl_table text = { .data = name, .maxlen = sizeof(name), .mode = table->mode };
+	int err, policy;
+
+	strscpy(name, lq_core_policy_name(READ_ONCE(lqn->sysctls.policy)), sizeof(name));
+	err = proc_dostring(&text, write, buffer, length, pos);
+	if (err || !write)
+		return err;
+	policy = lq_core_policy_find(name, strlen(name));
+	if (policy < 0)
+		return -EINVAL;
+	WRITE_ONCE(lqn->sysctls.policy, policy);
+	lq_net_reconfigure(lqn->net);
+	return 0;
+}
+
+#define LQ_SYSCTL_INT(field, low, high)                                                   \
+	{                                                                                 \
+		.procname = #field, .data = (void *)offsetof(struct lq_sysctls, field),   \
+		.maxlen = sizeof(int), .mode = 0644, .proc_handler = lq_sysctl_##field,   \
+		.extra1 = low, .extra2 = high,                                            \
+	}
+
+/* .data is an offset here, and an address in each namespace's copy. */
+static const struct ctl_table lq_sysctl_template[] = {
+	{
+		.procname = "policy",
+		.data = (void *)offsetof(struct lq_sysctls, policy),
+		.maxlen = LISTENQ_POLICY_NAMSIZ,
+		.mode = 0644,
+		.proc_handler = lq_sysctl_policy,
+	},
+	LQ_SYSCTL_INT(max_syn_backlog, &lq_one, &lq_max_syn_backlog),
+	LQ_SYSCTL_INT(abort_on_overflow, &lq_zero, &lq_one),
+	LQ_SYSCTL_INT(synack_retries, &lq_zero, &lq_max_retries),
+	LQ_SYSCTL_INT(synack_timeout_ms, &lq_min_timeout, &lq_max_timeout),
+	LQ_SYSCTL_INT(soacceptqueue, &lq_one, &lq_max_backlog),
+	LQ_SYSCTL_INT(syncookies, &lq_zero, &lq_two),
+	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
+	{} /* for kernels that look for the end */
+};
+#define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)
+
+int lq_sysctl_init(struct net *net)
+{
+	struct lq_net *lqn = lq_net(net);
+	struct ctl_table *table;
+	size_t i;
+
+	lqn->sysctls = (struct lq_sysctls) {
+		.policy = LQ_POLICY_LINUX,
+		/* tcp_sk_init() scales TCP's with memory: start where it stands. */
+		.max_syn_backlog = clamp(READ_ONCE(net->ipv4.sysctl_max_syn_backlog), 1,
+					 lq_max_syn_backlog),
+		.synack_retries = READ_ONCE(net->ipv4.sysctl_tcp_synack_retries),
+		.syncookies = READ_ONCE(net->ipv4.sysctl_tcp_syncookies),
+		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
+		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
+	};
+	table = kmemdup(lq_sysctl_template, sizeof(lq_sysctl_template), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < LQ_SYSCTL_COUNT; i++)
+		table[i].data = (u8 *)&lqn->sysctls + (size_t)table[i].data;
+	lqn->sysctl_table = table;
+	lqn->sysctl_header =
+		lq_compat_register_sysctl(net, "net/listenq", table, LQ_SYSCTL_COUNT);
+	if (!lqn->sysctl_header) {
+		kfree(table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void lq_sysctl_exit(struct net *net)
+{
+	struct lq_net *lqn = lq_net(net);
+
+	unregister_net_sysctl_table(lqn->sysctl_header);
+	kfree(lqn->sysctl_table);
+}

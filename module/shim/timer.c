@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The one timer of a listener: it moves the clock hand over the SYN queue,
+ * sends SYN-ACKs again and frees what expired. It runs while requests are
+ * queued. Softirq.
+ */
+#include "listenq.h"
+#include "trace.h"
+
+#define LQ_TICK_INTERVAL (HZ / LQ_TICKS_PER_SECOND)
+
+void lq_timer_arm_locked(struct lq_listener *lst)
+{
+	/* Armed under the lock, and never after the core closed: stop finds it. */
+	if (!timer_pending(&lst->timer))
+		mod_timer(&lst->timer, jiffies + LQ_TICK_INTERVAL);
+}
+
+static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
+{
+	struct net *net = sock_net(lst->sk);
+	struct lq_key key = {};
+
+	while (list) {
+		struct lq_request *next = list->next;
+
+		lq_count_drop(net, LISTENQ_DROP_REQUEST_EXPIRED);
+		__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
+		lq_request_key(list, &key);
+		trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EXPIRED);
+		lq_request_free(list);
+		list = next;
+	}
+}
+
+static void lq_timer(struct timer_list *timer)
+{
+	struct lq_listener *lst = container_of(timer, struct lq_listener, timer);
+	struct net *net = sock_net(lst->sk);
+	struct lq_tick tick;
+	u32 i;
+
+	do {
+		tick.now = lq_now();
+		spin_lock(&lst->lock);
+		lq_core_tick(lst->core, &tick);
+		if (!tick.idle && !tick.again)
+			lq_timer_arm_locked(lst);
+		spin_unlock(&lst->lock);
+
+		for (i = 0; i < tick.resend_count; i++) {
+			__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
+			lq_count_event(net, LISTENQ_EVENT_SYNACK_RETRANS);
+			lq_synack_send(lst, &tick.resend[i].request, NULL, NULL, lq_now_tsval(),
+				       true);
+		}
+		lq_tick_expired(lst, tick.expired);
+	} while (tick.again);
+}
+
+void lq_timer_init(struct lq_listener *lst)
+{
+	timer_setup(&lst->timer, lq_timer, 0);
+}
