@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The commands: each takes its options and returns what goes to stdout. */
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lqctl {
+
+struct ListOptions {
+	bool no_header = false;
+	bool numeric = false;
+	bool extended = false;
+	bool json = false;
+	std::string filter;
+};
+[[nodiscard]] std::string list(const ListOptions &options);
+
+struct StatsOptions {
+	bool zeros = false;
+	bool json = false;
+};
+[[nodiscard]] std::string stats(const StatsOptions &options);
+
+struct GetOptions {
+	bool values = false; /* without the names */
+	bool json = false;
+	std::vector<std::string> names; /* empty: all */
+};
+[[nodiscard]] std::string get(const GetOptions &options);
+
+struct SetOptions {
+	bool json = false;
+	std::vector<std::string> assignments;
+};
+[[nodiscard]] std::string set(const SetOptions &options);
+
+struct ProbeOptions {
+	bool tcp = false; /* plain TCP, too */
+	bool json = false;
+	int timeout_ms = 500;
+	int limit = 1000; /* connections for each probe */
+	std::string backlogs = "0-14";
+	std::vector<std::string> policies; /* none: those of UNP figure 4.10 */
+};
+[[nodiscard]] std::string probe(const ProbeOptions &options);
+
+/* Indented JSON and a newline. */
+template <typename Json>
+std::string json_text(const Json &json)
+{
+	return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+} // namespace lqctl

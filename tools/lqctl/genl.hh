@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The generic netlink connection to the listenq family of this network namespace. */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "attr.hh"
+#include "listener.hh"
+#include "reply.hh"
+#include "stats.hh"
+
+struct mnl_socket;
+
+namespace lqctl {
+
+/* What CTRL_CMD_GETFAMILY says of a family. */
+struct Family {
+	std::uint16_t id = 0;
+	std::uint32_t version = 0;
+};
+
+[[nodiscard]] Family parse_family(Bytes attributes);
+
+/* Throws unless this lqctl understands that version. */
+void check_version(const Family &family);
+
+class Genl final {
+public:
+	/* Opens the socket and finds the family; the kernel may load the module for it. */
+	Genl();
+	~Genl();
+	Genl(const Genl &) = delete;
+	Genl &operator=(const Genl &) = delete;
+
+	/* incomplete: the listeners kept changing while they were listed. */
+	[[nodiscard]] std::vector<Listener> listeners(bool &incomplete);
+	[[nodiscard]] Stats stats();
+
+private:
+	/* false: the dump was interrupted. */
+	[[nodiscard]] bool request(std::uint16_t type, std::uint8_t command, std::uint8_t version,
+				   std::uint16_t flags, const std::string &family_name,
+				   const Reply::Visit &visit);
+
+	mnl_socket *socket_;
+	std::uint32_t seq_ = 0;
+	Family family_;
+};
+
+} // namespace lqctl

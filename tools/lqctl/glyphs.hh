@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The few characters beyond ASCII that lqctl writes where the locale has them. */
+#pragma once
+
+#include <string_view>
+
+namespace lqctl {
+
+struct Glyphs {
+	std::string_view arrow;
+	std::string_view bar;
+};
+
+inline constexpr Glyphs ascii_glyphs{"->", "#"};
+inline constexpr Glyphs utf8_glyphs{"→", "█"};
+
+/* By LC_ALL, LC_CTYPE, LANG; setlocale(3) must have been called. */
+[[nodiscard]] const Glyphs &locale_glyphs();
+
+} // namespace lqctl

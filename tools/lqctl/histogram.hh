@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The accept-wait histogram: how long connections waited for accept(), drawn as bars. */
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attr.hh"
+#include "glyphs.hh"
+
+namespace lqctl {
+
+class Histogram final {
+public:
+	Histogram() = default;
+	/* LISTENQ_A_LISTENER_ACCEPT_WAIT: u64 per power of two of microseconds. */
+	explicit Histogram(const Attr &attr);
+
+	[[nodiscard]] bool empty() const; /* nothing was counted */
+
+	/* One line for each bucket from the first to the last that counted something. */
+	[[nodiscard]] std::string draw(const Glyphs &glyphs, const std::string &indent) const;
+
+	[[nodiscard]] nlohmann::ordered_json to_json() const;
+
+private:
+	struct Range {
+		std::uint64_t from_us;
+		std::optional<std::uint64_t> to_us; /* exclusive; none: no upper end */
+	};
+	[[nodiscard]] Range range(std::size_t bucket) const;
+
+	std::vector<std::uint64_t> buckets_;
+};
+
+} // namespace lqctl

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Listeners: from attributes, to JSON. */
+#include "listener.hh"
+
+#include <fmt/core.h>
+#include <linux/listenq.h>
+
+#include <algorithm>
+
+#include "error.hh"
+
+namespace lqctl {
+
+namespace {
+
+void parse_address(Address &address, const Attr &attr)
+{
+	Bytes bytes = attr.payload();
+	if (bytes.size() != 4 && bytes.size() != 16)
+		throw Error(fmt::format("the kernel sent an address of {} bytes: "
+					"use the lqctl that came with the module",
+					bytes.size()));
+	std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
+	address.family = bytes.size() == 16 ? AF_INET6 : AF_INET;
+}
+
+} // namespace
+
+Listener parse_listener(Bytes attributes)
+{
+	Listener l;
+	bool has_id = false, has_address = false, has_port = false;
+
+	for_each_attr(attributes, [&](const Attr &attr) {
+		auto u32 = [&] { return attr.number<std::uint32_t>(); };
+
+		switch (attr.type()) {
+		case LISTENQ_A_LISTENER_ID:
+			l.id = attr.number<std::uint64_t>();
+			has_id = true;
+			break;
+		case LISTENQ_A_LISTENER_ADDR: /* its length says the family */
+			parse_address(l.address, attr);
+			has_address = true;
+			break;
+		case LISTENQ_A_LISTENER_PORT:
+			l.address.port = attr.number<std::uint16_t>();
+			has_port = true;
+			break;
+		case LISTENQ_A_LISTENER_IFINDEX:
+			l.address.ifindex = u32();
+			break;
+		case LISTENQ_A_LISTENER_V6ONLY:
+			l.address.v6only = attr.number<std::uint8_t>() != 0;
+			break;
+		case LISTENQ_A_LISTENER_INODE:
+			l.inode = attr.number<std::uint64_t>();
+			break;
+		case LISTENQ_A_LISTENER_UID:
+			l.uid = u32();
+			break;
+		case LISTENQ_A_LISTENER_POLICY:
+			l.policy = attr.string();
+			break;
+		case LISTENQ_A_LISTENER_FLAGS:
+			l.flags = u32();
+			break;
+		case LISTENQ_A_LISTENER_BACKLOG_ASKED:
+			l.backlog_asked = attr.number<std::int32_t>();
+			break;
+		case LISTENQ_A_LISTENER_BACKLOG:
+			l.backlog = u32();
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_QLEN:
+			l.accept_qlen = u32();
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_LIMIT:
+			l.accept_limit = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYN_QLEN:
+			l.syn_qlen = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYN_YOUNG:
+			l.syn_young = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYN_LIMIT:
+			l.syn_limit = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYN_BUCKETS:
+			l.syn_buckets = u32();
+			break;
+		case LISTENQ_A_LISTENER_MAX_SYN_BACKLOG:
+			l.max_syn_backlog = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYNACK_RETRIES:
+			l.synack_retries = u32();
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK:
+			l.accept_qlen_peak = u32();
+			break;
+		case LISTENQ_A_LISTENER_SYN_QLEN_PEAK:
+			l.syn_qlen_peak = u32();
+			break;
+		case LISTENQ_A_LISTENER_DROPS:
+			l.drops = parse_counters(CounterKind::drop, attr);
+			break;
+		case LISTENQ_A_LISTENER_EVENTS:
+			l.events = parse_counters(CounterKind::event, attr);
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_WAIT:
+			l.accept_wait = Histogram(attr);
+			break;
+		default:
+			break;
+		}
+	});
+	if (!has_id || !has_address || !has_port)
+		throw Error("the kernel described a listener without its id, address or port: "
+			    "use the lqctl that came with the module");
+	return l;
+}
+
+nlohmann::ordered_json to_json(const Listener &l)
+{
+	nlohmann::ordered_json json;
+
+	json["id"] = l.id;
+	json["family"] = l.address.family == AF_INET6 ? "inet6" : "inet";
+	json["address"] = l.address.host();
+	json["port"] = l.address.port;
+	if (l.address.ifindex)
+		json["interface"] = interface_name(l.address.ifindex);
+	else
+		json["interface"] = nullptr;
+	json["v6only"] = l.address.v6only;
+	json["inode"] = l.inode;
+	json["uid"] = l.uid;
+	json["policy"] = l.policy;
+	json["backlog_asked"] = l.backlog_asked;
+	json["backlog"] = l.backlog;
+	json["backlog_truncated"] = (l.flags & LISTENQ_F_BACKLOG_TRUNCATED) != 0;
+	json["abort_on_overflow"] = (l.flags & LISTENQ_F_ABORT_ON_OVERFLOW) != 0;
+	json["max_syn_backlog"] = l.max_syn_backlog;
+	json["synack_retries"] = l.synack_retries;
+	json["accept_qlen"] = l.accept_qlen;
+	json["accept_limit"] = l.accept_limit;
+	json["accept_qlen_peak"] = l.accept_qlen_peak;
+	json["syn_qlen"] = l.syn_qlen;
+	json["syn_young"] = l.syn_young;
+	json["syn_limit"] = l.syn_limit;
+	json["syn_qlen_peak"] = l.syn_qlen_peak;
+	json["syn_buckets"] = l.syn_buckets;
+	json["drops_total"] = total(l.drops);
+	json["drops"] = to_json(l.drops);
+	json["events"] = to_json(l.events);
+	json["accept_wait"] = l.accept_wait.to_json();
+	return json;
+}
+
+} // namespace lqctl

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How lqrun tells liblqrun.so what to do: the environment, which survives fork(2) and execve(2). */
+#pragma once
+
+namespace lqrun {
+
+/* The backlog in place of listen()'s, as in UNP vol. 1 (Listen(), section 4.5). */
+inline constexpr const char *env_backlog = "LISTENQ";
+/* The number of the family, where the module was loaded with family=. */
+inline constexpr const char *env_family = "LQRUN_FAMILY";
+/* Set: no plain TCP where the kernel lacks the family. */
+inline constexpr const char *env_strict = "LQRUN_STRICT";
+/* Set: report on stderr. */
+inline constexpr const char *env_verbose = "LQRUN_VERBOSE";
+
+} // namespace lqrun

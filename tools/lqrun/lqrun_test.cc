@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs the built lqrun on small programs: with family 200, which no kernel has, and with
+ * fake_listenq.so, which stands for a kernel with the module.
+ */
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <regex>
+#include <string>
+
+#include "environment.hh"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path tests = fs::read_symlink("/proc/self/exe").parent_path();
+const std::string lqrun_file = fs::path(tests).parent_path() / "lqrun";
+const std::string probe = tests / "helpers/probe";
+const std::string fake = tests / "helpers/fake_listenq.so";
+
+struct Result {
+	int status;
+	std::string out; /* stdout and stderr, "[123]" as "[pid]" */
+};
+
+Result run(const std::string &command)
+{
+	FILE *pipe = popen(("exec 2>&1; " + command).c_str(), "r");
+	std::string out;
+	char part[4096];
+	for (std::size_t size; (size = fread(part, 1, sizeof(part), pipe)) > 0;)
+		out.append(part, size);
+	int status = pclose(pipe);
+	return {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+		std::regex_replace(out, std::regex("\\[[0-9]+\\]"), "[pid]")};
+}
+
+Result lqrun(const std::string &arguments)
+{
+	return run(lqrun_file + ' ' + arguments);
+}
+
+/* Unbuffered, so that the probe's and the library's lines keep their order. */
+Result lqrun_fake(const std::string &options, const std::string &calls,
+		  const std::string &environment = "")
+{
+	return run(environment + " LD_PRELOAD=" + fake + " stdbuf -o0 " + lqrun_file + ' ' +
+		   options + ' ' + probe + ' ' + calls);
+}
+
+std::string call(int domain, int type, int protocol)
+{
+	return "socket:" + std::to_string(domain) + ':' + std::to_string(type) + ':' +
+	       std::to_string(protocol);
+}
+
+const std::string tcp4 = call(AF_INET, SOCK_STREAM, 0);
+const std::string tcp6 = call(AF_INET6, SOCK_STREAM, 0);
+
+void expect_one_line(const Result &result, int status, const std::string &part)
+{
+	EXPECT_EQ(result.status, status) << result.out;
+	EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+	EXPECT_EQ(result.out.find("lqrun: "), 0u) << result.out;
+	EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+}
+
+/* --- the options --- */
+
+TEST(options, bad_usage_is_one_line_and_1)
+{
+	expect_one_line(lqrun(""), 1, "no program to run");
+	expect_one_line(lqrun("-x true"), 1, "unknown option \"-x\"");
+	expect_one_line(lqrun("--nope true"), 1, "unknown option \"--nope\"");
+	expect_one_line(lqrun("-b"), 1, "-b needs a number");
+}
+
+TEST(options, bad_backlog)
+{
+	for (const char *bad : {"-1", "2147483648", "many", "''", "1.5"}) {
+		expect_one_line(lqrun(std::string("-b ") + bad + " true"), 1,
+				"a number from 0 to 2147483647");
+		expect_one_line(run(std::string("LISTENQ=") + bad + ' ' + lqrun_file + " true"), 1,
+				"$LISTENQ is");
+	}
+}
+
+TEST(options, bad_family)
+{
+	for (const char *bad : {"0", "-1", "256", "inet"})
+		expect_one_line(lqrun(std::string("-f ") + bad + " true"), 1,
+				"a number from 1 to 255");
+}
+
+TEST(options, help_and_version)
+{
+	EXPECT_EQ(lqrun("--help").status, 0);
+	EXPECT_EQ(lqrun("--help").out.find("Usage: lqrun"), 0u);
+	EXPECT_EQ(lqrun("--version").status, 0);
+	EXPECT_EQ(lqrun("--version").out.find("lqrun "), 0u);
+}
+
+TEST(options, after_program_are_the_programs)
+{
+	EXPECT_EQ(lqrun(probe + " -b --help").out, "argument -b\nargument --help\n");
+	EXPECT_EQ(lqrun("-- " + probe + " -v").out, "argument -v\n");
+}
+
+TEST(options, reach_the_program_as_environment)
+{
+	EXPECT_EQ(lqrun("-b 5 -f 200 -s -v " + probe +
+			" env:LISTENQ env:LQRUN_FAMILY env:LQRUN_STRICT env:LQRUN_VERBOSE")
+			  .out,
+		  "5\n200\n1\n1\n");
+	EXPECT_EQ(lqrun(probe + " env:LISTENQ env:LQRUN_STRICT").out, "unset\nunset\n");
+}
+
+/* --- the program --- */
+
+TEST(program, exit_status_is_the_programs)
+{
+	EXPECT_EQ(lqrun("sh -c 'exit 42'").status, 42);
+}
+
+TEST(program, not_found_and_not_executable)
+{
+	expect_one_line(lqrun("no-such-program"), 127, "was not found");
+	expect_one_line(lqrun("/no/such/program"), 127, "was not found");
+	expect_one_line(lqrun("/etc/passwd"), 126, "cannot be executed");
+	expect_one_line(lqrun("/"), 126, "cannot be executed");
+}
+
+TEST(program, static_is_refused)
+{
+	expect_one_line(lqrun(probe + "_static"), 1, "linked statically");
+}
+
+TEST(program, preloads_go_in_front_and_once)
+{
+	EXPECT_EQ(run("LD_PRELOAD=" + fake + ' ' + lqrun_file + ' ' + lqrun_file + ' ' + probe +
+		      " env:LD_PRELOAD")
+			  .out,
+		  (fs::path(tests).parent_path() / "liblqrun.so").string() + ':' + fake + '\n');
+}
+
+/* --- socket() --- */
+
+TEST(socket, tcp_moves)
+{
+	EXPECT_EQ(lqrun_fake("", tcp4).out, "socket(18, 1, 0)\ndomain 2\n");
+	EXPECT_EQ(lqrun_fake("", tcp6).out, "socket(18, 1, 1)\ndomain 10\n");
+	EXPECT_EQ(lqrun_fake("", call(AF_INET, SOCK_STREAM, IPPROTO_TCP)).out,
+		  "socket(18, 1, 0)\ndomain 2\n");
+}
+
+TEST(socket, type_flags_are_kept)
+{
+	EXPECT_EQ(lqrun_fake("", call(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 6)).out,
+		  "socket(18, " + std::to_string(SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC) +
+			  ", 1)\ndomain 10\n");
+}
+
+TEST(socket, everything_else_stays)
+{
+	struct {
+		int domain, type, protocol;
+	} calls[] = {{AF_UNIX, SOCK_STREAM, 0},	     {AF_INET, SOCK_DGRAM, 0},
+		     {AF_INET6, SOCK_DGRAM, 0},	     {AF_INET, SOCK_RAW, IPPROTO_ICMP},
+		     {AF_INET, SOCK_STREAM, 132},    {AF_INET, SOCK_STREAM, 262},
+		     {AF_INET, SOCK_SEQPACKET, 132}, {AF_NETLINK, SOCK_RAW, 0}};
+	for (auto [domain, type, protocol] : calls)
+		EXPECT_EQ(lqrun_fake("-v", call(domain, type, protocol))
+				  .out.find("socket(" + std::to_string(domain) + ", " +
+					    std::to_string(type) + ", " + std::to_string(protocol) +
+					    ")\n"),
+			  0u)
+			<< domain << ' ' << type << ' ' << protocol;
+}
+
+TEST(socket, verbose)
+{
+	EXPECT_EQ(lqrun_fake("-v", tcp4 + ' ' + tcp6).out,
+		  "socket(18, 1, 0)\n"
+		  "lqrun[pid]: socket 3: TCP/IPv4 on AF_LISTENQ\n"
+		  "domain 2\n"
+		  "socket(18, 1, 1)\n"
+		  "lqrun[pid]: socket 4: TCP/IPv6 on AF_LISTENQ\n"
+		  "domain 10\n");
+}
+
+TEST(socket, errno_is_kept)
+{
+	EXPECT_EQ(lqrun("-f 200 " + probe + ' ' + tcp4 + " errno 2>/dev/null").out,
+		  "domain 2\nerrno 0\n");
+}
+
+TEST(socket, unsupported_falls_back_and_says_so_once)
+{
+	Result result = lqrun("-f 200 stdbuf -o0 " + probe + ' ' + tcp4 + ' ' + tcp4);
+	EXPECT_EQ(result.status, 0);
+	EXPECT_EQ(result.out, "lqrun[pid]: family 200 is not supported (is the listenq module "
+			      "loaded?): using the kernel's own TCP\n"
+			      "domain 2\ndomain 2\n");
+}
+
+TEST(socket, unsupported_and_strict_fails)
+{
+	Result result = lqrun("-s -f 200 stdbuf -o0 " + probe + ' ' + tcp4 + " errno " + tcp4);
+	EXPECT_EQ(result.out, "lqrun[pid]: family 200 is not supported (is the listenq module "
+			      "loaded?): socket() fails, because of --strict\n"
+			      "errno 97\nerrno 97\nerrno 97\n");
+}
+
+TEST(socket, settings_survive_fork_and_exec)
+{
+	EXPECT_EQ(lqrun_fake("sh -c '" + probe + ' ' + tcp4 + "; :' #", "").out,
+		  "socket(18, 1, 0)\ndomain 2\n");
+}
+
+/* --- listen() --- */
+
+TEST(listen, backlog_of_the_program)
+{
+	EXPECT_EQ(lqrun_fake("-v", tcp4 + " listen:511 2>/dev/null").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(511)\nlisten 0\n");
+}
+
+TEST(listen, backlog_of_the_option)
+{
+	EXPECT_EQ(lqrun_fake("-b 1024", tcp4 + " listen:511").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(1024)\nlisten 0\n");
+	EXPECT_EQ(lqrun_fake("-b 0", tcp4 + " listen:511").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(0)\nlisten 0\n");
+}
+
+TEST(listen, backlog_of_the_environment)
+{
+	EXPECT_EQ(lqrun_fake("", tcp4 + " listen:511", "LISTENQ=7").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(7)\nlisten 0\n");
+	EXPECT_EQ(lqrun_fake("-b 8", tcp4 + " listen:511", "LISTENQ=7").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(8)\nlisten 0\n");
+}
+
+TEST(listen, verbose)
+{
+	EXPECT_EQ(lqrun_fake("-v -b 1024", tcp4 + " listen:511 errno").out,
+		  "socket(18, 1, 0)\n"
+		  "lqrun[pid]: socket 3: TCP/IPv4 on AF_LISTENQ\n"
+		  "domain 2\n"
+		  "lqrun[pid]: listen(3, 511) -> backlog 1024\n"
+		  "listen(1024)\nlisten 0\nerrno 0\n");
+}
+
+TEST(listen, other_sockets_keep_their_backlog)
+{
+	EXPECT_EQ(lqrun_fake("-b 1024", call(AF_INET, SOCK_STREAM, 262) + " listen:5")
+			  .out.find("listen(1024)"),
+		  std::string::npos);
+	EXPECT_EQ(lqrun("-b 1024 -f 200 " + probe + ' ' + tcp4 + " listen:5 errno 2>/dev/null").out,
+		  "domain 2\nlisten 0\nerrno 0\n");
+}
+
+} // namespace

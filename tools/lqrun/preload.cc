@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * liblqrun.so: makes socket() ask for AF_LISTENQ where the program asked for TCP, and listen() for
+ * the backlog of $LISTENQ. Loaded by LD_PRELOAD into programs that know nothing of it, so: libc
+ * only, no allocation, no lock, errno kept.
+ *
+ * Invariants: what is not a TCP stream socket reaches the next socket() unchanged.
+ * Locking: none; the settings are read from the environment before main(), or by the first call,
+ * and are the same whoever reads them.
+ */
+#include <dlfcn.h>
+#include <linux/listenq.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "decimal.hh"
+#include "environment.hh"
+
+namespace {
+
+using SocketCall = int (*)(int, int, int);
+using ListenCall = int (*)(int, int);
+
+struct Settings {
+	std::atomic<bool> ready{false};
+	std::atomic<SocketCall> next_socket{nullptr}; /* libc's, or another preloaded library's */
+	std::atomic<ListenCall> next_listen{nullptr};
+	std::atomic<int> family{AF_LISTENQ};
+	std::atomic<int> backlog{-1}; /* -1: the program's own */
+	std::atomic<bool> strict{false};
+	std::atomic<bool> verbose{false};
+};
+
+constinit Settings settings;
+constinit std::atomic<bool> fallback_told{false};
+
+class ErrnoKeeper final {
+public:
+	ErrnoKeeper() : errno_(errno) {}
+	~ErrnoKeeper() { errno = errno_; }
+	ErrnoKeeper(const ErrnoKeeper &) = delete;
+	ErrnoKeeper &operator=(const ErrnoKeeper &) = delete;
+
+private:
+	int errno_;
+};
+
+/* One line to stderr with one write(2), so that lines of several threads do not mix. */
+class Line final {
+public:
+	Line()
+	{
+		put("lqrun[");
+		put(static_cast<long>(getpid()));
+		put("]: ");
+	}
+	Line &put(const char *text)
+	{
+		while (*text && used_ < sizeof(text_) - 1)
+			text_[used_++] = *text++;
+		return *this;
+	}
+	Line &put(long number)
+	{
+		char digits[24];
+		char *digit = digits + sizeof(digits);
+		unsigned long rest = number < 0 ? 0UL - static_cast<unsigned long>(number)
+						: static_cast<unsigned long>(number);
+		*--digit = '\0';
+		do
+			*--digit = static_cast<char>('0' + rest % 10);
+		while (rest /= 10);
+		if (number < 0)
+			*--digit = '-';
+		return put(digit);
+	}
+	void write()
+	{
+		text_[used_++] = '\n';
+		if (::write(STDERR_FILENO, text_, used_) < 0)
+			return; /* the program may have closed stderr */
+	}
+
+private:
+	char text_[160];
+	std::size_t used_ = 0;
+};
+
+bool is_set(const char *name)
+{
+	const char *value = std::getenv(name);
+	return value && *value;
+}
+
+int number_or(const char *name, int otherwise)
+{
+	const char *value = std::getenv(name);
+	int number;
+	return value && lqrun::parse_decimal(value, INT_MAX, number) ? number : otherwise;
+}
+
+void load_settings()
+{
+	settings.next_socket = reinterpret_cast<SocketCall>(dlsym(RTLD_NEXT, "socket"));
+	settings.next_listen = reinterpret_cast<ListenCall>(dlsym(RTLD_NEXT, "listen"));
+	settings.family = number_or(lqrun::env_family, AF_LISTENQ);
+	settings.backlog = number_or(lqrun::env_backlog, -1);
+	settings.strict = is_set(lqrun::env_strict);
+	settings.verbose = is_set(lqrun::env_verbose);
+	settings.ready = true;
+}
+
+/* Before main(), while there is one thread; another library's constructor may come earlier. */
+[[gnu::constructor]] void load_settings_early()
+{
+	load_settings();
+}
+
+const Settings &ready_settings()
+{
+	if (!settings.ready) {
+		ErrnoKeeper keeper;
+		load_settings();
+	}
+	return settings;
+}
+
+bool is_tcp(int domain, int type, int protocol)
+{
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP);
+}
+
+const char *name_of(int domain)
+{
+	return domain == AF_INET6 ? "TCP/IPv6" : "TCP/IPv4";
+}
+
+void tell_moved(int fd, int domain)
+{
+	ErrnoKeeper keeper;
+	Line().put("socket ").put(fd).put(": ").put(name_of(domain)).put(" on AF_LISTENQ").write();
+}
+
+void tell_unsupported(const Settings &s, const char *consequence)
+{
+	ErrnoKeeper keeper;
+	if (!fallback_told.exchange(true))
+		Line().put("family ")
+			.put(s.family)
+			.put(" is not supported (is the listenq module loaded?): ")
+			.put(consequence)
+			.write();
+}
+
+/* The kernel answers for the socket: it may be inherited, duplicated, or asked for by the program.
+ */
+bool is_listenq(int fd)
+{
+	ErrnoKeeper keeper;
+	listenq_info info;
+	socklen_t size = sizeof(info);
+	return getsockopt(fd, SOL_LISTENQ, LQ_INFO, &info, &size) == 0;
+}
+
+} // namespace
+
+extern "C" [[gnu::visibility("default")]] int socket(int domain, int type, int protocol) noexcept
+{
+	const Settings &s = ready_settings();
+	SocketCall next = s.next_socket;
+
+	if (!is_tcp(domain, type, protocol))
+		return next(domain, type, protocol);
+
+	int before = errno;
+	int fd = next(s.family, type, domain == AF_INET6 ? LISTENQ_PROTO_IPV6 : LISTENQ_PROTO_IPV4);
+	if (fd >= 0) {
+		if (s.verbose)
+			tell_moved(fd, domain);
+		return fd;
+	}
+	if (errno != EAFNOSUPPORT)
+		return fd;
+	if (s.strict) {
+		tell_unsupported(s, "socket() fails, because of --strict");
+		return fd;
+	}
+	errno = before;
+	fd = next(domain, type, protocol);
+	/* Without IPv6 neither has it, and the module is not to blame. */
+	if (fd >= 0)
+		tell_unsupported(s, "using the kernel's own TCP");
+	return fd;
+}
+
+extern "C" [[gnu::visibility("default")]] int listen(int fd, int backlog) noexcept
+{
+	const Settings &s = ready_settings();
+	ListenCall next = s.next_listen;
+	int other = s.backlog;
+
+	if (other < 0 || other == backlog || !is_listenq(fd))
+		return next(fd, backlog);
+	if (s.verbose) {
+		ErrnoKeeper keeper;
+		Line().put("listen(")
+			.put(fd)
+			.put(", ")
+			.put(backlog)
+			.put(") -> backlog ")
+			.put(other)
+			.write();
+	}
+	return next(fd, other);
+}
