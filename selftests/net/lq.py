@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the system tests in Python share: TAP, network namespaces, sockets, counters.
+
+A test file holds functions marked @case() and ends in main(). Each case runs in a process and a
+network namespace of its own, in which lo is up. It fails by an exception, and skips by Skip.
+"""
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+AF_LISTENQ = 18
+SOL_LISTENQ = 0x4C51
+LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
+F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Skip(Exception):
+    """The case cannot run here; the words say why."""
+
+
+# --- TAP ---
+
+_cases = []
+
+
+def case(*params, timeout=60):
+    """Mark a case. With params it runs once for each, as its only argument."""
+
+    def mark(function):
+        name = function.__name__
+        for param in params or [None]:
+            if param is None:
+                _cases.append((name, function, (), timeout))
+            else:
+                _cases.append((f"{name}({param})", function, (param,), timeout))
+        return function
+
+    return mark
+
+
+def diag(text):
+    """Say something beside the results."""
+    for line in str(text).rstrip().split("\n"):
+        print(f"# {line}", flush=True)
+
+
+def _run(function, args, timeout):
+    """Run one case in this process; the exit status."""
+    signal.alarm(timeout)
+    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("too slow")))
+    try:
+        unshare_net()
+        function(*args)
+    except Skip as why:
+        diag(f"SKIP {why}")
+        return 4
+    except BaseException:  # pylint: disable=broad-except
+        diag(traceback.format_exc())
+        return 1
+    return 0
+
+
+def main():
+    """Run the cases, or those whose names begin with one of the arguments."""
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        sys.exit(4)
+    wanted = [c for c in _cases if not sys.argv[1:] or c[0].startswith(tuple(sys.argv[1:]))]
+    print("TAP version 13")
+    print(f"1..{len(wanted)}", flush=True)
+    failed = False
+    for number, (name, function, args, timeout) in enumerate(wanted, 1):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                status = _run(function, args, timeout)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        _, status = os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 4:
+            print(f"ok {number} - {name} # SKIP", flush=True)
+        elif code == 0:
+            print(f"ok {number} - {name}", flush=True)
+        else:
+            failed = True
+            if code < 0:
+                diag(f"died of signal {-code}")
+            print(f"not ok {number} - {name}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def equal(got, want, what=""):
+    """Like assert got == want, and says both."""
+    if got != want:
+        raise AssertionError(f"{what}{': ' if what else ''}got {got!r}, want {want!r}")
+
+
+def wait_for(condition, seconds=10, what="it did not happen"):
+    """Poll until condition() is true; its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} within {seconds} s")
+        time.sleep(0.01)
+
+
+def never(condition, seconds=0.3, what="it happened"):
+    """Poll for a while; condition() must stay false."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            raise AssertionError(what)
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def fails_with(*codes):
+    """The block must raise OSError with one of these numbers."""
+    try:
+        yield
+    except OSError as error:
+        names = [errno.errorcode[code] for code in codes]
+        if error.errno not in codes:
+            raise AssertionError(f"{error!r}, not {names}") from error
+        return
+    raise AssertionError(f"no error, not {[errno.errorcode[code] for code in codes]}")
+
+
+# --- the system ---
+
+
+def run(*command, check=True, env=None):
+    """Run a command; its standard output."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: {done.returncode}: {done.stderr}{done.stdout}")
+    return done.stdout
+
+
+def ip(words):
+    """ip(8), its arguments as one string."""
+    return run("ip", *words.split())
+
+
+def unshare_net():
+    """Enter a new network namespace with lo up."""
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    ip("link set lo up")
+
+
+class Netns:
+    """A further network namespace, entered by with."""
+
+    def __init__(self):
+        here = os.open("/proc/self/ns/net", os.O_RDONLY)
+        unshare_net()
+        self.fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.outside = []
+        libc.setns(here, CLONE_NEWNET)
+        os.close(here)
+
+    def __enter__(self):
+        self.outside.append(os.open("/proc/self/ns/net", os.O_RDONLY))
+        libc.setns(self.fd, CLONE_NEWNET)
+        return self
+
+    def __exit__(self, *_):
+        fd = self.outside.pop()
+        libc.setns(fd, CLONE_NEWNET)
+        os.close(fd)
+
+    def close(self):
+        """Nothing of ours keeps it alive any more."""
+        os.close(self.fd)
+
+
+def sysctl(name, value=None):
+    """Read or write a sysctl of this namespace."""
+    path = "/proc/sys/" + name.replace(".", "/")
+    if value is None:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(value))
+    return None
+
+
+def two_line_counters(path):
+    """A file of the format of /proc/net/netstat: {"TcpExtListenDrops": 3, ...}"""
+    counters = {}
+    with open(path, encoding="ascii") as file:
+        lines = file.read().splitlines()
+    for names, values in zip(lines[::2], lines[1::2]):
+        prefix, _, names = names.partition(": ")
+        for name, value in zip(names.split(), values.partition(": ")[2].split()):
+            counters[prefix + name] = int(value)
+    return counters
+
+
+def mib():
+    """TCP's own counters in this namespace."""
+    return {
+        **two_line_counters("/proc/self/net/netstat"),
+        **two_line_counters("/proc/self/net/snmp"),
+    }
+
+
+def counters():
+    """listenq's counters in this namespace, without the prefix."""
+    every = two_line_counters("/proc/self/net/listenq")
+    return {name.removeprefix("ListenQ"): value for name, value in every.items()}
+
+
+class Counted:
+    """How much counters moved: with Counted() as moved: ...; moved("DropNoRoute")"""
+
+    def __init__(self, read=counters):
+        self.read = read
+        self.before = {}
+
+    def __enter__(self):
+        self.before = self.read()
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __call__(self, name):
+        return self.read()[name] - self.before[name]
+
+
+def module_users():
+    """The reference count of the module, or None when it is not loaded."""
+    with open("/proc/modules", encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if words[0] == "listenq":
+                return int(words[2])
+    return None
+
+
+def module_file():
+    """Where the module was loaded from."""
+    if "LQ_MODULE" in os.environ:
+        return os.environ["LQ_MODULE"]
+    try:
+        with open("/run/vm/config", encoding="ascii") as file:
+            words = file.read().split()
+        for word in words:
+            if word.startswith("module=/"):
+                return word.removeprefix("module=")
+    except FileNotFoundError:
+        pass
+    top = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(__file__), "../..")
+    return os.path.join(top, "build", os.uname().release, "listenq.ko")
+
+
+# --- sockets ---
+
+
+def stream(kind, v6=False):
+    """A stream socket: kind "lq" (ours) or "tcp" (the kernel's)."""
+    family = socket.AF_INET6 if v6 else socket.AF_INET
+    if kind == "tcp":
+        return socket.socket(family, socket.SOCK_STREAM)
+    made = socket.socket(AF_LISTENQ, socket.SOCK_STREAM, 1 if v6 else 0)
+    # Python packs addresses by family, and ours are AF_INET's and AF_INET6's.
+    return socket.socket(family, socket.SOCK_STREAM, 0, fileno=made.detach())
+
+
+def listener(kind="lq", backlog=8, addr=None, port=0, v6=False, options=()):
+    """A non-blocking listening socket."""
+    sock = stream(kind, v6)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for option in options:
+        sock.setsockopt(*option)
+    sock.bind((addr if addr is not None else ("::" if v6 else "0.0.0.0"), port))
+    sock.listen(backlog)
+    sock.setblocking(False)
+    return sock
+
+
+def listen(sock, backlog):
+    """listen() with any backlog: Python makes 0 of a negative one."""
+    if libc.listen(sock.fileno(), ctypes.c_int(backlog)) != 0:
+        raise OSError(ctypes.get_errno(), "listen")
+
+
+def port_of(sock):
+    """The local port."""
+    return sock.getsockname()[1]
+
+
+def connect_to(sock, v6=False, addr=None, timeout=10):
+    """A client of a listener, over lo."""
+    client = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
+    client.settimeout(timeout)
+    client.connect((addr or ("::1" if v6 else "127.0.0.1"), port_of(sock)))
+    return client
+
+
+def begin_connect(sock, v6=False):
+    """A client whose connect() may still be under way."""
+    client = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
+    client.setblocking(False)
+    client.connect_ex(("::1" if v6 else "127.0.0.1", port_of(sock)))
+    return client
+
+
+def connected(client):
+    """Whether connect() is over, well or not."""
+    return bool(select.select([], [client], [], 0)[1])
+
+
+def accept(sock, seconds=10):
+    """accept() on a non-blocking listener, once there is something."""
+    if not select.select([sock], [], [], seconds)[0]:
+        raise AssertionError(f"nothing to accept within {seconds} s")
+    return sock.accept()[0]
+
+
+def accept_all(sock):
+    """Everything that is there now."""
+    accepted = []
+    while True:
+        try:
+            accepted.append(sock.accept()[0])
+        except BlockingIOError:
+            return accepted
+
+
+def read_all(sock, length, seconds=10):
+    """So many bytes from a socket."""
+    sock.settimeout(seconds)
+    data = b""
+    while len(data) < length:
+        more = sock.recv(length - len(data))
+        if not more:
+            raise AssertionError(f"end after {len(data)} of {length} bytes")
+        data += more
+    return data
+
+
+class Info:  # pylint: disable=too-few-public-methods
+    """getsockopt(LQ_INFO)."""
+
+    FORMAT = "=Q16sIi12I3Q"
+    FIELDS = (
+        "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
+        " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
+        " accepted established drops"
+    ).split()
+
+    def __init__(self, sock):
+        data = sock.getsockopt(SOL_LISTENQ, LQ_INFO, struct.calcsize(self.FORMAT))
+        for name, value in zip(self.FIELDS, struct.unpack(self.FORMAT, data)):
+            setattr(self, name, value)
+        self.policy = self.policy.rstrip(b"\0").decode()
+
+
+def set_policy(sock, name):
+    """setsockopt(LQ_POLICY)"""
+    sock.setsockopt(SOL_LISTENQ, LQ_POLICY, name.encode())
+
+
+def lqctl_listeners():
+    """lqctl list --json"""
+    return json.loads(run("lqctl", "list", "--json"))["listeners"]
+
+
+def ss_queues(port):
+    """Recv-Q and Send-Q of the listener, as ss(8) shows them."""
+    out = run("ss", "-H", "-l", "-t", "-n", f"sport = :{port}").split()
+    return (int(out[1]), int(out[2])) if out else None
