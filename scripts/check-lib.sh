@@ -1,0 +1,247 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What scripts/check and scripts/check-debug share; sourced, with $top set.
+#
+# A check is made of suites, a suite of cases. run() runs a suite; report() prints what failed
+# and, as the last line, "N passed, N failed, N skipped". Whole logs are in build/log/.
+
+log=${top:?}/build/log
+jobs=$(nproc)
+vm_timeout=${LQ_VM_TIMEOUT:-1800} # seconds for all tests in one VM
+vm_options=()
+work='' suite='' start=0
+
+# Below $work: SUITE.results, lines "pass|fail|skip<TAB>case"; SUITE.failures, what to read.
+
+begin() {
+	suite=$1
+	start=$SECONDS
+	: >"$work/$suite.results"
+	: >"$work/$suite.failures"
+}
+
+pass() { printf 'pass\t%s\n' "$1" >>"$work/$suite.results"; }
+
+# fail CASE: its output, if any, on stdin.
+fail() {
+	printf 'fail\t%s\n' "$1" >>"$work/$suite.results"
+	{
+		echo "FAILED $suite: $1"
+		tail -n 90 | sed 's/^/    /'
+	} >>"$work/$suite.failures"
+}
+
+count() { grep -c "^$1" "$work/$suite.results" || true; }
+
+end() {
+	local failed skipped line
+
+	[[ -s $work/$suite.results ]] || fail "the suite did not run" </dev/null
+	failed=$(count fail)
+	skipped=$(count skip)
+	line="$(count pass) passed"
+	[[ $failed -eq 0 ]] || line+=", $failed failed"
+	[[ $skipped -eq 0 ]] || line+=", $skipped skipped"
+	printf '%-14s %s (%d s)\n' "$suite" "$line" $((SECONDS - start))
+}
+
+# step CASE COMMAND...: a case that passes when the command does.
+step() {
+	local name=$1 file=$log/$suite.log
+	local from
+
+	shift
+	from=$(($(wc -l 2>/dev/null <"$file" || echo 0) + 1))
+	if "$@" </dev/null >>"$file" 2>&1; then
+		pass "$name"
+	else
+		tail -n "+$from" "$file" | fail "$name"
+		return 1
+	fi
+}
+
+# From a TAP stream on stdin: its cases. A failed one's output is what stands before its line.
+take_tap() {
+	awk -v suite="$suite" -v results="$work/$suite.results" -v failures="$work/$suite.failures" \
+		-v prefix="${1-}" '
+		function record(state, name) { print state "\t" prefix name >>results }
+		/^1\.\.[0-9]+/ { plan = substr($1, 4) + 0; next }
+		/^TAP version/ { next }
+		/^(not )?ok / {
+			ran++
+			bad = /^not/
+			name = $0
+			sub(/^(not )?ok [0-9]* *(- )?/, "", name)
+			if (bad) {
+				record("fail", name)
+				printf "FAILED %s: %s%s\n%s", suite, prefix, name, text >>failures
+			} else {
+				record(toupper(name) ~ /# SKIP/ ? "skip" : "pass", name)
+			}
+			text = ""
+			next
+		}
+		{ text = text "    " $0 "\n" }
+		END {
+			if (ran < plan || !ran) {
+				record("fail", "ran " ran + 0 " of " plan + 0 " cases")
+				printf "FAILED %s: %sran %d of %d cases\n%s", suite, prefix, ran, plan, text >>failures
+			}
+		}'
+}
+
+# What selftests/net/run.sh prints: every case of every test, and the tests that failed as a
+# whole.
+take_selftests() {
+	awk -v suite="$suite" -v results="$work/$suite.results" -v failures="$work/$suite.failures" '
+		function record(state, name) { print state "\t" name >>results; cases++ }
+		function failure(name) {
+			record("fail", name)
+			printf "FAILED %s: %s\n%s", suite, name, text >>failures
+			text = ""
+		}
+		/^1\.\.[0-9]+$/ { plan = substr($0, 4) + 0; next }
+		/^# selftests: net: / { test = $4; inside = 0; text = ""; next }
+		test != "" && /^# (not )?ok / {
+			line = substr($0, 3)
+			name = line
+			sub(/^(not )?ok [0-9]* *(- )?/, "", name)
+			inside++
+			if (line ~ /^not/)
+				failure(test ": " name)
+			else
+				record(toupper(name) ~ /# SKIP/ ? "skip" : "pass", test ": " name)
+			text = ""
+			next
+		}
+		test != "" && /^(not )?ok [0-9]+ / {
+			files++
+			if (/^not ok .* # /) {
+				sub(/^not ok [0-9]+ /, "")
+				failure($0)
+			} else if (/^ok .* # SKIP/ && !inside) {
+				record("skip", test)
+			}
+			test = ""
+			next
+		}
+		{ sub(/^# /, ""); text = text "    " $0 "\n" }
+		END {
+			if (test != "")
+				failure(test ": no end")
+			if (files < plan || !files)
+				failure("ran " files + 0 " of " plan + 0 " tests")
+		}'
+}
+
+# A warning fails the build, and a build that failed starts anew, so that no warning is ever
+# hidden by an object that is up to date.
+build_module() {
+	local kernel=$1 kdir release dir file
+
+	kdir=$(scripts/kernels --kdir "$kernel") || return 1
+	release=$(scripts/kernels --release "$kernel") || return 1
+	dir=$top/build/check/$release/src
+	file=$log/$suite.make.log
+	scripts/stage "$dir" || return 1
+	if ! make -j"$jobs" -C "$kdir" "M=$dir" W=1 modules >"$file" 2>&1; then
+		cat "$file"
+		rm -rf "$dir"
+		return 1
+	fi
+	if grep -iE 'warning:' "$file" | grep -vF 'compiler differs from the one' |
+		grep -v "^$(realpath "$kdir")\|^\./include\|^[^ ]*linux-headers-"; then
+		cat "$file"
+		rm -rf "$dir"
+		return 1
+	fi
+}
+
+core_objects() {
+	find "build/check/$(scripts/kernels --release "$1")/src/module/core" -name '*.o' | sort
+}
+
+check_module() {
+	local kernel=$1 objects
+
+	step "builds for $kernel" build_module "$kernel" || return
+	mapfile -t objects < <(core_objects "$kernel")
+	if [[ ${#objects[@]} -eq 0 ]]; then
+		fail "audit of the core: no objects" </dev/null
+		return
+	fi
+	scripts/audit-core "${objects[@]}" 2>&1 | tee "$log/$suite.audit.log" | take_tap "audit "
+}
+
+check_tools() {
+	local file
+
+	step "builds" make -j"$jobs" -C tools "BUILD=$top/build/tools" || return
+	for file in lqctl lqrun liblqrun.so; do
+		step "$file is there" test -s "build/tools/$file"
+	done
+}
+
+check_net_build() {
+	step "kselftest headers" scripts/kernels --selftests || return
+	step "builds" make -j"$jobs" -C selftests/net "BUILD=$top/build/selftests/net" \
+		"KSELFTEST=$top/build/kselftest"
+}
+
+check_vm() {
+	local kernel=$1 status release
+
+	release=$(scripts/kernels --release "$kernel") || return
+	if [[ ! -e build/check/$release/src/listenq.ko ]]; then
+		fail "no module for $kernel" </dev/null
+		return
+	fi
+	scripts/vm -k "$kernel" -t "$vm_timeout" "${vm_options[@]}" \
+		--module "build/check/$release/src/listenq.ko" -- selftests/net/run.sh \
+		>"$log/$suite.tap" 2>"$log/$suite.log" </dev/null
+	status=$?
+	take_selftests <"$log/$suite.tap"
+	case $status in
+	0 | 1) pass "the kernel did not complain" ;;
+	124) fail "the VM ended in time" <"$log/$suite.log" ;;
+	126) fail "the kernel did not complain" <"$log/$suite.log" ;;
+	*) fail "the VM ran the tests (exit status $status)" <"$log/$suite.log" ;;
+	esac
+}
+
+# run SUITE FUNCTION ARGUMENT...
+run() {
+	begin "$1"
+	rm -f "$log/$1".*
+	"${@:2}"
+	end
+}
+
+prepare() {
+	mkdir -p "$log"
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"; kill $(jobs -p) 2>/dev/null' EXIT
+	trap 'exit 130' INT TERM
+}
+
+# Returns whether all is well.
+report() {
+	local total failures passed failed skipped
+
+	total=$(cat "$work"/*.results)
+	failures=$(cat "$work"/*.failures)
+	passed=$(grep -c '^pass' <<<"$total")
+	failed=$(grep -c '^fail' <<<"$total")
+	skipped=$(grep -c '^skip' <<<"$total")
+	if [[ -n $failures ]]; then
+		printf '\n%s\n\n' "$failures"
+	fi
+	if [[ $skipped -gt 0 ]]; then
+		printf '\nskipped:\n'
+		(cd "$work" && grep -H '^skip' ./*.results) |
+			sed 's/^\.\/\(.*\)\.results:skip\t/    \1: /'
+	fi
+	printf 'whole logs: build/log/, %d s\n' "$SECONDS"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[[ $failed -eq 0 && $passed -gt 0 ]]
+}
