@@ -217,7 +217,7 @@ struct lq_syn {
 	u32 now;	/* ticks */
 	u32 now_s;	/* seconds of a clock that does not go back */
 	bool saw_tstamp;
-	bool from_time_wait; /* reuses a TIME_WAIT pair: no limit applies */
+	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
 	bool queue_full; /* out, with LQ_SYN_COOKIE: that is why */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
@@ -458,8 +458,8 @@ struct lq_window {
 	u32 clamp;	    /* in: 0 none; out: largest window */
 	u32 space_max;	    /* in: max(tcp_rmem[2], rmem_max) */
 	u32 init_segments;  /* in: the route's initrwnd, 0 none */
+	u32 window_max;	    /* in: bytes; the first window is no larger */
 	bool wscale_ok;	    /* in */
-	bool signed_windows; /* in: tcp_workaround_signed_windows */
 	u8 wscale;	    /* out: 0..14 */
 	u32 window;	    /* out: bytes */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Kernel differences, each by a feature that compat/probe.sh found. Nothing
- * outside this folder asks which kernel it is.
+ * Kernel differences, each by a feature that compat/probe.sh found, unless it
+ * shows in no declaration. Nothing outside this folder asks which kernel it is.
  */
 #ifndef LISTENQ_COMPAT_H
 #define LISTENQ_COMPAT_H
@@ -9,6 +9,7 @@
 #include <linux/net.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
+#include <linux/version.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
 
@@ -50,6 +51,18 @@ static inline int lq_compat_accept(const struct proto_ops *ops, struct socket *s
 {
 	return ops->accept(sock, newsock, flags | O_NONBLOCK, kern);
 }
+#endif
+
+/* --- a connection's first window --- */
+
+/*
+ * Up to 6.10 tcp_select_initial_window() gives a child at most 64 KiB to start
+ * with. No declaration changed with it, so here the version has to tell.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define LQ_COMPAT_FIRST_WINDOW_MAX U16_MAX
+#else
+#define LQ_COMPAT_FIRST_WINDOW_MAX U32_MAX
 #endif
 
 /* --- a request --- */

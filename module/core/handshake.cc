@@ -9,7 +9,6 @@
 namespace listenq::handshake {
 
 constexpr u32 kMaxScaledWindow = 0xffffu << 14; // U16_MAX << TCP_MAX_WSCALE
-constexpr u32 kMaxSignedWindow = 32767;		// MAX_TCP_WINDOW
 constexpr u32 kMaxWindow = 65535;
 
 lq_isn isn(const lq_keys &keys, const lq_key &key, u16 local_port, u64 now_ns)
@@ -38,7 +37,7 @@ void window(lq_window &w)
 
 	if (w.mss && space > w.mss)
 		space -= space % w.mss;
-	w.window = w.signed_windows ? min(space, kMaxSignedWindow) : space;
+	w.window = min(space, w.window_max);
 	if (w.init_segments) {
 		const u64 initial = static_cast<u64>(w.init_segments) * w.mss;
 

@@ -70,41 +70,40 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		counters_.drop(syn.reason);
 		return verdict;
 	}
-	// A TIME_WAIT pair is reused without asking for room (tcp_conn_request()).
-	if (!syn.from_time_wait) {
-		const policy::SynVerdict verdict = policy::syn(config_, limits_, snapshot());
+	// A TIME_WAIT pair is reused whatever the SYN queue holds (tcp_conn_request()).
+	const policy::Snapshot now = snapshot();
+	const bool full = !syn.from_time_wait && policy::syn_queue_is_full(config_, limits_, now);
+	policy::Place place = full ? policy::Place::Full : policy::Place::There;
 
-		const bool queue_full = verdict.reason == LISTENQ_DROP_SYN_QUEUE_FULL;
+	if (!syn.from_time_wait && wants_cookie(syn, full))
+		place = policy::Place::Cookie;
+	const policy::SynVerdict verdict = policy::syn(config_, limits_, now, place);
 
-		if (config_.syncookies && wants_cookie(syn, queue_full)) {
-			// Cookies do not help with a full accept queue (tcp_conn_request()).
-			if (policy::accept_is_full(config_, limits_, snapshot()))
-				return refuse(syn, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN, LQ_SYN_DROP);
-			counters_.event(LISTENQ_EVENT_COOKIE_SENT);
-			counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-			syn.queue_full = queue_full;
-			cookies_sent_ = true;
-			cookie_sent_s_ = syn.now_s;
-			return LQ_SYN_COOKIE;
-		}
-		switch (verdict.action) {
-		case policy::SynAction::Admit:
-			break;
-		case policy::SynAction::Evict:
-			freed = syn_queue_.evict_oldest();
-			if (freed)
-				break;
-			[[fallthrough]];
-		case policy::SynAction::Drop:
-			return refuse(syn, verdict.reason, LQ_SYN_DROP);
-		case policy::SynAction::Reset:
-			return refuse(syn, verdict.reason, LQ_SYN_RESET);
-		}
-		if (const u32 limit = policy::bucket_limit(config_); limit && !freed)
-			freed = syn_queue_.evict_from(syn.hash, limit);
+	switch (verdict.action) {
+	case policy::SynAction::Admit:
+		break;
+	case policy::SynAction::Evict:
+		freed = syn_queue_.evict_oldest();
 		if (freed)
-			counters_.drop(LISTENQ_DROP_REQUEST_EVICTED);
+			break;
+		[[fallthrough]];
+	case policy::SynAction::Drop:
+		return refuse(syn, verdict.reason, LQ_SYN_DROP);
+	case policy::SynAction::Reset:
+		return refuse(syn, verdict.reason, LQ_SYN_RESET);
 	}
+	if (place == policy::Place::Cookie) {
+		counters_.event(LISTENQ_EVENT_COOKIE_SENT);
+		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+		syn.queue_full = full;
+		cookies_sent_ = true;
+		cookie_sent_s_ = syn.now_s;
+		return LQ_SYN_COOKIE;
+	}
+	if (const u32 limit = policy::bucket_limit(config_); limit && !freed)
+		freed = syn_queue_.evict_from(syn.hash, limit);
+	if (freed)
+		counters_.drop(LISTENQ_DROP_REQUEST_EVICTED);
 	syn_queue_.reserve();
 	return LQ_SYN_NEW;
 }
@@ -116,8 +115,8 @@ bool Listener::wants_cookie(const lq_syn &syn, bool queue_full)
 {
 	constexpr u32 kFirst = 15, kLongest = 16 * 60;
 
-	if (config_.syncookies == 2)
-		return true;
+	if (config_.syncookies != 1)
+		return config_.syncookies == 2;
 	if (!config_.syncookie_pause)
 		return queue_full;
 	const bool paused = pause_length_s_ && static_cast<s32>(pause_until_s_ - syn.now_s) > 0;

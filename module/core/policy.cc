@@ -200,33 +200,44 @@ static bool accept_full(const Rules &r, const Limits &limits, const Snapshot &no
 	return taken >= limits.accept_limit;
 }
 
-bool accept_is_full(const Config &config, const Limits &limits, const Snapshot &now)
+// What a full accept queue means to a new SYN.
+static SynAction full_at_syn(const Rules &r, const Snapshot &now, Place place)
 {
-	return accept_full(rules(config), limits, now);
-}
-
-SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now)
-{
-	const Rules &r = rules(config);
-
-	if (!r.sum && now.syn_qlen >= limits.syn_limit)
-		return {r.evicts ? SynAction::Evict : SynAction::Drop, LISTENQ_DROP_SYN_QUEUE_FULL};
-	if (!accept_full(r, limits, now))
-		return {SynAction::Admit, LISTENQ_DROP_NONE};
 	switch (r.full_at_syn) {
 	case FullAtSyn::Admit:
 		break;
 	case FullAtSyn::Young:
 		// Warm entries of the SYN queue may still leave: one more young request is
-		// let in (tcp_v4_conn_request() of Linux 2.4 to 4.2).
-		if (now.young > 1)
-			return {SynAction::Drop, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
-		break;
+		// let in (tcp_v4_conn_request() of Linux 2.4 to 4.2). A cookie is never one.
+		return now.young > 1 || place == Place::Cookie ? SynAction::Drop : SynAction::Admit;
 	case FullAtSyn::Drop:
-		return {SynAction::Drop, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+		return SynAction::Drop;
 	case FullAtSyn::Reset:
-		return {SynAction::Reset, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+		return SynAction::Reset;
 	}
+	return SynAction::Admit;
+}
+
+bool syn_queue_is_full(const Config &config, const Limits &limits, const Snapshot &now)
+{
+	return !rules(config).sum && now.syn_qlen >= limits.syn_limit;
+}
+
+// Linux looks at its SYN queue first (tcp_conn_request()); whoever evicts has room there.
+SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now, Place place)
+{
+	const Rules &r = rules(config);
+
+	if (place == Place::Full && !r.evicts)
+		return {SynAction::Drop, LISTENQ_DROP_SYN_QUEUE_FULL};
+	if (accept_full(r, limits, now)) {
+		const SynAction action = full_at_syn(r, now, place);
+
+		if (action != SynAction::Admit)
+			return {action, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+	}
+	if (place == Place::Full)
+		return {SynAction::Evict, LISTENQ_DROP_SYN_QUEUE_FULL};
 	return {SynAction::Admit, LISTENQ_DROP_NONE};
 }
 

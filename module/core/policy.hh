@@ -45,14 +45,22 @@ enum class AckAction : u8 {
 
 [[nodiscard]] Limits limits(const Config &config);
 
-[[nodiscard]] SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now);
+// No room for another request? With a sum of both queues it is the accept queue that is full.
+[[nodiscard]] bool syn_queue_is_full(const Config &config, const Limits &limits,
+				     const Snapshot &now);
+
+// What a SYN needs of the SYN queue.
+enum class Place : u8 {
+	There,	// one that is free
+	Full,	// one, and there is none
+	Cookie, // none: a cookie answers it
+};
+[[nodiscard]] SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now,
+			     Place place);
 
 // The route is known now: may the request go on the queue? LISTENQ_DROP_NONE, or why not.
 // @now counts the request's own reservation.
 [[nodiscard]] listenq_drop syn_commit(const Config &config, const Snapshot &now, bool proven);
-
-// No room for another connection?
-[[nodiscard]] bool accept_is_full(const Config &config, const Limits &limits, const Snapshot &now);
 
 [[nodiscard]] AckAction ack(const Config &config, const Limits &limits, const Snapshot &now);
 

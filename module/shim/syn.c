@@ -110,7 +110,8 @@ void lq_request_window(const struct sock *sk, const struct dst_entry *dst,
 				   READ_ONCE(sysctl_rmem_max)),
 		.init_segments = dst_metric(dst, RTAX_INITRWND),
 		.wscale_ok = request->flags & LQ_REQ_WSCALE,
-		.signed_windows = READ_ONCE(net->ipv4.sysctl_tcp_workaround_signed_windows),
+		.window_max = READ_ONCE(net->ipv4.sysctl_tcp_workaround_signed_windows)
+				      ? MAX_TCP_WINDOW : LQ_COMPAT_FIRST_WINDOW_MAX,
 	};
 	lq_core_window(&window);
 	request->window_clamp = window.clamp >> window.wscale;

@@ -101,8 +101,8 @@ struct Kernel {
 	u8 rcv_wscale;
 };
 
-// tcp_select_initial_window() of Linux 6.1, net/ipv4/tcp_output.c, but for the cap of
-// rcv_wnd to 65535, which is said apart: synack_window().
+// tcp_select_initial_window() of Linux 6.1 and 6.12, net/ipv4/tcp_output.c; window_max is where
+// they differ.
 Kernel kernel_window(const lq_window &in)
 {
 	u32 window_clamp = in.clamp, space = in.space, rcv_wnd;
@@ -113,7 +113,7 @@ Kernel kernel_window(const lq_window &in)
 	space = std::min(window_clamp, space);
 	if (space > in.mss)
 		space = space / in.mss * in.mss;
-	rcv_wnd = in.signed_windows ? std::min(space, 32767u) : space;
+	rcv_wnd = std::min(space, in.window_max);
 	if (in.init_segments)
 		rcv_wnd = std::min(rcv_wnd, in.init_segments * in.mss);
 	if (in.wscale_ok) {
@@ -132,6 +132,7 @@ lq_window window_in(u32 space = 65536, u32 mss = 1460)
 	w.space = space;
 	w.mss = mss;
 	w.space_max = 6291456;
+	w.window_max = 0xffffffff;
 	w.wscale_ok = true;
 	return w;
 }
@@ -213,11 +214,11 @@ TEST(handshake, window__initrwnd)
 	EXPECT_EQ(w.window, 44u * 1460);
 }
 
-TEST(handshake, window__signed_windows)
+TEST(handshake, window__no_larger_than_allowed)
 {
 	lq_window w = window_in();
 
-	w.signed_windows = true;
+	w.window_max = 32767; // MAX_TCP_WINDOW, for tcp_workaround_signed_windows
 	handshake::window(w);
 	EXPECT_EQ(w.window, 32767u);
 }
@@ -252,7 +253,7 @@ TEST(handshake, window__property_is_the_kernels)
 			*rc::gen::inRange<u32>(0, 0x7fffffff) >> *rc::gen::inRange<u32>(0, 31);
 		w.init_segments = *rc::gen::inRange<u32>(0, 40);
 		w.wscale_ok = *rc::gen::arbitrary<bool>();
-		w.signed_windows = *rc::gen::arbitrary<bool>();
+		w.window_max = *rc::gen::element<u32>(32767, 65535, 0xffffffff);
 		const Kernel want = kernel_window(w);
 
 		handshake::window(w);

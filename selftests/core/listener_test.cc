@@ -551,7 +551,7 @@ TEST_F(listener, syn__solaris_defends_itself_against_a_flood)
 	EXPECT_EQ(info().syn_qlen, 1u);
 }
 
-TEST_F(listener, syn__time_wait_reuse_asks_for_no_room)
+TEST_F(listener, syn__time_wait_reuse_needs_no_place_in_the_syn_queue)
 {
 	listen(config(0, 1));
 	for (u32 n = 0; n < 200; n++)
@@ -562,6 +562,56 @@ TEST_F(listener, syn__time_wait_reuse_asks_for_no_room)
 	EXPECT_EQ(send_syn(reuse), LQ_SYN_NEW);
 	EXPECT_EQ(core.syn_commit(reuse, *new_request(peer(500)), false), LQ_COMMIT_OK);
 	EXPECT_EQ(info().syn_qlen, 17u);
+}
+
+TEST_F(listener, syn__time_wait_reuse_needs_room_to_be_accepted)
+{
+	listen(config(0));
+	establish(0);
+	half_open(1);
+	half_open(2);
+	lq_syn reuse = make_syn(500);
+	reuse.from_time_wait = true;
+	EXPECT_EQ(send_syn(reuse), LQ_SYN_DROP);
+	EXPECT_EQ(reuse.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+}
+
+TEST_F(listener, syn__cookie_when_the_syn_queue_is_full)
+{
+	lq_config c = config(0, 64);
+
+	c.syncookies = 1;
+	listen(c);
+	for (u32 n = 0; n < 16; n++)
+		half_open(n);
+	lq_syn syn = make_syn(100);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_COOKIE);
+	EXPECT_TRUE(syn.queue_full);
+	EXPECT_EQ(info().syn_qlen, 16u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);
+	EXPECT_EQ(drops(LISTENQ_DROP_SYN_QUEUE_FULL), 0u);
+}
+
+TEST_F(listener, syn__no_cookie_when_the_accept_queue_is_full)
+{
+	lq_config c = config(0, 64);
+
+	c.syncookies = 2;
+	c.policy = LQ_POLICY_LINUX_MODERN;
+	listen(c);
+	EXPECT_EQ(send_syn(1), LQ_SYN_COOKIE);
+	c.syncookies = 0;
+	listen(c);
+	establish(0);
+	c.syncookies = 2;
+	listen(c);
+	lq_syn syn = make_syn(100);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_DROP);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+	// FreeBSD asks only when the ACK comes.
+	c.policy = LQ_POLICY_FREEBSD;
+	listen(c);
+	EXPECT_EQ(send_syn(2), LQ_SYN_COOKIE);
 }
 
 TEST_F(listener, syn_for_request__duplicate_answers_and_restarts_the_timer)

@@ -300,10 +300,13 @@ private:
 		     lq_request *freed)
 	{
 		using listenq::policy::SynAction;
-		SynAction want = SynAction::Admit;
+		const bool queue_full =
+			!syn.from_time_wait &&
+			listenq::policy::syn_queue_is_full(config_, limits_, snapshot());
+		const auto place =
+			queue_full ? listenq::policy::Place::Full : listenq::policy::Place::There;
+		SynAction want = listenq::policy::syn(config_, limits_, snapshot(), place).action;
 
-		if (!syn.from_time_wait)
-			want = listenq::policy::syn(config_, limits_, snapshot()).action;
 		if (want == SynAction::Evict &&
 		    std::all_of(half_.begin(), half_.end(),
 				[](auto &each) { return each.second.promoting; }))

@@ -11,6 +11,7 @@
 namespace policy = listenq::policy;
 using listenq::Limits;
 using policy::AckAction;
+using policy::Place;
 using policy::Snapshot;
 using policy::SynAction;
 using namespace testing_core;
@@ -34,7 +35,9 @@ lq_config config_of(u8 policy, s32 backlog = 8, u32 max_syn_backlog = 128)
 // LISTENQ_DROP_NONE, or why a SYN is dropped.
 listenq_drop syn(const lq_config &c, const Limits &limits, const Snapshot &now)
 {
-	const policy::SynVerdict verdict = policy::syn(c, limits, now);
+	const policy::SynVerdict verdict =
+		policy::syn(c, limits, now,
+			    policy::syn_queue_is_full(c, limits, now) ? Place::Full : Place::There);
 
 	EXPECT_EQ(verdict.action == SynAction::Admit, verdict.reason == LISTENQ_DROP_NONE);
 	EXPECT_TRUE(verdict.action == SynAction::Admit || verdict.action == SynAction::Drop);
@@ -339,8 +342,9 @@ TEST(policy, syn__what_each_system_does_when_the_accept_queue_is_full)
 		const lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
 		const policy::SynVerdict young =
-			policy::syn(c, limits, {limits.accept_limit, 0, 2});
-		const policy::SynVerdict warm = policy::syn(c, limits, {limits.accept_limit, 0, 1});
+			policy::syn(c, limits, {limits.accept_limit, 0, 2}, Place::There);
+		const policy::SynVerdict warm =
+			policy::syn(c, limits, {limits.accept_limit, 0, 1}, Place::There);
 
 		switch (p) {
 		case LQ_POLICY_LINUX:
@@ -371,9 +375,53 @@ TEST(policy, syn__who_evicts)
 		const bool evicts = p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ||
 				    p == LQ_POLICY_SOLARIS;
 
-		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 0}).action,
+		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 0}, Place::Full).action,
 			  evicts ? SynAction::Evict : SynAction::Drop)
 			<< policy::name(p);
+	}
+}
+
+TEST(policy, syn__both_queues_full)
+{
+	const auto verdict = [](u8 p) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+
+		return policy::syn(c, limits, {limits.accept_limit, limits.syn_limit, 2},
+				   Place::Full);
+	};
+
+	// Linux looks at its SYN queue first.
+	EXPECT_EQ(verdict(LQ_POLICY_LINUX_MODERN).reason, LISTENQ_DROP_SYN_QUEUE_FULL);
+	// Who evicts would have room there, and no room for the connection.
+	EXPECT_EQ(verdict(LQ_POLICY_FREEBSD_4).action, SynAction::Drop);
+	EXPECT_EQ(verdict(LQ_POLICY_FREEBSD_4).reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+	EXPECT_EQ(verdict(LQ_POLICY_FREEBSD).action, SynAction::Evict);
+}
+
+TEST(policy, syn__a_cookie_is_never_young)
+{
+	for (const u8 p : {LQ_POLICY_LINUX, LQ_POLICY_LINUX_2_4}) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+
+		EXPECT_EQ(policy::syn(c, limits, {limits.accept_limit, 0, 0}, Place::Cookie).action,
+			  SynAction::Drop);
+		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 9}, Place::Cookie).action,
+			  SynAction::Admit);
+	}
+}
+
+TEST(policy, syn_queue_is_full__never_with_a_sum)
+{
+	for (const u8 p : kAll) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const bool sum = p == LQ_POLICY_BSD || p == LQ_POLICY_BERKELEY ||
+				 p == LQ_POLICY_AIX || p == LQ_POLICY_HPUX || p == LQ_POLICY_XNU;
+
+		EXPECT_EQ(policy::syn_queue_is_full(c, limits, {0, limits.syn_limit, 0}), !sum);
+		EXPECT_FALSE(policy::syn_queue_is_full(c, limits, {0, limits.syn_limit - 1, 0}));
 	}
 }
 
