@@ -9,7 +9,7 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | stats | get | set)
+		list | stats | get | set | probe)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,11 +17,12 @@ _lqctl()
 	done
 
 	case $command in
-	'') words='list stats get set --version --help' ;;
+	'') words='list stats get set probe --version --help' ;;
 	list) words='--no-header --numeric --extended --json --help' ;;
 	stats) words='--zeros --json --help' ;;
 	get) words='--values --json --help' ;;
 	set) words='--json --help' ;;
+	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	esac
 
 	if [[ $command && $cur != -* ]]; then
@@ -32,6 +33,10 @@ _lqctl()
 			[[ $cur == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]] && return
 			words=$(_lqctl_settings | sed 's/$/=/')
 			compopt -o nospace
+			;;
+		probe)
+			words='linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux'
+			words+=' solaris xnu windows'
 			;;
 		esac
 	fi
