@@ -284,7 +284,7 @@ TEST_F(net, shutdown_of_a_listener)
 		EXPECT_EQ(ECONNRESET, error_of(recv(client, &port, 1, 0)));
 		EXPECT_EQ(ENOTCONN, error_of(shutdown(fd, SHUT_RD)));
 
-		/* It keeps its port, and listens again. */
+		/* It listens again. */
 		EXPECT_EQ(0, listen(fd, 5));
 		expect_serves(_metadata, variant->client, fd);
 		EXPECT_EQ(0, shutdown(fd, SHUT_RDWR));
