@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
-"""From socket() to rmmod: every way a listener, a namespace and the module can end. Nothing leaks,
-nothing hangs, nobody is left waiting.
+"""From listen() to the end: every way out of LISTEN, for the queues, for who waits, for the
+namespace. Nothing leaks, nothing hangs.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
 """
@@ -13,16 +13,12 @@ import select
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 
 import lq
-from rawtcp import ACK, RST, SYN, Peer, Tun
+from rawtcp import ACK, RST, Peer, Tun, fill
 
-LONG = 60000  # ms: the timer stays out of it
-SO_ATTACH_REUSEPORT_CBPF = 51
 WAITING = {"43", "288", "7", "232"}  # accept(), accept4(), poll(), epoll_wait() of x86-64
 
 
@@ -46,41 +42,9 @@ ENDS_OF_OPEN = [name for name in ENDS if name != "close"]
 ENDS_BY_VERSION = [f"{name} {version}" for name in ENDS for version in ("v4", "v6")]
 
 
-def fill(tun, listener, connections, half_open, v6=False):
-    """Peers on the accept queue, and half-open ones."""
-    port = lq.port_of(listener)
-    # These first: a full accept queue lets only two more in.
-    half = [Peer(tun, port, v6=v6) for _ in range(half_open)]
-    for peer in half:
-        peer.half_open()
-    done = [Peer(tun, port, v6=v6).connect() for _ in range(connections)]
-    lq.wait_for(lambda: lq.Info(listener).accept_qlen == connections)
-    lq.equal(lq.Info(listener).syn_qlen, half_open)
-    return done, half
-
-
 def sockets():
     """All TCP sockets of this namespace, but for those in TIME_WAIT."""
     return lq.run("ss", "-H", "-t", "-a", "-n", "exclude", "time-wait").splitlines()
-
-
-def kept_quiet():
-    """The stack's own timer stays out of it, and no cookies."""
-    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
-    lq.sysctl("net.listenq.syncookies", 0)
-    lq.sysctl("net.ipv4.tcp_syncookies", 0)
-
-
-def expect_serves(listener, v6=False):
-    """A client connects, its connection is accepted and works."""
-    client = lq.connect_to(listener, v6=v6)
-    child = lq.accept(listener)
-    client.send(b"well?")
-    lq.equal(lq.read_all(child, 5), b"well?")
-    child.send(b"well")
-    lq.equal(lq.read_all(client, 4), b"well")
-    child.close()
-    client.close()
 
 
 class Blocked:
@@ -198,7 +162,7 @@ def end_with_full_queues(what):
     """Who is connected gets RST, who is half-open gets RST for an ACK, and nothing is left."""
     end, version = what.split()
     v6 = version == "v6"
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     users = lq.module_users()
     listener = lq.listener(backlog=5, v6=v6)
@@ -253,7 +217,7 @@ def listen_again_after_the_end(what):
     """The same port, fresh queues, many times over; what was half-open before is forgotten."""
     end, version = what.split()
     v6 = version == "v6"
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     # A port that was asked for is kept: tcp_set_state().
     port, ids = 7000, set()
@@ -268,7 +232,7 @@ def listen_again_after_the_end(what):
         ids.add(info.id)
         old = Peer(tun, port, v6=v6)
         old.half_open()
-        expect_serves(listener, v6)
+        lq.expect_serves(listener, v6)
         queued = Peer(tun, port, v6=v6).connect()
         lq.wait_for(lambda: lq.Info(listener).accept_qlen == 1)
         ENDS[end](listener)
@@ -278,7 +242,7 @@ def listen_again_after_the_end(what):
         old.final_ack()
         old.expect(RST)
         lq.equal(lq.Info(listener).accept_qlen, 0)
-    expect_serves(listener, v6)
+    lq.expect_serves(listener, v6)
 
 
 @lq.case("v4", "v6")
@@ -305,7 +269,7 @@ def grow_and_shrink_with_real_clients(version):
 def half_open_survive_listening_again(version):
     """Their ACK is as good after a second listen() as before."""
     v6 = version == "v6"
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     listener = lq.listener(backlog=20, v6=v6)
     _, half = fill(tun, listener, 2, 8, v6)
@@ -386,7 +350,7 @@ def end_while_clients_connect(end):
 @lq.case()
 def kill_a_server():
     """SIGKILL in accept() with both queues full: all of it goes with the process."""
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     users = lq.module_users()
     listener = lq.listener(backlog=5)
@@ -409,7 +373,7 @@ def kill_a_server():
 @lq.case()
 def outlives_the_process_that_made_it():
     """Passed to a second process, a listener survives the first one's end, with its queues."""
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -428,7 +392,21 @@ def outlives_the_process_that_made_it():
     half[0].final_ack()
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 4)
     lq.equal(len(lq.accept_all(listener)), 4)
-    expect_serves(listener)
+    lq.expect_serves(listener)
+
+
+@lq.case()
+def no_listener_is_leaked():
+    """Hundreds of listeners, with all that belongs to them, leave no trace."""
+    users = lq.module_users()
+    for v6 in (False, True):
+        for _ in range(150):
+            listener = lq.listener(backlog=4, v6=v6)
+            lq.connect_to(listener, v6=v6).close()
+            listener.close()
+    lq.equal(lq.module_users(), users)
+    lq.equal(lq.lqctl_listeners(), [])
+    lq.wait_for(lambda: not sockets())
 
 
 # --- accepted sockets are the kernel's own ---
@@ -454,110 +432,6 @@ def accepted_sockets_outlive_their_listener(version):
     lq.equal(client.recv(1), b"")
 
 
-# --- SO_REUSEPORT: who has the request need not be whom the ACK selects ---
-
-
-def member(port=0, v6=False, backlog=64):
-    """One of a group."""
-    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return lq.listener(backlog=backlog, port=port, v6=v6, options=[option])
-
-
-def choose(sock, index):
-    """The group's program: always this member."""
-    # struct sock_filter: BPF_RET | BPF_K
-    program = struct.pack("=HBBI", 0x06, 0, 0, index)
-    buffer = lq.ctypes.create_string_buffer(program)
-    prog = struct.pack("@HP", 1, lq.ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, prog)
-
-
-@lq.case("v4", "v6")
-def group_grows_between_syn_and_ack(version):
-    """The ACK selects a member that came later; the request is found all the same."""
-    v6 = version == "v6"
-    kept_quiet()
-    tun = Tun()
-    members = [member(v6=v6)]
-    port = lq.port_of(members[0])
-    peers = [Peer(tun, port, v6=v6) for _ in range(24)]
-    for peer in peers:
-        peer.half_open()
-    members += [member(port, v6) for _ in range(3)]
-    for peer in peers:
-        peer.final_ack(b"data")
-        peer.expect(ACK)
-    lq.wait_for(lambda: lq.Info(members[0]).accept_qlen == 24)
-    lq.equal([lq.Info(one).accept_qlen for one in members], [24, 0, 0, 0])
-    for child in lq.accept_all(members[0]):
-        lq.equal(lq.read_all(child, 4), b"data")
-
-
-@lq.case("v4", "v6")
-def group_shrinks_between_syn_and_ack(version):
-    """The requests of those that stay are found wherever their ACK goes."""
-    v6 = version == "v6"
-    kept_quiet()
-    tun = Tun()
-    members = [member(v6=v6)]
-    port = lq.port_of(members[0])
-    members += [member(port, v6) for _ in range(3)]
-    peers = [Peer(tun, port, v6=v6) for _ in range(32)]
-    for peer in peers:
-        peer.half_open()
-    held = [lq.Info(one).syn_qlen for one in members]
-    lq.equal(sum(held), 32)
-    members.pop(0).close()  # the last takes its place in the group, so all selections change
-    lost = held.pop(0)
-    for peer in peers:
-        peer.final_ack()
-    lq.wait_for(lambda: sum(lq.Info(one).accept_qlen for one in members) == 32 - lost)
-    lq.equal([lq.Info(one).accept_qlen for one in members], held)
-    lq.equal([lq.Info(one).syn_qlen for one in members], [0, 0, 0])
-    answers = [peer.receive(0.05) for peer in peers]
-    lq.equal(sum(1 for answer in answers if answer and answer.flags & RST), lost)
-
-
-@lq.case("v4", "v6")
-def program_changes_between_syn_and_ack(version):
-    """A program sends SYNs to the first member and ACKs to the second."""
-    v6 = version == "v6"
-    kept_quiet()
-    tun = Tun()
-    first = member(v6=v6)
-    second = member(lq.port_of(first), v6)
-    choose(first, 0)
-    peers = [Peer(tun, lq.port_of(first), v6=v6) for _ in range(8)]
-    for peer in peers:
-        peer.half_open()
-    lq.equal((lq.Info(first).syn_qlen, lq.Info(second).syn_qlen), (8, 0))
-    choose(first, 1)
-    for peer in peers:
-        peer.final_ack()
-    lq.wait_for(lambda: lq.Info(first).accept_qlen == 8)
-    lq.equal(lq.Info(second).accept_qlen, 0)
-    Peer(tun, lq.port_of(first), v6=v6).connect()
-    lq.wait_for(lambda: lq.Info(second).accept_qlen == 1)
-
-
-@lq.case()
-def a_tcp_member_is_selected():
-    """The ACK goes to TCP's own listener of the group; ours still has the request."""
-    kept_quiet()
-    tun = Tun()
-    first = member()
-    choose(first, 0)
-    peer = Peer(tun, lq.port_of(first))
-    peer.half_open()
-    tcp = lq.listener("tcp", port=lq.port_of(first),
-                      options=[(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)])
-    choose(first, 1)
-    peer.final_ack()
-    lq.wait_for(lambda: lq.Info(first).accept_qlen == 1)
-    with lq.fails_with(errno.EAGAIN):
-        tcp.accept()
-
-
 # --- network namespaces ---
 
 
@@ -569,7 +443,7 @@ def namespace_ends(what):
     pid = os.fork()
     if pid == 0:
         lq.unshare_net()
-        kept_quiet()
+        lq.no_timer()
         tun = Tun()
         listener = lq.listener(v6=what == "v6")
         fill(tun, listener, 0 if what == "half_open" else 4, 0 if what == "queued" else 2,
@@ -590,13 +464,13 @@ def namespace_ends(what):
 @lq.case()
 def named_namespace_is_deleted():
     """ip netns delete while a listener with both queues full lives: its sockets keep it alive."""
-    kept_quiet()
+    lq.no_timer()
     lq.ip("netns add doomed")
     handle = os.open("/run/netns/doomed", os.O_RDONLY)
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     lq.libc.setns(handle, lq.CLONE_NEWNET)
     lq.ip("link set lo up")
-    kept_quiet()
+    lq.no_timer()
     tun = Tun()
     listener = lq.listener()
     _, half = fill(tun, listener, 3, 2)
@@ -611,289 +485,6 @@ def named_namespace_is_deleted():
     lq.equal(lq.module_users(), users - 1)
     os.close(tun.fd)
 
-
-# --- the module ---
-
-
-def rmmod():
-    """Remove it."""
-    return subprocess.run(["rmmod", "listenq"], capture_output=True, text=True, check=False)
-
-
-def insmod(*parameters):
-    """Insert it from where it was loaded first."""
-    return subprocess.run(["insmod", lq.module_file(), *parameters], capture_output=True,
-                          text=True, check=False)
-
-
-@contextlib.contextmanager
-def without_module():
-    """Inside there is no module; afterwards there is, loaded as ever."""
-    done = rmmod()
-    lq.equal((done.returncode, done.stderr), (0, ""))
-    lq.equal(lq.module_users(), None)
-    try:
-        yield
-    finally:
-        if lq.module_users() is not None:
-            lq.equal(rmmod().returncode, 0, "the module that the test loaded")
-        done = insmod()
-        lq.equal((done.returncode, done.stderr), (0, ""))
-
-
-def requests_in_memory():
-    """Requests allocated in the whole system, or None where caches are merged."""
-    for name in ("listenq_request_v4", "listenq_request_v6"):
-        path = f"/sys/kernel/slab/{name}/shrink"
-        if os.path.exists(path):
-            # Else what lies free on a CPU's own list counts as in use.
-            with open(path, "w", encoding="ascii") as file:
-                file.write("1")
-    with open("/proc/slabinfo", encoding="ascii") as file:
-        rows = [line.split() for line in file if line.startswith("listenq_request_v")]
-    return sum(int(row[1]) for row in rows) if len(rows) == 2 else None
-
-
-@lq.case("v4", "v6", timeout=90)
-def no_request_is_leaked(version):
-    """Each way that a request can end gives its memory back."""
-    before = requests_in_memory()
-    if before is None:
-        raise lq.Skip("the kernel merged the caches of requests; boot with slab_nomerge")
-    v6 = version == "v6"
-    lq.sysctl("net.listenq.synack_timeout_ms", 200)
-    lq.sysctl("net.listenq.synack_retries", 1)
-    lq.sysctl("net.listenq.max_syn_backlog", 4096)
-    tun = Tun()
-    listener = lq.listener(backlog=256, v6=v6)
-    port = lq.port_of(listener)
-    peers = [Peer(tun, port, v6=v6) for _ in range(100)]
-    for peer in peers:
-        peer.half_open()
-    lq.equal(requests_in_memory(), before + 100, "requests of half-open peers")
-    for peer in peers[:30]:
-        peer.final_ack()
-    for peer in peers[30:50]:
-        peer.reset()
-    for peer in peers[50:60]:
-        peer.segment(SYN, seq=peer.isn + 1, options=b"")  # inside the window: ends it
-    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 30)
-    # The others expire.
-    lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 30)
-    lq.equal(requests_in_memory(), before + 30, "entries of the accept queue")
-    for _ in range(20):
-        lq.accept(listener).close()
-    lq.equal(requests_in_memory(), before + 10, "after accept()")
-    for peer in peers[:10]:
-        Peer(tun, port, v6=v6).half_open()
-    listener.close()
-    lq.equal(requests_in_memory(), before, "after close()")
-
-
-@lq.case()
-def no_listener_is_leaked():
-    """Hundreds of listeners, with all that belongs to them, leave no trace."""
-    users = lq.module_users()
-    for v6 in (False, True):
-        for _ in range(150):
-            listener = lq.listener(backlog=4, v6=v6)
-            lq.connect_to(listener, v6=v6).close()
-            listener.close()
-    lq.equal(lq.module_users(), users)
-    lq.equal(lq.lqctl_listeners(), [])
-    lq.wait_for(lambda: not sockets())
-
-
-@lq.case("unbound", "listening", "connected", "second process")
-def module_in_use(state):
-    """rmmod is refused while any socket of the family lives, and nothing happens to that."""
-    server = lq.listener("tcp")
-    sock = lq.stream("lq")
-    child = None
-    if state in ("listening", "second process"):
-        sock = lq.listener()
-    elif state == "connected":
-        sock.connect(("127.0.0.1", lq.port_of(server)))
-        child = lq.accept(server)
-    if state == "second process":
-        pid = os.fork()
-        if pid == 0:
-            time.sleep(1000)
-        fd = sock.detach()
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(fd))
-        os.close(fd)
-    done = rmmod()
-    assert done.returncode != 0 and "in use" in done.stderr, done
-    if state == "listening":
-        expect_serves(sock)
-    elif state == "connected":
-        sock.send(b"x")
-        lq.equal(lq.read_all(child, 1), b"x")
-    elif state == "second process":
-        sock.close()
-        assert "in use" in rmmod().stderr
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    sock.close()
-    with without_module():
-        pass
-    expect_serves(lq.listener())
-
-
-@lq.case()
-def module_goes_and_comes():
-    """Out and in, many times, each time after use; it always works."""
-    for _ in range(5):
-        for v6 in (False, True):
-            listener = lq.listener(v6=v6)
-            expect_serves(listener, v6)
-            clients = [lq.connect_to(listener, v6=v6) for _ in range(3)]
-            listener.close()
-            del clients
-        with without_module():
-            with lq.fails_with(errno.EAFNOSUPPORT):
-                lq.stream("lq")
-            assert not os.path.exists("/proc/sys/net/listenq"), "sysctls are left"
-            assert not os.path.exists("/proc/self/net/listenq"), "/proc/net/listenq is left"
-            expect_serves(lq.listener("tcp"))
-    listener = lq.listener(v6=True)
-    expect_serves(listener, True)
-
-
-@lq.case()
-def accepted_sockets_outlive_the_module():
-    """rmmod under live connections, accepted from AF_LISTENQ: they are TCP's."""
-    listener = lq.listener()
-    pairs = []
-    for _ in range(5):
-        client = lq.connect_to(listener)
-        pairs.append((client, lq.accept(listener)))
-    listener.close()
-    with without_module():
-        for client, child in pairs:
-            client.send(b"still")
-            lq.equal(lq.read_all(child, 5), b"still")
-            child.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            child.send(b"here")
-            lq.equal(lq.read_all(client, 4), b"here")
-            child.shutdown(socket.SHUT_WR)
-            lq.equal(client.recv(1), b"")
-            child.close()
-            client.close()
-
-
-@lq.case()
-def module_goes_right_after_traffic():
-    """rmmod at once after listeners closed with requests queued, their timers armed."""
-    kept_quiet()
-    lq.sysctl("net.listenq.synack_timeout_ms", 20)
-    tun = Tun()
-    for turn in range(4):
-        listeners = [lq.listener(backlog=8, v6=bool(n % 2)) for n in range(6)]
-        peers = []
-        for n, listener in enumerate(listeners):
-            for _ in range(4):
-                peers.append(Peer(tun, lq.port_of(listener), v6=bool(n % 2)))
-                peers[-1].half_open()
-        for peer in peers[:: 2 + turn % 2]:
-            peer.final_ack()
-        for listener in listeners:
-            listener.close()
-        with without_module():
-            pass
-        lq.sysctl("net.listenq.synack_timeout_ms", 20)
-
-
-@lq.case()
-def module_goes_with_namespaces():
-    """Each namespace has sysctls, counters and hooks; rmmod takes all of them away."""
-    spaces = [lq.Netns() for _ in range(4)]
-    for space in spaces:
-        with space:
-            lq.sysctl("net.listenq.max_syn_backlog", 77)
-            expect_serves(lq.listener())
-    with without_module():
-        for space in spaces:
-            with space:
-                assert not os.path.exists("/proc/sys/net/listenq")
-                expect_serves(lq.listener("tcp"))
-    for space in spaces:
-        with space:
-            assert lq.sysctl("net.listenq.max_syn_backlog") != "77"
-            expect_serves(lq.listener())
-        space.close()
-
-
-def free_family():
-    """The number of a family that nothing implements."""
-    for number in (22, 14, 27, 28):  # AF_SNA, AF_SECURITY, AF_IB, AF_MPLS
-        try:
-            socket.socket(number, socket.SOCK_STREAM).close()
-        except OSError as error:
-            if error.errno == errno.EAFNOSUPPORT:
-                return number
-    raise lq.Skip("every family number is taken")
-
-
-@lq.case()
-def another_family_number():
-    """insmod family=N: socket(N) is ours and socket(18) is nobody's; lqrun -f N finds it."""
-    number = free_family()
-    with without_module():
-        done = insmod(f"family={number}")
-        lq.equal((done.returncode, done.stderr), (0, ""))
-        with open("/sys/module/listenq/parameters/family", encoding="ascii") as file:
-            lq.equal(int(file.read()), number)
-        with lq.fails_with(errno.EAFNOSUPPORT):
-            lq.stream("lq")
-        for v6 in (False, True):
-            made = socket.socket(number, socket.SOCK_STREAM, int(v6))
-            family = socket.AF_INET6 if v6 else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM, 0, fileno=made.detach())
-            sock.listen(5)
-            lq.equal(lq.Info(sock).backlog, 5)
-            expect_serves(sock, v6)
-            sock.close()
-        script = "import socket; s = socket.socket(); s.listen(3); print(s.getsockopt(0x4c51, 4))"
-        lq.equal(lq.run("lqrun", "-f", str(number), "-s", sys.executable, "-c", script), "-1\n")
-
-
-@lq.case("0", "-1", "46", "1000", "x", "2", "10", "1", "16")
-def bad_family_number(number):
-    """Out of range, no number, or taken by another protocol: refused, and nothing half-loaded."""
-    with without_module():
-        done = insmod(f"family={number}")
-        assert done.returncode != 0, "it was loaded"
-        if number in ("2", "10", "1", "16"):
-            assert "File exists" in done.stderr, done.stderr
-            assert f"address family {number} is taken" in lq.run("dmesg"), "no message says why"
-        else:
-            assert "Invalid" in done.stderr, done.stderr
-        lq.equal(lq.module_users(), None)
-        assert not os.path.exists("/proc/sys/net/listenq")
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
-        socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
-    expect_serves(lq.listener())
-
-
-@lq.case()
-def tools_without_the_module():
-    """lqctl and lqrun say what is missing, and what to do."""
-    with without_module():
-        for words in (("list",), ("stats",), ("list", "--json")):
-            done = subprocess.run(["lqctl", *words], capture_output=True, text=True, check=False)
-            lq.equal(done.returncode, 2, str(words))
-            assert "not loaded" in done.stderr and "modprobe listenq" in done.stderr, done.stderr
-            lq.equal(done.stdout, "")
-        script = "import socket; s = socket.socket(); s.listen(3); print('listens')"
-        done = subprocess.run(["lqrun", sys.executable, "-c", script], capture_output=True,
-                              text=True, check=False)
-        lq.equal((done.returncode, done.stdout), (0, "listens\n"))
-        assert "is the listenq module loaded?" in done.stderr, done.stderr
-        done = subprocess.run(["lqrun", "--strict", sys.executable, "-c", script],
-                              capture_output=True, text=True, check=False)
-        assert done.returncode != 0 and "listens" not in done.stdout, done
-        assert "is the listenq module loaded?" in done.stderr, done.stderr
 
 
 lq.main()
