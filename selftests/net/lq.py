@@ -212,6 +212,13 @@ def sysctl(name, value=None):
     return None
 
 
+def no_timer():
+    """The stack's own timer stays out of it, and no cookies."""
+    sysctl("net.listenq.synack_timeout_ms", 60000)
+    sysctl("net.listenq.syncookies", 0)
+    sysctl("net.ipv4.tcp_syncookies", 0)
+
+
 def two_line_counters(path):
     """A file of the format of /proc/net/netstat: {"TcpExtListenDrops": 3, ...}"""
     counters = {}
@@ -366,6 +373,18 @@ def read_all(sock, length, seconds=10):
             raise AssertionError(f"end after {len(data)} of {length} bytes")
         data += more
     return data
+
+
+def expect_serves(sock, v6=False):
+    """A client of the listener connects, its connection is accepted and works."""
+    client = connect_to(sock, v6=v6)
+    child = accept(sock)
+    client.send(b"well?")
+    equal(read_all(child, 5), b"well?")
+    child.send(b"well")
+    equal(read_all(client, 4), b"well")
+    child.close()
+    client.close()
 
 
 class Info:  # pylint: disable=too-few-public-methods

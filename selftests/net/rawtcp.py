@@ -293,3 +293,16 @@ class Peer:  # pylint: disable=too-many-instance-attributes
     def reset(self):
         """An exact RST."""
         self.segment(RST, ack=0)
+
+
+def fill(tun, listener, connections, half_open, v6=False):
+    """Peers on the accept queue, and half-open ones."""
+    port = lq.port_of(listener)
+    # These first: a full accept queue lets only two more in.
+    half = [Peer(tun, port, v6=v6) for _ in range(half_open)]
+    for peer in half:
+        peer.half_open()
+    done = [Peer(tun, port, v6=v6).connect() for _ in range(connections)]
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == connections)
+    lq.equal(lq.Info(listener).syn_qlen, half_open)
+    return done, half

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""SO_REUSEPORT: the member of a group that an ACK selects need not be the one that has the request.
+
+    peers, played by this program --- tun0 --- a group of listeners
+"""
+import errno
+import socket
+import struct
+
+import lq
+from rawtcp import ACK, RST, Peer, Tun
+
+SO_ATTACH_REUSEPORT_CBPF = 51
+
+
+def member(port=0, v6=False, backlog=64):
+    """One of a group."""
+    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return lq.listener(backlog=backlog, port=port, v6=v6, options=[option])
+
+
+def choose(sock, index):
+    """The group's program: always this member."""
+    # struct sock_filter: BPF_RET | BPF_K
+    program = struct.pack("=HBBI", 0x06, 0, 0, index)
+    buffer = lq.ctypes.create_string_buffer(program)
+    prog = struct.pack("@HP", 1, lq.ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, prog)
+
+
+@lq.case("v4", "v6")
+def group_grows_between_syn_and_ack(version):
+    """The ACK selects a member that came later; the request is found all the same."""
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    members = [member(v6=v6)]
+    port = lq.port_of(members[0])
+    peers = [Peer(tun, port, v6=v6) for _ in range(24)]
+    for peer in peers:
+        peer.half_open()
+    members += [member(port, v6) for _ in range(3)]
+    for peer in peers:
+        peer.final_ack(b"data")
+        peer.expect(ACK)
+    lq.wait_for(lambda: lq.Info(members[0]).accept_qlen == 24)
+    lq.equal([lq.Info(one).accept_qlen for one in members], [24, 0, 0, 0])
+    for child in lq.accept_all(members[0]):
+        lq.equal(lq.read_all(child, 4), b"data")
+
+
+@lq.case("v4", "v6")
+def group_shrinks_between_syn_and_ack(version):
+    """The requests of those that stay are found wherever their ACK goes."""
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    members = [member(v6=v6)]
+    port = lq.port_of(members[0])
+    members += [member(port, v6) for _ in range(3)]
+    peers = [Peer(tun, port, v6=v6) for _ in range(32)]
+    for peer in peers:
+        peer.half_open()
+    held = [lq.Info(one).syn_qlen for one in members]
+    lq.equal(sum(held), 32)
+    members.pop(0).close()  # the last takes its place in the group, so all selections change
+    lost = held.pop(0)
+    for peer in peers:
+        peer.final_ack()
+    lq.wait_for(lambda: sum(lq.Info(one).accept_qlen for one in members) == 32 - lost)
+    lq.equal([lq.Info(one).accept_qlen for one in members], held)
+    lq.equal([lq.Info(one).syn_qlen for one in members], [0, 0, 0])
+    answers = [peer.receive(0.05) for peer in peers]
+    lq.equal(sum(1 for answer in answers if answer and answer.flags & RST), lost)
+
+
+@lq.case("v4", "v6")
+def program_changes_between_syn_and_ack(version):
+    """A program sends SYNs to the first member and ACKs to the second."""
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    first = member(v6=v6)
+    second = member(lq.port_of(first), v6)
+    choose(first, 0)
+    peers = [Peer(tun, lq.port_of(first), v6=v6) for _ in range(8)]
+    for peer in peers:
+        peer.half_open()
+    lq.equal((lq.Info(first).syn_qlen, lq.Info(second).syn_qlen), (8, 0))
+    choose(first, 1)
+    for peer in peers:
+        peer.final_ack()
+    lq.wait_for(lambda: lq.Info(first).accept_qlen == 8)
+    lq.equal(lq.Info(second).accept_qlen, 0)
+    Peer(tun, lq.port_of(first), v6=v6).connect()
+    lq.wait_for(lambda: lq.Info(second).accept_qlen == 1)
+
+
+@lq.case()
+def a_tcp_member_is_selected():
+    """The ACK goes to TCP's own listener of the group; ours still has the request."""
+    lq.no_timer()
+    tun = Tun()
+    first = member()
+    choose(first, 0)
+    peer = Peer(tun, lq.port_of(first))
+    peer.half_open()
+    tcp = lq.listener("tcp", port=lq.port_of(first),
+                      options=[(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)])
+    choose(first, 1)
+    peer.final_ack()
+    lq.wait_for(lambda: lq.Info(first).accept_qlen == 1)
+    with lq.fails_with(errno.EAGAIN):
+        tcp.accept()
+
+
+lq.main()

@@ -1,0 +1,490 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=400
+"""From listen() to the end: every way out of LISTEN, for the queues, for who waits, for the
+namespace. Nothing leaks, nothing hangs.
+
+    clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
+"""
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import threading
+import time
+
+import lq
+from rawtcp import ACK, RST, Peer, Tun, fill
+
+WAITING = {"43", "288", "7", "232"}  # accept(), accept4(), poll(), epoll_wait() of x86-64
+
+
+# --- helpers ---
+
+
+def unspec(sock):
+    """connect(AF_UNSPEC)"""
+    address = struct.pack("=H14x", socket.AF_UNSPEC)
+    if lq.libc.connect(sock.fileno(), address, len(address)) != 0:
+        raise OSError(lq.ctypes.get_errno(), "connect")
+
+
+ENDS = {
+    "close": lambda sock: sock.close(),
+    "shutdown_rd": lambda sock: sock.shutdown(socket.SHUT_RD),
+    "shutdown_rdwr": lambda sock: sock.shutdown(socket.SHUT_RDWR),
+    "unspec": unspec,
+}
+ENDS_OF_OPEN = [name for name in ENDS if name != "close"]
+ENDS_BY_VERSION = [f"{name} {version}" for name in ENDS for version in ("v4", "v6")]
+
+
+def sockets():
+    """All TCP sockets of this namespace, but for those in TIME_WAIT."""
+    return lq.run("ss", "-H", "-t", "-a", "-n", "exclude", "time-wait").splitlines()
+
+
+class Blocked:
+    """A thread that is inside a system call; its result, or its error, afterwards."""
+
+    def __init__(self, call):
+        self.error, self.value, self.tid = None, None, None
+        self.thread = threading.Thread(target=self._run, args=(call,), daemon=True)
+        self.thread.start()
+        lq.wait_for(lambda: self.tid)
+        lq.wait_for(self._asleep, what="the thread did not block")
+
+    def _run(self, call):
+        self.tid = threading.get_native_id()
+        try:
+            self.value = call()
+        except OSError as error:
+            self.error = error.errno
+
+    def _asleep(self):
+        """In a call that waits; a thread that waits for the interpreter is in futex()."""
+        with open(f"/proc/self/task/{self.tid}/syscall", encoding="ascii") as file:
+            return file.read().split()[0] in WAITING
+
+    def result(self, seconds=10):
+        """Wait for the end of the call."""
+        self.thread.join(seconds)
+        assert not self.thread.is_alive(), f"still blocked after {seconds} s"
+        return errno.errorcode[self.error] if self.error else self.value
+
+
+def blocking(kind, v6=False):
+    """A listener whose accept() waits."""
+    listener = lq.listener(kind, v6=v6)
+    # None of Python's own poll() before accept().
+    listener.setblocking(True)
+    listener.settimeout(None)
+    return listener
+
+
+# --- somebody waits while a listener ends ---
+
+
+@lq.case(*[f"{name} {version}" for name in ENDS_OF_OPEN for version in ("v4", "v6")])
+def accept_ends_with_the_listener(what):
+    """A blocked accept() returns with the same error as TCP's."""
+    end, version = what.split()
+    results = {}
+    for kind in ("tcp", "lq"):
+        listener = blocking(kind, version == "v6")
+        # connect(AF_UNSPEC) wakes but one, on TCP as well: sock_def_error_report().
+        count = 1 if end == "unspec" else 3
+        waiting = [Blocked(listener.accept) for _ in range(count)]
+        ENDS[end](listener)
+        results[kind] = [one.result() for one in waiting]
+        with lq.fails_with(errno.EINVAL):
+            listener.accept()
+    lq.equal(results["lq"], results["tcp"])
+    lq.equal(set(results["lq"]), {"EINVAL"})
+
+
+@lq.case("v4", "v6")
+def close_while_accept_waits(version):
+    """accept() holds the file: it goes on waiting, as on TCP, and takes the next connection."""
+    v6 = version == "v6"
+    for kind in ("tcp", "lq"):
+        listener = blocking(kind, v6)
+        port = lq.port_of(listener)
+        fd = listener.fileno()
+        waiting = Blocked(lambda fd=fd: lq.libc.accept(fd, None, None))
+        listener.close()
+        client = socket.create_connection(("::1" if v6 else "127.0.0.1", port), 10)
+        child = waiting.result()
+        assert child >= 0, kind
+        # With it the last reference went.
+        with lq.fails_with(errno.ECONNREFUSED):
+            socket.create_connection(("::1" if v6 else "127.0.0.1", port), 10)
+        os.close(child)
+        client.close()
+
+
+@lq.case(*ENDS_OF_OPEN)
+def poll_ends_with_the_listener(end):
+    """poll() and epoll that wait are woken, and see the same as on TCP."""
+    results = {}
+    for kind in ("tcp", "lq"):
+        listener = lq.listener(kind)
+        poller = select.poll()
+        poller.register(listener, select.POLLIN | select.POLLRDHUP)
+        epoll = select.epoll()
+        epoll.register(listener, select.EPOLLIN | select.EPOLLRDHUP)
+        waiting = Blocked(poller.poll), Blocked(epoll.poll)
+        ENDS[end](listener)
+        results[kind] = [one.result()[0][1] for one in waiting]
+    lq.equal(results["lq"], results["tcp"])
+
+
+@lq.case("v4", "v6")
+def accept_goes_on_after_listening_again(version):
+    """One more listen() does not disturb who waits in accept()."""
+    v6 = version == "v6"
+    listener = blocking("lq", v6)
+    waiting = Blocked(listener.accept)
+    for backlog in (100, 0, 5):
+        listener.listen(backlog)
+    client = lq.connect_to(listener, v6=v6)
+    lq.equal(waiting.result()[0].getpeername()[:2], client.getsockname()[:2])
+
+
+# --- the ways out of LISTEN, with both queues full ---
+
+
+@lq.case(*ENDS_BY_VERSION)
+def end_with_full_queues(what):
+    """Who is connected gets RST, who is half-open gets RST for an ACK, and nothing is left."""
+    end, version = what.split()
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    users = lq.module_users()
+    listener = lq.listener(backlog=5, v6=v6)
+    lq.equal(lq.module_users(), users + 1)
+    done, half = fill(tun, listener, 6, 10, v6)
+    info = lq.Info(listener)
+    lq.equal((info.accept_qlen, info.accept_limit, info.syn_qlen), (6, 6, 10))
+    with lq.Counted() as moved:
+        ENDS[end](listener)
+        lq.equal(moved("DropListenerClosed"), 16)
+    for peer in done:
+        reset = peer.expect(RST | ACK)
+        lq.equal(reset.seq, peer.ack)
+    for peer in half:
+        peer.silent(0.02)
+        peer.final_ack()
+        peer.expect(RST)
+    if end == "close":
+        lq.equal(lq.module_users(), users)
+    else:
+        lq.equal(lq.ss_queues(0), None)
+        listener.close()
+    lq.wait_for(lambda: not sockets(), what=f"sockets are left: {sockets()}")
+    lq.equal(lq.module_users(), users)
+
+
+@lq.case(*ENDS_BY_VERSION)
+def real_clients_see_the_end(what):
+    """ECONNRESET at clients whose connection nobody accepted, as from TCP."""
+    end, version = what.split()
+    v6 = version == "v6"
+    results = {}
+    for kind in ("tcp", "lq"):
+        listener = lq.listener(kind, backlog=10, v6=v6)
+        clients = [lq.connect_to(listener, v6=v6) for _ in range(5)]
+        clients[0].send(b"unread")
+        lq.wait_for(lambda one=listener: lq.ss_queues(lq.port_of(one)) == (5, 10))
+        ENDS[end](listener)
+        seen = []
+        for client in clients:
+            try:
+                seen.append(client.recv(1))
+            except ConnectionError as error:
+                seen.append(errno.errorcode[error.errno])
+        results[kind] = seen
+    lq.equal(results["tcp"], ["ECONNRESET"] * 5)
+    lq.equal(results["lq"], results["tcp"])
+
+
+@lq.case(*[f"{name} {version}" for name in ENDS_OF_OPEN for version in ("v4", "v6")])
+def listen_again_after_the_end(what):
+    """The same port, fresh queues, many times over; what was half-open before is forgotten."""
+    end, version = what.split()
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    # A port that was asked for is kept: tcp_set_state().
+    port, ids = 7000, set()
+    listener = lq.listener(backlog=5, port=port, v6=v6)
+    for backlog in (5, 50, 0, 1):
+        listener.listen(backlog)
+        info = lq.Info(listener)
+        lq.equal((info.backlog, info.accept_qlen, info.syn_qlen), (backlog, 0, 0))
+        lq.equal(lq.port_of(listener), port)
+        lq.equal(lq.ss_queues(port), (0, backlog))
+        assert info.id not in ids, "a listener's number came again"
+        ids.add(info.id)
+        old = Peer(tun, port, v6=v6)
+        old.half_open()
+        lq.expect_serves(listener, v6)
+        queued = Peer(tun, port, v6=v6).connect()
+        lq.wait_for(lambda: lq.Info(listener).accept_qlen == 1)
+        ENDS[end](listener)
+        queued.expect(RST | ACK)
+        lq.equal(lq.ss_queues(port), None)
+        listener.listen(backlog)
+        old.final_ack()
+        old.expect(RST)
+        lq.equal(lq.Info(listener).accept_qlen, 0)
+    lq.expect_serves(listener, v6)
+
+
+@lq.case("v4", "v6")
+def grow_and_shrink_with_real_clients(version):
+    """listen() again and again while clients wait; each is served, in the order they came."""
+    v6 = version == "v6"
+    lq.sysctl("net.listenq.synack_timeout_ms", 200)
+    listener = lq.listener(backlog=3, v6=v6)
+    served, clients = [], []
+    for backlog in (0, 7, 1, 4096, 2, 30, 0, 128):
+        listener.listen(backlog)
+        lq.equal(lq.Info(listener).backlog, backlog)
+        client = lq.connect_to(listener, v6=v6)
+        client.send(b"x")
+        clients.append(client)
+        if backlog > 2:
+            served += [child.getpeername() for child in lq.accept_all(listener)]
+    while len(served) < len(clients):
+        served.append(lq.accept(listener).getpeername())
+    lq.equal(sorted(served), sorted(client.getsockname() for client in clients))
+
+
+@lq.case("v4", "v6")
+def half_open_survive_listening_again(version):
+    """Their ACK is as good after a second listen() as before."""
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    listener = lq.listener(backlog=20, v6=v6)
+    _, half = fill(tun, listener, 2, 8, v6)
+    for backlog, peer in zip((1000, 10, 4000, 9, 12, 600, 20, 21), half):
+        listener.listen(backlog)
+        peer.final_ack()
+        lq.wait_for(lambda: lq.Info(listener).syn_qlen < 8)
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 10)
+    lq.equal(len(lq.accept_all(listener)), 10)
+
+
+@lq.case()
+def a_listener_that_never_listened():
+    """Options make a listener of a socket that only connects, or does nothing."""
+    users = lq.module_users()
+    server = lq.listener()
+    for _ in range(50):
+        sock = lq.stream("lq")
+        sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYN_BACKLOG, 5)
+        sock.close()
+        sock = lq.stream("lq")
+        sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYN_BACKLOG, 5)
+        sock.connect(("127.0.0.1", lq.port_of(server)))
+        lq.accept(server).close()
+        sock.close()
+    server.close()
+    lq.equal(lq.module_users(), users)
+
+
+# --- races, in the small ---
+
+
+@lq.case("close", "shutdown_rd", "unspec", timeout=90)
+def end_while_clients_connect(end):
+    """A listener comes and goes under clients: they connect or are refused, none waits forever."""
+    lq.sysctl("net.listenq.synack_timeout_ms", 200)
+    users = lq.module_users()
+    stop = threading.Event()
+    port = 7000
+    first = lq.listener(backlog=4, port=port)
+    counts = {"connected": 0, "refused": 0}
+
+    def knock():
+        while not stop.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", port), 20) as client:
+                    client.recv(1)
+                counts["connected"] += 1
+            except (ConnectionRefusedError, ConnectionResetError):
+                counts["refused"] += 1
+
+    threads = [threading.Thread(target=knock) for _ in range(3)]
+    listener = first
+    for thread in threads:
+        thread.start()
+    lq.wait_for(lambda: lq.Info(first).accept_qlen)
+    for turn in range(60):
+        with contextlib.suppress(BlockingIOError):
+            while turn % 3 == 0:
+                listener.accept()[0].close()
+        ENDS[end](listener)
+        if end == "close":
+            listener = lq.listener(backlog=4, port=port)
+        else:
+            listener.listen(4)
+    lq.wait_for(lambda: [child.close() for child in lq.accept_all(listener)]
+                and counts["connected"] and counts["refused"])
+    stop.set()
+    for thread in threads:
+        while thread.is_alive():
+            for child in lq.accept_all(listener):
+                child.close()
+            thread.join(0.02)
+    listener.close()
+    lq.equal(lq.module_users(), users)
+
+
+@lq.case()
+def kill_a_server():
+    """SIGKILL in accept() with both queues full: all of it goes with the process."""
+    lq.no_timer()
+    tun = Tun()
+    users = lq.module_users()
+    listener = lq.listener(backlog=5)
+    done, half = fill(tun, listener, 4, 1)
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(1000)
+    listener.close()
+    done[0].silent(0.1)
+    lq.equal(lq.module_users(), users + 1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for peer in done:
+        peer.expect(RST | ACK)
+    half[0].final_ack()
+    half[0].expect(RST)
+    lq.equal(lq.module_users(), users)
+
+
+@lq.case()
+def outlives_the_process_that_made_it():
+    """Passed to a second process, a listener survives the first one's end, with its queues."""
+    lq.no_timer()
+    tun = Tun()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        listener = lq.listener(backlog=5)
+        socket.send_fds(theirs, [b"x"], [listener.fileno()])
+        ours.close()
+        theirs.recv(1)
+        os._exit(0)  # without a close()
+    _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fds[0])
+    listener.setblocking(False)
+    _, half = fill(tun, listener, 3, 2)
+    ours.send(b"x")
+    lq.equal(os.waitpid(pid, 0)[1], 0)
+    half[0].final_ack()
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 4)
+    lq.equal(len(lq.accept_all(listener)), 4)
+    lq.expect_serves(listener)
+
+
+@lq.case()
+def no_listener_is_leaked():
+    """Hundreds of listeners, with all that belongs to them, leave no trace."""
+    users = lq.module_users()
+    for v6 in (False, True):
+        for _ in range(150):
+            listener = lq.listener(backlog=4, v6=v6)
+            lq.connect_to(listener, v6=v6).close()
+            listener.close()
+    lq.equal(lq.module_users(), users)
+    lq.equal(lq.lqctl_listeners(), [])
+    lq.wait_for(lambda: not sockets())
+
+
+# --- accepted sockets are the kernel's own ---
+
+
+@lq.case("v4", "v6")
+def accepted_sockets_outlive_their_listener(version):
+    """Data flows on in both directions, and they hold no reference on the module."""
+    v6 = version == "v6"
+    users = lq.module_users()
+    listener = lq.listener(v6=v6)
+    client = lq.connect_to(listener, v6=v6)
+    child = lq.accept(listener)
+    lq.equal(lq.module_users(), users + 1)
+    listener.close()
+    lq.equal(lq.module_users(), users)
+    for _ in range(10):
+        client.send(b"there")
+        lq.equal(lq.read_all(child, 5), b"there")
+        child.send(b"back")
+        lq.equal(lq.read_all(client, 4), b"back")
+    child.close()
+    lq.equal(client.recv(1), b"")
+
+
+# --- network namespaces ---
+
+
+@lq.case("half_open", "queued", "both", "v6")
+def namespace_ends(what):
+    """Its last process ends, and with it sockets, requests, hooks, and the namespace."""
+    users = lq.module_users()
+    inside, outside = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        lq.unshare_net()
+        lq.no_timer()
+        tun = Tun()
+        listener = lq.listener(v6=what == "v6")
+        fill(tun, listener, 0 if what == "half_open" else 4, 0 if what == "queued" else 2,
+             what == "v6")
+        os.write(outside, b"x")
+        time.sleep(1000)
+    assert select.select([inside], [], [], 30)[0], "the namespace did not get ready"
+    lq.equal(lq.module_users(), users + 1)
+    link = os.readlink(f"/proc/{pid}/ns/net")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    lq.equal(lq.module_users(), users)
+    # cleanup_net() ran through once a later namespace can be made and ended, too.
+    lq.Netns().close()
+    assert link not in lq.run("lsns", "-t", "net", "-o", "NS", "-n", check=False)
+
+
+@lq.case()
+def named_namespace_is_deleted():
+    """ip netns delete while a listener with both queues full lives: its sockets keep it alive."""
+    lq.no_timer()
+    lq.ip("netns add doomed")
+    handle = os.open("/run/netns/doomed", os.O_RDONLY)
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    lq.libc.setns(handle, lq.CLONE_NEWNET)
+    lq.ip("link set lo up")
+    lq.no_timer()
+    tun = Tun()
+    listener = lq.listener()
+    _, half = fill(tun, listener, 3, 2)
+    lq.libc.setns(here, lq.CLONE_NEWNET)
+    os.close(handle)
+    lq.ip("netns delete doomed")
+    half[0].final_ack()
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 4)
+    lq.equal(len(lq.accept_all(listener)), 4)
+    users = lq.module_users()
+    listener.close()
+    lq.equal(lq.module_users(), users - 1)
+    os.close(tun.fd)
+
+
+
+lq.main()
