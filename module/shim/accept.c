@@ -71,12 +71,13 @@ static int lq_accept_move(struct lq_listener *lst)
 	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
 	struct request_sock *carrier = lq_carrier_get(lst);
 	struct lq_request *entry = NULL;
-	u32 now_us = lq_now_us();
 	int err = -EAGAIN;
+	u32 now_us;
 
 	if (!carrier)
 		return -ENOBUFS;
 	spin_lock_bh(&lst->lock);
+	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
 	if (sk->sk_state != TCP_LISTEN)
 		err = -EINVAL;
