@@ -57,6 +57,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 {
 	freed = nullptr;
 	syn.reason = LISTENQ_DROP_NONE;
+	syn.cookies_on = false;
 	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
 	if (!open_) {
 		syn.reason = LISTENQ_DROP_LISTENER_CLOSED;
@@ -77,12 +78,12 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		const bool queue_full = verdict.reason == LISTENQ_DROP_SYN_QUEUE_FULL;
 
 		if (config_.syncookies && wants_cookie(syn, queue_full)) {
+			syn.cookies_on = queue_full || config_.syncookies == 2;
 			// Cookies do not help with a full accept queue (tcp_conn_request()).
 			if (policy::accept_is_full(config_, limits_, snapshot()))
 				return refuse(syn, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN, LQ_SYN_DROP);
 			counters_.event(LISTENQ_EVENT_COOKIE_SENT);
 			counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-			syn.queue_full = queue_full;
 			cookies_sent_ = true;
 			cookie_sent_s_ = syn.now_s;
 			return LQ_SYN_COOKIE;
