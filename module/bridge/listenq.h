@@ -219,7 +219,7 @@ struct lq_syn {
 	bool saw_tstamp;
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
-	bool queue_full; /* out, with LQ_SYN_COOKIE: that is why */
+	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
 };
 

@@ -57,6 +57,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 {
 	freed = nullptr;
 	syn.reason = LISTENQ_DROP_NONE;
+	syn.cookies_on = false;
 	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
 	if (!open_) {
 		syn.reason = LISTENQ_DROP_LISTENER_CLOSED;
@@ -75,8 +76,10 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	const bool full = !syn.from_time_wait && policy::syn_queue_is_full(config_, limits_, now);
 	policy::Place place = full ? policy::Place::Full : policy::Place::There;
 
-	if (!syn.from_time_wait && wants_cookie(syn, full))
+	if (!syn.from_time_wait && wants_cookie(syn, full)) {
 		place = policy::Place::Cookie;
+		syn.cookies_on = full || config_.syncookies == 2;
+	}
 	const policy::SynVerdict verdict = policy::syn(config_, limits_, now, place);
 
 	switch (verdict.action) {
@@ -95,7 +98,6 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	if (place == policy::Place::Cookie) {
 		counters_.event(LISTENQ_EVENT_COOKIE_SENT);
 		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-		syn.queue_full = full;
 		cookies_sent_ = true;
 		cookie_sent_s_ = syn.now_s;
 		return LQ_SYN_COOKIE;
@@ -544,7 +546,7 @@ void Listener::info(listenq_info &info) const
 	info.syn_limit = limits_.syn_limit;
 	info.syn_buckets = syn_queue_.bucket_count();
 	info.max_syn_backlog = config_.max_syn_backlog;
-	info.synack_retries = config_.synack_retries;
+	info.synack_retries = backoff_.retries();
 	info.accept_qlen_peak = accept_qlen_peak_;
 	info.syn_qlen_peak = syn_qlen_peak_;
 	info.pad = 0;

@@ -71,20 +71,19 @@ static int lq_accept_move(struct lq_listener *lst)
 	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
 	struct request_sock *carrier = lq_carrier_get(lst);
 	struct lq_request *entry = NULL;
-	struct lq_request done;
-	u32 now_us = lq_now_us();
 	int err = -EAGAIN;
+	u32 now_us;
 
 	if (!carrier)
 		return -ENOBUFS;
 	spin_lock_bh(&lst->lock);
+	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
 	if (sk->sk_state != TCP_LISTEN)
 		err = -EINVAL;
 	else
 		entry = lq_core_accept(lst->core, now_us);
 	if (entry) {
-		done = *entry;
 		carrier->sk = entry->child;
 		carrier->dl_next = NULL;
 		if (!queue->rskq_accept_head)
@@ -102,7 +101,7 @@ static int lq_accept_move(struct lq_listener *lst)
 		return err;
 	}
 	lq_count_event(sock_net(sk), LISTENQ_EVENT_ACCEPTED);
-	trace_accept(lst, &done, now_us - done.stamp_us);
+	trace_accept(lst, entry, now_us - entry->stamp_us);
 	lq_request_free(entry);
 	return 0;
 }

@@ -11,31 +11,48 @@
 #include "listenq.h"
 #include "trace.h"
 
+/* What the timestamp of a cookie's ACK brings back. */
+struct lq_cookie_options {
+	struct lq_options options;
+	u32 ts_off;
+	bool ecn;
+};
+
+/* False: an option was agreed on that is not allowed any more. */
+static bool lq_cookie_options(const struct lq_listener *lst, struct lq_ack *ack,
+			      struct lq_cookie_options *back)
+{
+	const struct net *net = sock_net(lst->sk);
+	const int timestamps = READ_ONCE(net->ipv4.sysctl_tcp_timestamps);
+
+	*back = (struct lq_cookie_options) {};
+	if (timestamps == 1)
+		back->ts_off = lq_core_isn(&lst->keys, &ack->key, ack->local_port, 0).ts_off;
+	if (!timestamps)
+		ack->saw_tstamp = false; /* tcp_parse_options() */
+	return !ack->saw_tstamp ||
+	       lq_core_cookie_options(ack->tsecr ? ack->tsecr - back->ts_off : 0,
+				      lq_options_allowed(net), &back->options, &back->ecn);
+}
+
 /* The request that a cookie's SYN asked for, as far as its ACK brings it back. */
 static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
-			      const struct lq_ack *ack, struct lq_request *request)
+			      const struct lq_ack *ack, const struct lq_cookie_options *back,
+			      struct lq_request *request)
 {
 	struct sock *sk = lst->sk;
-	struct lq_options options = {};
 	struct tcp_request_sock treq;
 	struct dst_entry *dst;
-	bool ecn = false;
 	struct flowi fl;
 
 	memset(request, 0, ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
-	request->ts_off = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_timestamps) == 1
-				  ? lq_core_isn(&lst->keys, &ack->key, ack->local_port, 0).ts_off
-				  : 0;
-	if (ack->saw_tstamp &&
-	    !lq_core_cookie_options(ack->tsecr - request->ts_off,
-				    lq_options_allowed(sock_net(sk)), &options, &ecn))
-		return false;
+	request->ts_off = back->ts_off;
 	request->rcv_isn = ack->seq - 1;
 	request->snt_isn = ack->ack_seq - 1;
 	request->ts_recent = ack->saw_tstamp ? ack->tsval : 0;
 	request->mss = ack->cookie_mss;
-	request->flags = options.flags | (ack->key.v6 ? LQ_REQ_V6 : 0);
-	request->wscale = options.wscale;
+	request->flags = back->options.flags | (ack->key.v6 ? LQ_REQ_V6 : 0);
+	request->wscale = back->options.wscale;
 	request->peer_port = ack->key.peer_port;
 	request->syn_tos = TCP_SKB_CB(skb)->ip_dsfield;
 	request->mark = inet_request_mark(sk, skb);
@@ -53,7 +70,7 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 	if (!dst)
 		return false;
 	lq_request_window(sk, dst, request);
-	if (ecn && lq_ecn_enabled(sk, dst)) /* cookie_ecn_ok() */
+	if (back->ecn && lq_ecn_enabled(sk, dst)) /* cookie_ecn_ok() */
 		request->flags |= LQ_REQ_ECN;
 	dst_release(dst);
 	return true;
@@ -61,19 +78,29 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 
 /* LQ_ACK_COOKIE: a slot is reserved. Returns netfilter's verdict. */
 static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *skb,
-				      const struct lq_ack *ack, struct lq_promotion *promotion)
+				      struct lq_ack *ack, struct lq_promotion *promotion)
 {
+	unsigned int failed = NF_DROP;
+	struct lq_cookie_options back;
+
+	promotion->request = NULL;
+	if (!lq_cookie_options(lst, ack, &back)) {
+		failed = NF_ACCEPT; /* TCP answers with RST: the peer need not try again */
+		goto abort;
+	}
+	lq_fill_cb(skb, tcp_hdr(skb), ack);
 	promotion->request = lq_request_alloc(ack->key.v6);
-	if (promotion->request && lq_cookie_request(lst, skb, ack, promotion->request))
+	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request))
 		return lq_child_build(lst, skb, promotion, ack) ? NF_STOLEN : NF_DROP;
 
+abort:
 	spin_lock(&lst->lock);
 	lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
 	spin_unlock(&lst->lock);
 	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_CHILD_FAILED);
 	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
-	return NF_DROP;
+	return failed;
 }
 
 /*
@@ -127,7 +154,6 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 		lq_ack_drop(lst, &ack->key, ack->reason);
 		return verdict;
 	}
-	lq_fill_cb(skb, tcp_hdr(skb), ack);
 	*result = lq_cookie_promote(lst, skb, ack, &promotion);
 	return verdict;
 }

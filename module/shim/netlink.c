@@ -243,7 +243,6 @@ static struct genl_family lq_genl_family = {
 	.module = THIS_MODULE,
 	.ops = lq_genl_ops,
 	.n_ops = ARRAY_SIZE(lq_genl_ops),
-	.resv_start_op = __LISTENQ_CMD_MAX,
 };
 
 int lq_netlink_init(void)

@@ -235,8 +235,6 @@ static void lq_syn_cookie(struct lq_listener *lst, struct sk_buff *skb, const st
 		lq_syn_drop(lst, &syn->key, reason);
 		return;
 	}
-	if (syn->queue_full)
-		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESSENT);
 	lq_count_event(net, LISTENQ_EVENT_COOKIE_SENT);
 	lq_synack_send(lst, &request.request, dst, &fl, tsval, false);
@@ -358,6 +356,8 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 	verdict = lq_core_syn(lst->core, &syn, &copy, &freed);
 	spin_unlock(&lst->lock);
 
+	if (syn.cookies_on)
+		NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn.reason)
 		lq_syn_drop(lst, &syn.key, syn.reason);
 	if (freed && verdict == LQ_SYN_NEW)

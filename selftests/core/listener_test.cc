@@ -586,7 +586,7 @@ TEST_F(listener, syn__cookie_when_the_syn_queue_is_full)
 		half_open(n);
 	lq_syn syn = make_syn(100);
 	EXPECT_EQ(send_syn(syn), LQ_SYN_COOKIE);
-	EXPECT_TRUE(syn.queue_full);
+	EXPECT_TRUE(syn.cookies_on);
 	EXPECT_EQ(info().syn_qlen, 16u);
 	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);
 	EXPECT_EQ(drops(LISTENQ_DROP_SYN_QUEUE_FULL), 0u);

@@ -274,7 +274,7 @@ TEST_F(cookie_listener, syn__0_drops_1_answers_when_full_2_always)
 	EXPECT_EQ(syn.reason, LISTENQ_DROP_SYN_QUEUE_FULL);
 	listen(1);
 	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
-	EXPECT_TRUE(syn.queue_full);
+	EXPECT_TRUE(syn.cookies_on);
 	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);
 }
 
@@ -284,7 +284,7 @@ TEST_F(cookie_listener, syn__always_keeps_nothing)
 
 	listen(2);
 	EXPECT_EQ(send_syn(0), LQ_SYN_COOKIE);
-	EXPECT_FALSE(syn.queue_full);
+	EXPECT_TRUE(syn.cookies_on);
 	core.info(info);
 	EXPECT_EQ(info.syn_qlen, 0u);
 	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 1u);

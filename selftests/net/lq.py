@@ -21,7 +21,12 @@ import traceback
 AF_LISTENQ = 18
 SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
+LQ_SYNCOOKIES = 6
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
+
+TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+# A test that is run by itself finds the tools, too.
+os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -285,8 +290,7 @@ def module_file():
                 return word.removeprefix("module=")
     except FileNotFoundError:
         pass
-    top = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(__file__), "../..")
-    return os.path.join(top, "build", os.uname().release, "listenq.ko")
+    return os.path.join(TOP, "build", os.uname().release, "listenq.ko")
 
 
 # --- sockets ---

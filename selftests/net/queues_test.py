@@ -23,51 +23,6 @@ def no_cookies():
     lq.sysctl("net.ipv4.tcp_syncookies", 0)
 
 
-# UNP volume 1, figure 4.10: connections that complete while nobody accepts, backlogs 0 to 14.
-FIGURE_4_10 = {
-    "aix": [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22],
-    "linux": [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
-    "linux-2.4": [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
-    "hpux": [1, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21],
-    "freebsd-4": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-    "solaris": [1, 2, 4, 5, 6, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22],
-}
-
-
-def fill(listener, most=40):
-    """Connect until one does not complete; the clients that did."""
-    clients = []
-    while len(clients) < most:
-        with lq.Counted() as moved:
-            client = lq.begin_connect(listener)
-            lq.wait_for(
-                lambda one=client, count=moved: lq.connected(one)
-                or count("DropSynQueueFull")
-                or count("DropAcceptQueueFullSyn")
-            )
-        if not lq.connected(client):
-            client.close()
-            break
-        clients.append(client)
-    return clients
-
-
-@lq.case(*FIGURE_4_10, timeout=90)
-def unp_figure_4_10(policy):
-    """The column of each system, by the method of UNP exercise 15.4."""
-    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
-    lq.sysctl("net.listenq.policy", policy)
-    got = []
-    for backlog in range(15):
-        listener = lq.listener(backlog=backlog)
-        clients = fill(listener)
-        got.append(len(clients))
-        for client in clients:
-            client.close()
-        listener.close()
-    lq.equal(got, FIGURE_4_10[policy])
-
-
 @lq.case("v4", "v6", timeout=90)
 def accept_queue_holds_one_more(version):
     """backlog + 1 connections, as TCP's, and Recv-Q says so."""
@@ -377,71 +332,6 @@ def sysctls_reach_live_listeners():
              (77, 9, "aix", 76))
     other.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYN_BACKLOG, -1)
     lq.equal(lq.Info(other).max_syn_backlog, 10)
-
-
-@lq.case()
-def changing_the_policy_loses_nothing():
-    """Each policy in turn over a listener with queued and half-open connections."""
-    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
-    tun = Tun()
-    listener = lq.listener(backlog=10)
-    waiting = [Peer(tun, lq.port_of(listener)).connect() for _ in range(3)]
-    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 3)
-    half = Peer(tun, lq.port_of(listener))
-    half.half_open()
-    for policy in ("linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd", "freebsd-4", "aix",
-                   "hpux", "solaris", "xnu", "windows", "linux"):
-        lq.set_policy(listener, policy)
-        info = lq.Info(listener)
-        lq.equal((info.policy, info.accept_qlen, info.syn_qlen), (policy, 3, 1))
-        lq.equal(lq.ss_queues(lq.port_of(listener)), (3, info.accept_limit - 1))
-    half.final_ack()
-    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 4)
-    del waiting
-
-
-@lq.case("v4", "v6")
-def windows_answers_with_rst(version):
-    """A SYN that finds the queue full is refused aloud."""
-    lq.sysctl("net.core.somaxconn", 2)
-    v6 = version == "v6"
-    listener = lq.listener(backlog=2, v6=v6)
-    lq.set_policy(listener, "windows")
-    lq.equal(lq.Info(listener).accept_limit, 2)
-    clients = [lq.connect_to(listener, v6=v6) for _ in range(2)]
-    with lq.fails_with(errno.ECONNREFUSED):
-        lq.connect_to(listener, v6=v6, timeout=5)
-    del clients
-
-
-@lq.case()
-def freebsd_resets_at_the_ack():
-    """The SYN is answered, the ACK that finds no room gets RST."""
-    listener = lq.listener(backlog=0)
-    lq.set_policy(listener, "freebsd")
-    lq.connect_to(listener)
-    with lq.fails_with(errno.ECONNRESET):
-        lq.connect_to(listener).recv(1)
-
-
-@lq.case()
-def solaris_evicts_the_oldest():
-    """A full SYN queue gives up an old request for a new SYN."""
-    no_cookies()
-    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
-    tun = Tun()
-    listener = lq.listener(backlog=0)
-    lq.set_policy(listener, "solaris")
-    limit = lq.Info(listener).syn_limit
-    with lq.Counted() as moved:
-        for n in range(limit + 20):
-            Peer(tun, lq.port_of(listener), sport=1000 + n).syn()
-            if n % 64 == 0:
-                lq.wait_for(lambda want=n: moved("RequestCreated") > want)
-                tun.receive(0, 0)
-        lq.wait_for(lambda: moved("RequestCreated") == limit + 20)
-        lq.equal(moved("DropRequestEvicted"), 20)
-    lq.equal(lq.Info(listener).syn_qlen, limit)
 
 
 # --- what the tools say ---

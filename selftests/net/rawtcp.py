@@ -306,3 +306,26 @@ def fill(tun, listener, connections, half_open, v6=False):
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == connections)
     lq.equal(lq.Info(listener).syn_qlen, half_open)
     return done, half
+
+
+def syn_flood(tun, port, peers, options=MSS):
+    """One SYN from each (address, port) of @peers, IPv4; no answer is awaited. Fast: one header
+    is made, and the checksums of the others are that one's with the difference."""
+    options = padded(options)
+    local = ipaddress.ip_address(LOCAL[False]).packed
+    tcp = struct.pack("!HHIIBBHHH", 0, port, 1000, 0, (20 + len(options)) // 4 << 4, SYN, 64240,
+                      0, 0) + options
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 1, 0x4000, 64, 6, 0, b"\0" * 4, local)
+    ip_sum = ~checksum(ip) & 0xFFFF
+    tcp_sum = ~checksum(pseudo(b"\0" * 4, local, len(tcp)) + tcp) & 0xFFFF
+    packet = bytearray(ip + tcp)
+    for addr, sport in peers:
+        high, low = struct.unpack("!HH", ipaddress.ip_address(addr).packed)
+        packet[12:16] = struct.pack("!HH", high, low)
+        packet[20:22] = struct.pack("!H", sport)
+        for at, start in ((10, ip_sum), (36, tcp_sum + sport)):
+            total = start + high + low
+            total = (total & 0xFFFF) + (total >> 16)
+            total = (total & 0xFFFF) + (total >> 16)
+            packet[at : at + 2] = struct.pack("!H", ~total & 0xFFFF)
+        tun.send(bytes(packet))

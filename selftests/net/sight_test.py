@@ -1,0 +1,980 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=400
+"""Everything that shows: /proc/net/listenq, LQ_INFO, netlink, lqctl, ss, nstat, sysctls,
+tracepoints. They say what happened, and they all say the same.
+
+    clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
+"""
+import contextlib
+import errno
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+import lq
+from rawtcp import ACK, MSS, RST, SYN, Peer, Tun, timestamp
+
+LONG = 60000  # ms: the timer stays out of it
+
+CMD_LISTENER_GET, CMD_STATS_GET = 1, 2
+NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 1, 2, 4, 0x10, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
+NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE = 1, 2, 5
+A_ID, A_PORT, A_BACKLOG, A_DROPS, A_EVENTS, A_ACCEPT_WAIT = 1, 5, 12, 23, 24, 25
+
+NOBODY = 65534
+PROGRAM = os.path.join(lq.TOP, "scripts/bpftrace/lqdrop.bt")
+
+
+# --- netlink by hand ---
+
+
+def attr(kind, payload):
+    """One netlink attribute."""
+    return struct.pack("=HH", 4 + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
+
+
+def attrs(data):
+    """{type: payload}"""
+    found = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        found[kind & 0x3FFF] = data[4:length]
+        data = data[(length + 3) & ~3 :]
+    return found
+
+
+class NetlinkError(OSError):
+    """What the kernel answered, and what it said about it."""
+
+    def __init__(self, number, extended):
+        super().__init__(number, os.strerror(number))
+        self.extended = extended
+        self.text = extended.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode()
+
+
+class Genl:
+    """A socket of the family "listenq"."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        self.sock.settimeout(20)
+        for option in (10, 11):  # NETLINK_CAP_ACK, NETLINK_EXT_ACK
+            self.sock.setsockopt(270, option, 1)
+        self.seq = 0
+        (reply,) = self.ask(16, 3, attr(2, b"listenq\0"), version=1)
+        self.family = struct.unpack("=H", attrs(reply)[1])[0]
+
+    def send(self, family, command, body=b"", flags=0, *, version=1, reserved=0):
+        """One request."""
+        self.seq += 1
+        payload = struct.pack("=BBH", command, version, reserved) + body
+        self.sock.send(struct.pack("=IHHII", 16 + len(payload), family,
+                                   NLM_F_REQUEST | flags, self.seq, 0) + payload)
+
+    def receive(self):
+        """One datagram: [(type, flags, body)]"""
+        data = self.sock.recv(1 << 20)
+        messages = []
+        while len(data) >= 16:
+            length, kind, flags, seq, _ = struct.unpack_from("=IHHII", data)
+            if seq == self.seq:
+                messages.append((kind, flags, data[16:length]))
+            data = data[(length + 3) & ~3 :]
+        return messages
+
+    def ask(self, family, command, body=b"", flags=NLM_F_ACK, **more):
+        """The bodies of all that is answered, after the genl header."""
+        self.send(family, command, body, flags, **more)
+        replies = []
+        while True:
+            for kind, flags, body in self.receive():
+                if kind == NLMSG_ERROR:
+                    number = -struct.unpack_from("=i", body)[0]
+                    if number:
+                        raise NetlinkError(number, attrs(body[20:]) if flags & NLM_F_ACK_TLVS
+                                           else {})
+                    return replies
+                if kind == NLMSG_DONE:
+                    return replies
+                replies.append(body[4:])
+
+    def get(self, number):
+        """The attributes of one listener."""
+        (reply,) = self.ask(self.family, CMD_LISTENER_GET, attr(A_ID, struct.pack("=Q", number)))
+        return attrs(reply)
+
+    def dump(self):
+        """The attributes of all listeners."""
+        return [attrs(body) for body in
+                self.ask(self.family, CMD_LISTENER_GET, flags=NLM_F_DUMP)]
+
+    def refused(self, number, *args, **more):
+        """The request must fail with this error, and then the error."""
+        try:
+            self.ask(self.family, *args, **more)
+        except NetlinkError as error:
+            lq.equal(errno.errorcode[error.errno], errno.errorcode[number], str(args))
+            return error
+        raise AssertionError(f"{args}: no error")
+
+
+def u64(data):
+    """An attribute's number."""
+    return struct.unpack("=Q", data)[0]
+
+
+@lq.case()
+def netlink_errors():
+    """Each bad request has its number and says what was wrong."""
+    listener = lq.listener()
+    number = lq.Info(listener).id
+    genl = Genl()
+    lq.equal(u64(genl.get(number)[A_ID]), number)
+
+    error = genl.refused(errno.ENOENT, CMD_LISTENER_GET, attr(A_ID, struct.pack("=Q", 1 << 60)))
+    assert "no listener with this id" in error.text, error.text
+    lq.equal(struct.unpack("=I", error.extended[NLMSGERR_ATTR_OFFS])[0], 20)
+
+    error = genl.refused(errno.EINVAL, CMD_LISTENER_GET)
+    lq.equal(struct.unpack("=I", error.extended[NLMSGERR_ATTR_MISS_TYPE])[0], A_ID)
+
+    error = genl.refused(errno.ERANGE, CMD_LISTENER_GET, attr(A_ID, struct.pack("=Q", 0)))
+    assert "out of range" in error.text, error.text
+    good = attr(A_ID, struct.pack("=Q", number))
+    for body in (attr(A_ID, b"\1\0\0\0"), attr(A_ID, b""), attr(A_ID, b"\1" * 12)):
+        error = genl.refused(errno.EINVAL, CMD_LISTENER_GET, body)
+        assert error.text, "no word"
+    for body in (good + attr(200, b"abcd"), good + attr(A_PORT, b"\1\0"), good + b"\1\2\3\4"):
+        error = genl.refused(errno.EINVAL, CMD_LISTENER_GET, body)
+        assert error.text, "no word"
+    genl.refused(errno.EINVAL, CMD_LISTENER_GET, attr(200, b"abcd"), flags=NLM_F_DUMP)
+    genl.refused(errno.EINVAL, CMD_STATS_GET, good)
+    genl.refused(errno.EOPNOTSUPP, CMD_STATS_GET, flags=NLM_F_DUMP)
+    for command in (0, 3, 255):
+        genl.refused(errno.EOPNOTSUPP, command)
+    genl.refused(errno.EINVAL, CMD_LISTENER_GET, good, reserved=1)
+
+    listener.close()
+    genl.refused(errno.ENOENT, CMD_LISTENER_GET, good)
+    lq.equal(genl.dump(), [])
+    lq.equal(u64(attrs(attrs(genl.ask(genl.family, CMD_STATS_GET)[0])[4])[1]), 0)
+
+
+@lq.case(timeout=120)
+def dump_of_many_listeners():
+    """2000 in many datagrams: each once, in order; lqctl has them all."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    listeners = [lq.listener(v6=n % 2 == 1, backlog=n) for n in range(2000)]
+    want = [lq.Info(listener).id for listener in listeners]
+    genl = Genl()
+    genl.send(genl.family, CMD_LISTENER_GET, flags=NLM_F_DUMP)
+    got, datagrams, done = [], 0, False
+    while not done:
+        datagrams += 1
+        for kind, flags, body in genl.receive():
+            assert flags & NLM_F_MULTI and not flags & NLM_F_DUMP_INTR, hex(flags)
+            done = kind == NLMSG_DONE
+            if not done:
+                got.append(u64(attrs(body[4:])[A_ID]))
+    assert datagrams > 10, datagrams
+    lq.equal(got, want)
+    rows = lq.lqctl_listeners()
+    lq.equal([(row["id"], row["port"], row["backlog"], row["family"]) for row in rows],
+             [(number, lq.port_of(listener), n, "inet6" if n % 2 else "inet")
+              for n, (number, listener) in enumerate(zip(want, listeners))])
+    lq.equal(json.loads(lq.run("lqctl", "stats", "-j"))["listeners"], 2000)
+
+
+@lq.case()
+def dump_while_listeners_come_and_go():
+    """Those that stay are there, and the reader is told that it may have missed some."""
+    listeners = [lq.listener() for _ in range(200)]
+    ids = [lq.Info(listener).id for listener in listeners]
+    genl = Genl()
+    genl.send(genl.family, CMD_LISTENER_GET, flags=NLM_F_DUMP)
+    messages = genl.receive()
+    for n in range(0, 200, 3):
+        listeners[n].close()
+    extra = lq.listener()
+    while messages[-1][0] != NLMSG_DONE:
+        messages += genl.receive()
+    got = [u64(attrs(body[4:])[A_ID]) for kind, _, body in messages if kind != NLMSG_DONE]
+    lq.equal(len(got), len(set(got)))
+    for n, number in enumerate(ids):
+        assert n % 3 == 0 or number in got, f"{number} is missing"
+    assert lq.Info(extra).id in got
+    assert any(flags & NLM_F_DUMP_INTR for _, flags, _ in messages), "not said"
+
+
+@lq.case()
+def dump_is_of_one_namespace():
+    """Neither a dump nor an id leads into another one, nor do counters."""
+    here = lq.listener(backlog=3)
+    with lq.Netns() as other:
+        there = lq.listener(backlog=4)
+        lq.connect_to(there)
+        lq.equal([u64(one[A_ID]) for one in Genl().dump()], [lq.Info(there).id])
+        error = Genl().refused(errno.ENOENT, CMD_LISTENER_GET,
+                               attr(A_ID, struct.pack("=Q", lq.Info(here).id)))
+        assert "namespace" in error.text, error.text
+        lq.equal(lq.counters()["Established"], 1)
+    lq.equal([row["id"] for row in lq.lqctl_listeners()], [lq.Info(here).id])
+    lq.equal(lq.counters()["Established"], 0)
+    lq.equal(json.loads(lq.run("lqctl", "stats", "-j"))["events"]["established"], 0)
+    there.close()
+    other.close()
+
+
+# --- who may look ---
+
+
+def as_user(function, uid=NOBODY):
+    """Run it in a process without privileges; what it raises fails the case."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            lq.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/self is the user's again
+            function()
+            status = 0
+        except BaseException as error:  # pylint: disable=broad-except
+            lq.diag(repr(error))
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    lq.equal(os.waitstatus_to_exitcode(status), 0, "as a user")
+
+
+@lq.case()
+def reading_needs_no_privilege():
+    """Everybody may look; nobody but the owner may set."""
+    listener = lq.listener()
+    number = lq.Info(listener).id
+    lq.connect_to(listener)
+
+    def look():
+        genl = Genl()
+        lq.equal([u64(one[A_ID]) for one in genl.dump()], [number])
+        lq.equal(u64(genl.get(number)[A_ID]), number)
+        genl.ask(genl.family, CMD_STATS_GET)
+        lq.equal(lq.counters()["Established"], 1)
+        lq.equal(lq.sysctl("net.listenq.policy"), "linux")
+        with lq.fails_with(errno.EACCES, errno.EPERM):
+            lq.sysctl("net.listenq.policy", "aix")
+        with lq.fails_with(errno.EACCES, errno.EPERM):
+            with open("/proc/self/net/listenq", "w", encoding="ascii") as file:
+                file.write("0")
+
+    as_user(look)
+    lq.equal(lq.sysctl("net.listenq.policy"), "linux")
+
+
+@lq.case()
+def a_user_owns_his_namespace():
+    """Who made a user namespace sets the sysctls of its network namespaces."""
+
+    def own():
+        if lq.libc.unshare(0x10000000 | lq.CLONE_NEWNET) != 0:
+            lq.diag("no user namespaces for users here")
+            return
+        lq.equal(lq.sysctl("net.listenq.policy"), "linux")
+        with open("/proc/self/uid_map", "w", encoding="ascii") as file:
+            file.write(f"0 {NOBODY} 1")
+        lq.sysctl("net.listenq.policy", "aix")
+        lq.sysctl("net.listenq.soacceptqueue", 7)
+        listener = lq.listener(backlog=4)
+        lq.equal((lq.Info(listener).policy, lq.Info(listener).accept_limit), ("aix", 7))
+        # Ids are those of the reader's namespace.
+        (found,) = Genl().dump()
+        lq.equal(struct.unpack("=I", found[8])[0], 0)
+
+    as_user(own)
+    lq.equal(lq.sysctl("net.listenq.policy"), "linux")
+
+
+@lq.case()
+def owner_and_inode():
+    """They lead from a listener to its process, as with ss."""
+    read, write = os.pipe()
+
+    def hold():
+        listener = lq.listener(port=8080)
+        os.write(write, struct.pack("=Q", os.fstat(listener.fileno()).st_ino))
+        (row,) = Genl().dump()
+        lq.equal((struct.unpack("=I", row[8])[0], u64(row[7])),
+                 (1234, os.fstat(listener.fileno()).st_ino))
+        time.sleep(30)
+
+    pid = os.fork()
+    if pid == 0:
+        as_user(hold, 1234)
+        os._exit(0)
+    inode = struct.unpack("=Q", os.read(read, 8))[0]
+    (row,) = lq.lqctl_listeners()
+    lq.equal((row["inode"], row["uid"], row["port"]), (inode, 1234, 8080))
+    shown = lq.run("ss", "-Hltne")
+    assert f"ino:{inode}" in shown and "uid:1234" in shown, shown
+    os.kill(pid, signal.SIGKILL)
+
+
+# --- all say the same ---
+
+
+def row_of(listener):
+    """The listener's object of lqctl list --json."""
+    (row,) = [row for row in lq.lqctl_listeners() if row["port"] == lq.port_of(listener)]
+    return row
+
+
+INFO_NAMES = ("id", "policy", "backlog_asked", "backlog", "accept_qlen", "accept_limit",
+              "syn_qlen", "syn_young", "syn_limit", "syn_buckets", "max_syn_backlog",
+              "synack_retries", "accept_qlen_peak", "syn_qlen_peak")
+
+
+def agree(listener):
+    """LQ_INFO, lqctl list, netlink's do and ss; returns LQ_INFO."""
+    info, row = lq.Info(listener), row_of(listener)
+    for name in INFO_NAMES:
+        lq.equal(row[name], getattr(info, name), name)
+    lq.equal(row["backlog_truncated"], bool(info.flags & lq.F_BACKLOG_TRUNCATED))
+    lq.equal(row["abort_on_overflow"], bool(info.flags & lq.F_ABORT_ON_OVERFLOW))
+    lq.equal(row["drops_total"], info.drops)
+    lq.equal(sum(row["drops"].values()), info.drops)
+    lq.equal((row["events"]["accepted"], row["events"]["established"]),
+             (info.accepted, info.established))
+    lq.equal(sum(bucket["count"] for bucket in row["accept_wait"]), info.accepted)
+    one = Genl().get(info.id)
+    drops = {kind: u64(value) for kind, value in attrs(one[A_DROPS]).items() if kind}
+    lq.equal(list(drops.values()), list(row["drops"].values()))
+    events = {kind: u64(value) for kind, value in attrs(one[A_EVENTS]).items() if kind}
+    lq.equal(list(events.values()), list(row["events"].values()))
+    lq.equal(lq.ss_queues(lq.port_of(listener)), (info.accept_qlen, info.accept_limit - 1))
+    text = lq.run("lqctl", "list", "-nH", f":{lq.port_of(listener)}", env={"LC_ALL": "C"}).split()
+    lq.equal(text[1:5], [str(info.accept_qlen), str(info.accept_limit - 1),
+                         f"{info.syn_qlen}/{info.syn_limit}", str(info.syn_young)])
+    return info
+
+
+@lq.case("v4", "v6")
+def every_fill_level(version):
+    """From empty to overflowing and back; peaks stay."""
+    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.listenq.syncookies", 0)
+    v6 = version == "v6"
+    tun = Tun()
+    listener = lq.listener(backlog=4, v6=v6)
+    other = lq.listener(backlog=9, v6=not v6)
+    lq.equal(agree(listener).accept_qlen, 0)
+    peers = []
+    for n in range(5):
+        peers.append(Peer(tun, lq.port_of(listener), v6=v6))
+        peers[-1].half_open()
+        info = agree(listener)
+        lq.equal((info.accept_qlen, info.syn_qlen, info.syn_young), (n, 1, 1))
+        peers[-1].final_ack()
+        info = agree(listener)
+        lq.equal((info.accept_qlen, info.syn_qlen), (n + 1, 0))
+    half = [Peer(tun, lq.port_of(listener), v6=v6) for _ in range(3)]
+    for peer in half:
+        peer.syn()
+    half[0].receive()
+    info = agree(listener)
+    lq.equal((info.accept_qlen, info.syn_qlen, info.drops), (5, 2, 1))
+    for n in range(5, 0, -1):
+        lq.accept(listener).close()
+        lq.equal(agree(listener).accept_qlen, n - 1)
+    half[1].seq = half[1].isn + 1
+    half[1].reset()
+    info = agree(listener)
+    lq.equal((info.accept_qlen, info.syn_qlen, info.drops), (0, 1, 2))
+    lq.equal((info.accept_qlen_peak, info.syn_qlen_peak), (5, 2))
+    listener.listen(20)  # peaks are since the first listen()
+    info = agree(listener)
+    lq.equal((info.accept_qlen_peak, info.syn_qlen_peak), (5, 2))
+    lq.equal(agree(other).established, 0)
+
+
+@lq.case("v4", "v6")
+def accept_wait(version):
+    """The histogram counts every accepted connection by how long it waited."""
+    v6 = version == "v6"
+    listener = lq.listener(backlog=50, v6=v6)
+    clients = [lq.connect_to(listener, v6=v6) for _ in range(5)]
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 5)
+    time.sleep(0.3)
+    for _ in range(5):
+        lq.accept(listener).close()
+    buckets = [b for b in row_of(listener)["accept_wait"] if b["count"]]
+    lq.equal(sum(b["count"] for b in buckets), 5)
+    assert all(b["to_us"] is None or b["to_us"] > 300000 for b in buckets), buckets
+    for _ in range(20):
+        clients.append(lq.connect_to(listener, v6=v6))
+        lq.accept(listener).close()
+    row = row_of(listener)
+    lq.equal(len(row["accept_wait"]), 32)
+    lq.equal(sum(b["count"] for b in row["accept_wait"]), 25)
+    lq.equal(row["events"]["accepted"], 25)
+    edges = [(b["from_us"], b["to_us"]) for b in row["accept_wait"]]
+    lq.equal(edges[:4], [(0, 1), (1, 2), (2, 4), (4, 8)])
+    lq.equal(edges[-1], (1 << 30, None))
+
+
+def misadventures(tun, v6=False):
+    """A listener that drops for as many reasons as a few segments can make; its events too."""
+    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.listenq.syncookies", 0)
+    lq.sysctl("net.listenq.max_syn_backlog", 16)
+    listener = lq.listener(backlog=10, v6=v6)
+    port = lq.port_of(listener)
+    new = lambda: Peer(tun, port, v6=v6)  # noqa: E731  pylint: disable=unnecessary-lambda-assignment
+
+    reset = new()
+    reset.half_open()
+    reset.reset()  # request_reset
+    again = new()
+    again.half_open()
+    again.segment(SYN, seq=again.isn + 10, options=MSS)  # request_syn_in_window
+    odd = new()
+    odd.half_open(MSS + timestamp(5000))
+    odd.tsval = 4000
+    odd.final_ack()  # ack_paws
+    odd.tsval = 5001
+    odd.segment(ACK, seq=odd.seq + 10000000)  # ack_bad_seq
+    odd.segment(ACK, seq=odd.seq, ack=odd.ack + 5)  # RST, and the request stays
+    odd.syn(MSS + timestamp(5002))  # a duplicate; after the others: syn_rate_limited
+    odd.final_ack()
+    listener.setsockopt(socket.IPPROTO_TCP, 9, 30)  # TCP_DEFER_ACCEPT
+    patient = new()
+    patient.half_open()
+    patient.final_ack()  # ack_deferred
+    patient.final_ack(b"data")
+    listener.setsockopt(socket.IPPROTO_TCP, 9, 0)
+    # The accept queue holds two; bring in three more.
+    listener.listen(1)
+    listener.setsockopt(lq.SOL_LISTENQ, lq.LQ_POLICY, b"freebsd")
+    late, later = new(), new()
+    late.half_open()
+    later.half_open()
+    lq.set_policy(listener, "linux")
+    late.final_ack()  # accept_queue_full_ack
+    listener.setsockopt(lq.SOL_LISTENQ, lq.LQ_ABORT_ON_OVERFLOW, 1)
+    later.final_ack()  # abort_on_overflow
+    new().syn()
+    lq.set_policy(listener, "aix")
+    new().syn()  # accept_queue_full_syn
+    lq.set_policy(listener, "linux-modern")
+    lq.accept(listener).close()
+    new().syn()  # syn_queue_full
+    listener.listen(50)
+    for _ in range(12):
+        new().syn()  # the last one: syn_last_quarter
+    return listener
+
+
+MADE = ("syn_queue_full accept_queue_full_syn syn_last_quarter accept_queue_full_ack"
+        " abort_on_overflow request_reset request_syn_in_window ack_bad_seq ack_paws"
+        " ack_deferred syn_rate_limited").split()
+
+
+def camel(name):
+    """A counter's name in /proc/net/listenq."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+@lq.case("v4", "v6")
+def drops_by_reason_add_up(version):
+    """Of the listener, of the namespace, of /proc, and TCP's own counters of them."""
+    tun = Tun()
+    with lq.Counted(lq.mib) as mib:
+        listener = misadventures(tun, version == "v6")
+        info = agree(listener)
+        row = row_of(listener)
+        stats = json.loads(lq.run("lqctl", "stats", "-j"))
+        proc = lq.counters()
+        lq.equal(stats["drops"], row["drops"])
+        lq.equal(stats["events"], row["events"])
+        lq.equal(stats["drops_total"], info.drops)
+        for name, value in row["drops"].items():
+            lq.equal(proc["Drop" + camel(name)], value, name)
+        for name, value in row["events"].items():
+            lq.equal(proc[camel(name)], value, name)
+        lq.equal(len(proc), len(row["drops"]) + len(row["events"]))
+        for name in MADE:
+            assert row["drops"][name] >= 1, f"{name}: {row['drops']}"
+        drops = row["drops"]
+        overflows = (drops["accept_queue_full_syn"] + drops["accept_queue_full_ack"]
+                     + drops["abort_on_overflow"])
+        lq.equal(mib("TcpExtListenOverflows"), overflows)
+        lq.equal(mib("TcpExtListenDrops"),
+                 overflows + drops["syn_queue_full"] + drops["syn_last_quarter"])
+        lq.equal(mib("TcpExtTCPReqQFullDrop"), drops["syn_queue_full"])
+        lq.equal(mib("TcpExtEmbryonicRsts"), drops["abort_on_overflow"] + drops["request_reset"]
+                 + drops["request_syn_in_window"])
+        # What the listener still holds when it closes is counted, too.
+        held = info.accept_qlen + info.syn_qlen
+        listener.close()
+        lq.wait_for(lambda: lq.counters()["DropListenerClosed"] == held)
+    events = row["events"]
+    lq.equal(events["request_created"],
+             events["established"] + info.syn_qlen + drops["request_reset"]
+             + drops["request_syn_in_window"] + drops["abort_on_overflow"])
+    lq.equal(events["established"], events["accepted"] + info.accept_qlen)
+
+
+# --- nstat and /proc ---
+
+
+@lq.case()
+def nstat():
+    """PROC_NET_NETSTAT=/proc/net/listenq nstat -az -j, and its increments."""
+    tun = Tun()
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"PROC_NET_NETSTAT": "/proc/net/listenq", "NSTAT_HISTORY": f"{folder}/history"}
+
+        def read(*options):
+            shown = json.loads(lq.run("nstat", *options, "-j", env=env))["kernel"]
+            return {name.removeprefix("ListenQ"): value for name, value in shown.items()
+                    if name.startswith("ListenQ")}
+
+        lq.equal(read("-az"), lq.counters())
+        misadventures(tun).close()
+        lq.wait_for(lambda: lq.counters()["DropListenerClosed"])
+        moved = {name: value for name, value in lq.counters().items() if value}
+        assert len(moved) > 12, moved
+        lq.equal(read("-z"), lq.counters())  # since the last reading
+        lq.equal(read(), {})
+        lq.equal(read("-a"), moved)
+        lq.equal(read("-az"), lq.counters())
+        lq.listener().close()
+        lq.connect_to(lq.listener())
+        assert read()["SynReceived"] == 1
+
+
+@lq.case()
+def proc_file():
+    """Two lines, as many names as values, and every namespace its own."""
+    with open("/proc/net/listenq", encoding="ascii") as file:
+        text = file.read()
+    lines = text.splitlines()
+    lq.equal(len(lines), 2)
+    assert text.endswith("\n") and all(line.startswith("ListenQ: ") for line in lines)
+    lq.equal(len(lines[0].split()), len(lines[1].split()))
+    lq.equal(set(lines[1].split()[1:]), {"0"})
+    assert all(re.fullmatch("[A-Z][A-Za-z]+", name) for name in lines[0].split()[1:]), lines[0]
+    lq.equal(os.stat("/proc/net/listenq").st_mode & 0o777, 0o444)
+
+
+# --- sysctls ---
+
+BOUNDS = {
+    "max_syn_backlog": (1, 1 << 20),
+    "abort_on_overflow": (0, 1),
+    "synack_retries": (0, 255),
+    "synack_timeout_ms": (10, 120000),
+    "soacceptqueue": (1, 65535),
+    "syncookies": (0, 2),
+    "syncookie_pause": (0, 1),
+}
+
+
+@lq.case()
+def sysctl_bounds():
+    """One beyond either end: EINVAL, and the value stays. lqctl says what it may be."""
+    names = sorted(os.listdir("/proc/sys/net/listenq"))
+    lq.equal(names, sorted([*BOUNDS, "policy"]))
+    for name, (low, high) in BOUNDS.items():
+        path = f"net.listenq.{name}"
+        for value in (low, high):
+            lq.sysctl(path, value)
+            lq.equal(lq.sysctl(path), str(value))
+            for bad in (low - 1, high + 1, -(2**31), 2**31, 2**32 + low, 2**64 + low, "x", "1x"):
+                with lq.fails_with(errno.EINVAL):
+                    lq.sysctl(path, bad)
+                lq.equal(lq.sysctl(path), str(value), f"{name} after {bad}")
+            for bad in (low - 1, high + 1, "x"):
+                status, out, err = lqctl("set", f"{name}={bad}")
+                lq.equal((status, out), (1, ""))
+                assert f'{path} does not take "{bad}"' in err, err
+                if high > 2:
+                    assert str(low) in err and str(high) in err, err
+        status, out, _ = lqctl("set", f"{name}={low}")
+        lq.equal((status, out), (0, f"{path} = {low}\n"))
+
+
+@lq.case()
+def sysctls_of_a_new_namespace():
+    """TCP's where TCP has them; the rest as documented, whatever another namespace has."""
+    lq.sysctl("net.listenq.synack_timeout_ms", 77)
+    lq.sysctl("net.listenq.soacceptqueue", 77)
+    with lq.Netns():
+        got = json.loads(lq.run("lqctl", "get", "-j"))
+        lq.equal(got, {
+            "net.listenq.policy": "linux",
+            "net.listenq.max_syn_backlog": int(lq.sysctl("net.ipv4.tcp_max_syn_backlog")),
+            "net.listenq.syncookies": int(lq.sysctl("net.ipv4.tcp_syncookies")),
+            "net.listenq.synack_retries": int(lq.sysctl("net.ipv4.tcp_synack_retries")),
+            "net.listenq.syncookie_pause": 0,
+            "net.listenq.abort_on_overflow": 0,
+            "net.listenq.synack_timeout_ms": 1000,
+            "net.listenq.soacceptqueue": 128,
+        })
+
+
+# --- lqctl ---
+
+
+def lqctl(*arguments):
+    """(exit status, stdout, stderr)"""
+    done = subprocess.run(["lqctl", *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@lq.case()
+def lqctl_get_and_set():
+    """Names with and without the prefix; nothing is set unless all names are known."""
+    lq.equal(lqctl("get", "syncookies")[1], f"net.listenq.syncookies = "
+             f"{lq.sysctl('net.listenq.syncookies')}\n")
+    lq.equal(lqctl("set", "net.listenq.syncookies=2", "policy=aix"),
+             (0, "net.listenq.syncookies = 2\nnet.listenq.policy = aix\n", ""))
+    lq.equal(lqctl("get", "-n", "policy", "net.listenq.syncookies"), (0, "aix\n2\n", ""))
+    lq.equal(json.loads(lqctl("set", "-j", "syncookies=1")[1]), {"net.listenq.syncookies": 1})
+    lq.equal(json.loads(lqctl("get", "-j", "policy", "syncookies")[1]),
+             {"net.listenq.policy": "aix", "net.listenq.syncookies": 1})
+    status, out, err = lqctl("set", "policy=xnu", "colour=red")
+    lq.equal((status, out, lq.sysctl("net.listenq.policy")), (1, "", "aix"))
+    assert '"colour"' in err and "syncookies" in err, err
+    # The first that the kernel refuses ends it.
+    status, out, _ = lqctl("set", "policy=xnu", "syncookies=3", "synack_retries=1")
+    lq.equal((status, out), (1, ""))
+    lq.equal((lq.sysctl("net.listenq.policy"), lq.sysctl("net.listenq.syncookies")), ("xnu", "1"))
+    lq.equal(lq.sysctl("net.listenq.synack_retries"), lq.sysctl("net.ipv4.tcp_synack_retries"))
+
+
+@lq.case()
+def lqctl_bad_input():
+    """Exit status 1, one line on stderr, nothing on stdout."""
+    for words in ("set", "set policy", "set =1", "set policy=", "get colour", "get net.core.x",
+                  "list nonsense", "list :99999", "list [::1", "list 1.2.3.4:x", "list a b",
+                  "frobnicate", "list --frobnicate", "probe -b 5-1", "probe -b x", "probe -T 1",
+                  ""):
+        status, out, err = lqctl(*words.split())
+        lq.equal((status, out), (1, ""), words)
+        lines = err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("lqctl: "), f"{words}: {err}"
+    for words in ("--help", "list -h", "stats -h", "get -h", "set -h", "probe -h", "--version"):
+        status, out, err = lqctl(*words.split())
+        lq.equal((status, err), (0, ""), words)
+        assert "lqctl" in out, out
+
+
+@lq.case()
+def lqctl_list_filters():
+    """By port, address, or both; what does not match is not there."""
+    listeners = [lq.listener(addr="127.0.0.1", port=8080), lq.listener(port=8081),
+                 lq.listener(addr="::1", port=8080, v6=True)]
+
+    def ports(*arguments):
+        rows = json.loads(lqctl("list", "--json", *arguments)[1])["listeners"]
+        return [(row["address"], row["port"]) for row in rows]
+
+    every = [("127.0.0.1", 8080), ("0.0.0.0", 8081), ("::1", 8080)]
+    lq.equal(ports(), every)
+    lq.equal(ports(":8080"), [every[0], every[2]])
+    lq.equal(ports("[::1]:8080"), [every[2]])
+    lq.equal(ports("127.0.0.1"), [every[0]])
+    lq.equal(ports("127.0.0.1:8081"), [])
+    head = lqctl("list", "-n")[1].splitlines()
+    assert head[0].startswith("State") and len(head) == 4, head
+    assert "accept" in lqctl("list", "-en")[1]
+    for listener in listeners:
+        listener.close()
+    lq.equal(json.loads(lqctl("list", "-j")[1]), {"listeners": []})
+
+
+@lq.case()
+def lqctl_without_the_module():
+    """Exit status 2, and how to load it."""
+    # What earlier cases closed may still be on its way out.
+    with contextlib.suppress(AssertionError):
+        lq.wait_for(lambda: lq.module_users() == 0, 10)
+    if lq.module_users() != 0:
+        raise lq.Skip("the module is in use")
+    lq.run("rmmod", "listenq")
+    try:
+        for words in ("list", "stats", "get", "set policy=linux", "probe"):
+            status, out, err = lqctl(*words.split())
+            lq.equal((status, out), (2, ""), words)
+            assert "not loaded" in err and "modprobe" in err, err
+    finally:
+        lq.run("insmod", lq.module_file())
+    lq.equal(lqctl("list", "-j")[0], 0)
+
+
+# --- tracepoints ---
+
+TRACING = "/sys/kernel/tracing"
+
+
+class Trace:
+    """An instance of tracefs of its own: with Trace() as trace: ...; trace.events()"""
+
+    LINE = re.compile(r"\d+\.\d+: (\w+): (.*)$")
+
+    def __init__(self):
+        self.path = f"{TRACING}/instances/listenq-{os.getpid()}"
+
+    def write(self, name, text):
+        """Into one of its files."""
+        with open(f"{self.path}/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+    def __enter__(self):
+        if not os.path.isdir(f"{TRACING}/events/listenq"):
+            raise lq.Skip("no tracefs here")
+        os.mkdir(self.path)
+        self.write("events/listenq/enable", "1")
+        return self
+
+    def __exit__(self, *_):
+        self.write("events/listenq/enable", "0")
+        os.rmdir(self.path)
+
+    def events(self, listener):
+        """[(event, {field: text})] of one listener so far; its id, or the socket."""
+        number = listener if isinstance(listener, int) else lq.Info(listener).id
+        found = []
+        with open(f"{self.path}/trace", encoding="ascii", errors="replace") as file:
+            for line in file:
+                match = self.LINE.search(line)
+                if line.startswith("#") or not match:
+                    continue
+                fields = dict(re.findall(r"(\w+)=(\S+)", match[2]))
+                if fields["id"] == str(number):
+                    found.append((match[1], fields))
+        return found
+
+
+def addr_text(peer):
+    """As the tracepoints print it."""
+    return ":".join(f"{byte:02x}" for byte in peer.addr)
+
+
+def names_of(events):
+    """Their names alone."""
+    return [name for name, _ in events]
+
+
+@lq.case("v4", "v6")
+def tracepoints_of_a_connection(version):
+    """listen, syn, request, synack, established, accept, close: in order, with their fields."""
+    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.core.somaxconn", 50)
+    v6 = version == "v6"
+    tun = Tun()
+    with Trace() as trace:
+        listener = lq.listener(backlog=100, v6=v6)
+        info = lq.Info(listener)
+        peer = Peer(tun, lq.port_of(listener), v6=v6)
+        peer.half_open()
+        time.sleep(0.05)
+        peer.final_ack()
+        time.sleep(0.05)
+        lq.accept(listener).close()
+        listener.close()
+        lq.wait_for(lambda: "close" in names_of(trace.events(info.id)))
+        events = trace.events(info.id)
+    lq.equal(names_of(events),
+             ["listen", "syn", "request", "synack", "established", "accept", "close"])
+    fields = dict(events)
+    for name, one in events:
+        lq.equal(one["lport"], str(peer.port), name)
+        if name not in ("listen", "close"):
+            lq.equal((one["raddr"], one["rport"]), (addr_text(peer), str(peer.sport)), name)
+    lq.equal([fields["listen"][name] for name in ("asked", "backlog", "accept_limit", "syn_limit")],
+             [str(info.backlog_asked), "50", "51", str(info.syn_limit)])
+    lengths = [(one["accept_qlen"], one["syn_qlen"]) for name, one in events[1:5]]
+    lq.equal(lengths, [("0", "0"), ("0", "1"), ("0", "1"), ("1", "0")])
+    lq.equal(fields["synack"]["retrans"], "0")
+    lq.equal(fields["established"]["retrans"], "0")
+    assert int(fields["established"]["age_us"]) >= 50000, fields["established"]
+    assert int(fields["accept"]["wait_us"]) >= 50000, fields["accept"]
+    lq.equal(fields["accept"]["accept_qlen"], "0")
+
+
+@lq.case()
+def tracepoint_of_a_second_listen():
+    """It says the new limits; the id stays."""
+    with Trace() as trace:
+        listener = lq.listener(backlog=5)
+        listener.listen(7)
+        lq.listen(listener, -1)
+        events = trace.events(listener)
+    lq.equal(names_of(events), ["listen"] * 3)
+    lq.equal([one["accept_limit"] for _, one in events],
+             ["6", "8", str(int(lq.sysctl("net.core.somaxconn")) + 1)])
+
+
+@lq.case()
+def tracepoint_of_retransmissions():
+    """synack says how often, and how old the request is; then it expires."""
+    lq.sysctl("net.listenq.synack_timeout_ms", 100)
+    lq.sysctl("net.listenq.synack_retries", 2)
+    tun = Tun()
+    with Trace() as trace:
+        listener = lq.listener()
+        peer = Peer(tun, lq.port_of(listener))
+        peer.half_open()
+        lq.wait_for(lambda: lq.Info(listener).drops == 1, 20)
+        events = lq.wait_for(lambda: [e for e in trace.events(listener) if "drop" == e[0]]
+                             and trace.events(listener))
+    lq.equal(names_of(events), ["listen", "syn", "request", "synack", "synack", "synack", "drop"])
+    lq.equal([one["retrans"] for name, one in events if name == "synack"], ["0", "1", "2"])
+    ages = [int(one["age_us"]) for name, one in events if name == "synack"]
+    assert ages[1] >= 90000 and ages[2] >= ages[1] + 180000, ages
+    lq.equal((events[-1][1]["reason"], events[-1][1]["rport"]),
+             ("request_expired", str(peer.sport)))
+
+
+@lq.case("v4", "v6")
+def tracepoint_of_each_drop(version):
+    """As many drops as the counters say, each with its reason's name and its peer."""
+    v6 = version == "v6"
+    tun = Tun()
+    with Trace() as trace:
+        listener = misadventures(tun, v6)
+        info, row = lq.Info(listener), row_of(listener)
+        # What is left when it closes is dropped, too.
+        listener.close()
+        closed = info.accept_qlen + info.syn_qlen
+        lq.wait_for(lambda: lq.counters()["DropListenerClosed"] == closed)
+        events = trace.events(info.id)
+    drops = {}
+    for name, one in events:
+        if name == "drop":
+            drops[one["reason"]] = drops.get(one["reason"], 0) + 1
+            lq.equal(one["lport"], str(row["port"]))
+            lq.equal(one["raddr"], addr_text(Peer(tun, 1, v6=v6)))
+            assert int(one["rport"]) >= 20000, one
+    want = {name: count for name, count in row["drops"].items() if count}
+    want["listener_closed"] = closed
+    lq.equal(drops, want)
+    for name, event in (("syn", "syn_received"), ("request", "request_created"),
+                        ("synack", "synack_sent"), ("established", "established"),
+                        ("accept", "accepted")):
+        lq.equal(names_of(events).count(name), row["events"][event], name)
+
+
+@lq.case()
+def tracepoint_of_an_eviction():
+    """drop names the request that left, not the SYN that came."""
+    lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.listenq.syncookies", 0)
+    tun = Tun()
+    with Trace() as trace:
+        listener = lq.listener(backlog=0)
+        lq.set_policy(listener, "solaris")
+        limit = lq.Info(listener).syn_limit
+        for n in range(limit + 1):
+            Peer(tun, lq.port_of(listener), sport=1000 + n).syn()
+        (drop,) = [one for name, one in trace.events(listener) if name == "drop"]
+    lq.equal(drop["reason"], "request_evicted")
+    assert 1000 <= int(drop["rport"]) < 1000 + limit, drop
+
+
+@lq.case()
+def tracepoints_are_a_stable_surface():
+    """The fields that scripts read, and the reason's number beside its name."""
+    folder = f"{TRACING}/events/listenq"
+    if not os.path.isdir(folder):
+        raise lq.Skip("no tracefs here")
+    common = {"id", "family", "lport", "accept_qlen", "syn_qlen"}
+    peer = common | {"rport", "raddr", "laddr"}
+    request = peer | {"num_timeout", "num_retrans", "age_us"}
+    want = {
+        "listen": common | {"asked", "backlog", "accept_limit", "syn_limit"},
+        "close": common,
+        "syn": peer,
+        "request": request,
+        "synack": request,
+        "established": request,
+        "accept": peer | {"wait_us"},
+        "drop": peer | {"reason", "name"},
+    }
+    got = {}
+    for name in os.listdir(folder):
+        if os.path.isdir(f"{folder}/{name}"):
+            with open(f"{folder}/{name}/format", encoding="ascii") as file:
+                found = re.findall(r"field:.*?(\w+)(?:\[\d+\])?;", file.read())
+            got[name] = {field for field in found if not field.startswith("common_")}
+    lq.equal(got, want)
+
+
+@lq.case("v4", "v6", timeout=150)
+def bpftrace_script(version):
+    """lqdrop.bt prints each drop as it happens, and a table at the end."""
+    v6 = version == "v6"
+    tun = Tun()
+    with tempfile.TemporaryFile("w+") as out:
+        tracer = subprocess.Popen(  # pylint: disable=consider-using-with
+            ["bpftrace", "-B", "line", PROGRAM], stdout=out, stderr=subprocess.STDOUT)
+
+        def text():
+            size = os.fstat(out.fileno()).st_size
+            return os.pread(out.fileno(), size, 0).decode()
+
+        try:
+            # BEGIN runs before the tracepoints are attached: wait for the first line of a drop.
+            lq.wait_for(lambda: "REASON" in text() or tracer.poll() is not None, 90)
+            if tracer.poll() is not None:
+                raise lq.Skip(f"bpftrace does not run: {text()}")
+            listener = lq.listener(v6=v6)
+            lq.wait_for(lambda: reset_one(tun, listener, v6) and "request_reset" in text(), 60)
+            os.kill(tracer.pid, 0)
+            marker = text().count("request_reset")
+            misadventures(tun, v6)
+            want = {name: count for name, count in
+                    json.loads(lq.run("lqctl", "stats", "-j"))["drops"].items() if count}
+            lq.wait_for(lambda: "syn_last_quarter" in text())
+            tracer.send_signal(signal.SIGINT)
+            lq.equal(tracer.wait(60), 0)
+        finally:
+            if tracer.poll() is None:
+                tracer.kill()
+                tracer.wait()
+        lines = text()
+    table = {}
+    for port, name, count in re.findall(r"@drops\[(\d+), (\w+)\]: (\d+)", lines):
+        table[name] = table.get(name, 0) + int(count)
+    printed = re.findall(r"^\d\d:\d\d:\d\d +(\d+) +(\w+) +(\S+):(\d+) +\d+ +\d+$", lines, re.M)
+    assert marker >= 1
+    for name in MADE:
+        if name != "request_reset":
+            lq.equal(table.get(name), want[name], name)
+    for name, count in table.items():
+        lq.equal(len([one for one in printed if one[1] == name]), count, name)
+    lq.equal({one[2] for one in printed}, {"2001:db8::2" if v6 else "192.0.2.2"})
+
+
+def reset_one(tun, listener, v6):
+    """A drop that has no consequence."""
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    peer.half_open()
+    peer.reset()
+    time.sleep(0.2)
+    return True
+
+
+lq.main()
