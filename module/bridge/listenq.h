@@ -16,6 +16,8 @@
  *   ACK      shim/ack.c       lq_core_ack()            find it, reserve an accept slot
  *                             syn_recv_sock()          build the child
  *                             lq_core_promote_commit() move it to the accept queue
+ *   data     shim/filter.c    lq_core_filter_feed()    with an accept filter: has enough come?
+ *                             lq_core_filter_pass()    move it on to the accept queue
  *   accept() shim/accept.c    lq_core_accept()         pop the child
  *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry
  *   close    shim/listener.c  lq_core_close()          empty both queues
@@ -30,7 +32,7 @@
  *
  *	mutex_lock(&lq_net.hook_mutex);		process; hooks and their count
  *	lock_sock(sk);				process; attach, listen, stop
- *	bh_lock_sock(child);			softirq; a child being built
+ *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&lst->lock);			both; the core
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
@@ -52,8 +54,13 @@
  *                                                RST, accept, abort and close
  *                  the ACK that promotes it      commit or abort; nothing else touches
  *                                                a request marked promoting
- *   child          the ACK, until commit         then the accept queue
+ *   child          the ACK, until commit         then the filter queue or the accept queue
+ *                  the filter queue              the filter passes: the accept queue;
+ *                                                reset, eviction, refusal, close
  *                  the accept queue              accept() or close
+ *   an entry of    the queue                     freed only after the child's callbacks are
+ *   the filter                                   its own again, which is done under the
+ *   queue                                        child's lock: shim/filter.c
  *   module         every socket with our ops     sock_release(); accepted sockets
  *                                                have the kernel's own ops and hold none
  *
@@ -80,12 +87,25 @@ extern "C" {
 #define LQ_REQ_ACKED 0x20     /* the final ACK came and could not be used */
 #define LQ_REQ_PROMOTING 0x40 /* an ACK is building the child */
 #define LQ_REQ_ORPHAN 0x80    /* promoting, and the listener closed meanwhile */
+/* The same bits, once the child is built: */
+#define LQ_REQ_HELD 0x40      /* on the filter queue */
+#define LQ_REQ_REFUSED 0x80   /* on the filter queue, and the filter will not have it */
+
+/* How far an accept filter has read; protected by the child's lock. */
+struct lq_filter_state {
+	u32 left; /* bytes still to come */
+	u8 kind;  /* enum lq_filter */
+	u8 step;  /* the parser's own */
+	u8 index;
+	u8 pad;
+};
 
 /*
  * One half-open connection, and after promotion one entry of the accept
- * queue: 64 bytes for IPv4, 88 for IPv6, all of it protected by the
- * listener's lock. The shim fills it before lq_core_syn_commit() and does not
- * write to it afterwards.
+ * queue or of the filter queue: 64 bytes for IPv4, 88 for IPv6, all of it
+ * protected by the listener's lock, but for what a filter has read. The shim
+ * fills it before lq_core_syn_commit() and writes only owner, filter and
+ * filter_seen afterwards.
  */
 struct lq_request {
 	struct lq_request *next; /* hash chain, accept queue, or list handed back */
@@ -94,24 +114,44 @@ struct lq_request {
 			u32 rcv_isn; /* the SYN's sequence number */
 			u32 snt_isn; /* the SYN-ACK's */
 		};
-		void *child; /* once on the accept queue: a struct sock */
+		void *child; /* once it is built: a struct sock */
 	};
-	u32 ts_recent;	  /* peer's TSval, to echo; with LQ_REQ_TSTAMP */
-	u32 ts_off;	  /* offset of our TSval */
-	u32 expires;	  /* ticks: when the timer looks at it next */
-	u32 stamp_us;	  /* SYN-ACK first sent, later: put on the accept queue */
-	u32 rcv_wnd;	  /* bytes; the window to start with; a SYN-ACK says at most 65535 */
-	u32 ifindex;	  /* the interface it is bound to, 0: any */
-	u32 mark;	  /* fwmark of the reply */
-	u16 window_clamp; /* largest window the child may offer, in units of our scale */
-	u16 mss;	  /* bytes; what the peer takes */
-	u16 peer_port;	  /* network byte order */
-	u8 flags;	  /* LQ_REQ_* */
-	u8 num_timeout;	  /* timer runs that found it due */
-	u8 wscale;	  /* the peer's shift in bits 0-3, ours in bits 4-7 */
-	u8 syn_tos;	  /* DS field of the SYN */
-	u8 num_retrans;	  /* SYN-ACKs sent beyond the first */
-	u8 oow_stamp;	  /* 1/16 s: last reply to an odd segment; 0 none */
+	union {
+		struct {
+			u32 ts_recent; /* peer's TSval, to echo; with LQ_REQ_TSTAMP */
+			u32 ts_off;    /* offset of our TSval */
+		};
+		struct lq_request *prev; /* on the filter queue */
+	};
+	union {
+		struct {
+			u32 expires; /* ticks: when the timer looks at it next */
+			u32 rcv_wnd; /* bytes; the first window; a SYN-ACK says at most 65535 */
+		};
+		void *owner; /* on the filter queue: the shim's */
+	};
+	u32 stamp_us; /* SYN-ACK first sent, later: put on the accept or filter queue */
+	u32 ifindex;  /* the interface it is bound to, 0: any */
+	union {
+		struct {
+			u32 mark;	  /* fwmark of the reply */
+			u16 window_clamp; /* largest window to offer, in units of our scale */
+			u16 mss;	  /* bytes; what the peer takes */
+		};
+		struct lq_filter_state filter; /* on the filter queue */
+	};
+	union {
+		struct {
+			u8 num_timeout; /* timer runs that found it due */
+			u8 wscale;	/* the peer's shift in bits 0-3, ours in bits 4-7 */
+			u8 syn_tos;	/* DS field of the SYN */
+			u8 num_retrans; /* SYN-ACKs sent beyond the first */
+		};
+		u32 filter_seen; /* on the filter queue: bytes that the filter has read */
+	};
+	u16 peer_port; /* network byte order */
+	u8 flags;      /* LQ_REQ_* */
+	u8 oow_stamp;  /* 1/16 s: last reply to an odd segment; 0 none */
 	u32 addr[2];	  /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
 };
 
@@ -152,6 +192,35 @@ struct lq_config {
 	u8 syncookie_pause;    /* after an overflow only cookies for a while, as FreeBSD */
 };
 
+/* Accept filters; the names and what each waits for are in core/accept_filter.cc. */
+enum lq_filter {
+	LQ_FILTER_NONE,
+	LQ_FILTER_DATAREADY,
+	LQ_FILTER_HTTPREADY,
+	LQ_FILTER_DNSREADY,
+	LQ_FILTER_TLSREADY,
+	LQ_FILTER_BPF, /* a program of the user's, run by the shim */
+	LQ_FILTER_COUNT
+};
+
+/* Index of a filter that can be set by name, or -1. @name need not end in NUL. */
+int lq_core_filter_find(const char *name, size_t length);
+const char *lq_core_filter_name(u8 filter);
+
+enum lq_filter_verdict {
+	LQ_FILTER_WAIT,
+	LQ_FILTER_PASS,
+	LQ_FILTER_REFUSE,
+};
+
+/*
+ * The next @length bytes of a connection's data, each to be given once and in
+ * order. @state begins as {.kind = filter}. After LQ_FILTER_PASS nothing more
+ * is asked. LQ_FILTER_BPF is not for here.
+ */
+enum lq_filter_verdict lq_core_filter_feed(struct lq_filter_state *state, const u8 *bytes,
+					   size_t length);
+
 /* What a backlog means; the names and rules are in core/policy.cc. */
 /* clang-format off */
 #define LQ_POLICIES(X) \
@@ -172,6 +241,7 @@ struct lq_limits {
 	u32 accept_limit; /* connections on the accept queue, at least 1 */
 	u32 syn_limit;	  /* requests on the SYN queue */
 	u32 syn_buckets;  /* power of two */
+	u32 filter_limit; /* connections on the filter queue, at least 1 */
 };
 void lq_core_limits(const struct lq_config *config, struct lq_limits *limits);
 
@@ -197,7 +267,7 @@ void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
 		     const struct lq_limits *limits, struct lq_request **buckets);
 
 /*
- * [locked] Close both queues. Everything queued is handed back as two lists
+ * [locked] Close all queues. Everything queued is handed back as three lists
  * linked by ->next: half-open requests, and entries whose child is to be
  * reset. A request being promoted stays with its ACK, whose commit then
  * answers LQ_COMMIT_CLOSED. Returns the table, to be freed.
@@ -205,6 +275,7 @@ void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
 struct lq_drained {
 	struct lq_request *requests;
 	struct lq_request *connections;
+	struct lq_request *held; /* by an accept filter; LQ_REQ_REFUSED: counted already */
 };
 void *lq_core_close(struct lq_core *core, struct lq_drained *drained);
 
@@ -250,6 +321,7 @@ enum lq_commit {
 	LQ_COMMIT_DUPLICATE, /* another CPU was first: free yours, say nothing */
 	LQ_COMMIT_REFUSED,   /* the last quarter is for proven peers: free yours */
 	LQ_COMMIT_CLOSED,    /* the listener closed: free yours */
+	LQ_COMMIT_HELD,	     /* on the filter queue, not yet for accept() */
 };
 
 /*
@@ -316,17 +388,61 @@ enum lq_ack_verdict lq_core_ack(struct lq_core *core, struct lq_ack *ack,
 				struct lq_request **freed);
 
 /*
- * [locked] The child is built: put it on the accept queue. LQ_COMMIT_OK, or
+ * [locked] The child is built: put it on the accept queue, or with an accept
+ * filter on the filter queue. LQ_COMMIT_OK, LQ_COMMIT_HELD, or
  * LQ_COMMIT_CLOSED: the caller frees the request and destroys the child.
+ * *evicted is the oldest of a filter queue that is over its limit, or NULL:
+ * the caller resets its child and frees it.
  */
 enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_promotion *promotion,
-				      void *child, u32 now_us);
+				      void *child, u32 now_us, struct lq_request **evicted);
 
 /*
  * [locked] The child could not be built: the request is as it was before.
  * Returns true if the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);
+
+/* --- connections that an accept filter holds --- */
+
+/* [locked] @filter, of enum lq_filter, is for connections to come. Close removes it. */
+void lq_core_filter_set(struct lq_core *core, u8 filter);
+
+/*
+ * [locked] The filter of @entry is satisfied, or its peer has no more to say:
+ * put it on the accept queue. False: it is not held any more, by whatever
+ * happened meanwhile; leave it alone.
+ */
+bool lq_core_filter_pass(struct lq_core *core, struct lq_request *entry, u32 now_us);
+
+/*
+ * [locked] @entry was reset by its peer, or timed out: the caller destroys the
+ * child and frees @entry. False: it is not held any more, as above.
+ */
+bool lq_core_filter_gone(struct lq_core *core, struct lq_request *entry);
+
+/*
+ * [locked] The filter will not have @entry. It stays on the queue, as the next
+ * to leave it, until lq_core_filter_refused(). False: it is not held any more.
+ */
+bool lq_core_filter_refuse(struct lq_core *core, struct lq_request *entry);
+
+/*
+ * [locked] @entry was evicted and cannot be reset now: put it back, as one that
+ * was refused. False: the listener is closed, it is the caller's.
+ */
+bool lq_core_filter_put_back(struct lq_core *core, struct lq_request *entry);
+
+/* [locked] One that was refused, for the caller to reset and free, or NULL. */
+struct lq_request *lq_core_filter_refused(struct lq_core *core);
+
+/*
+ * [locked] The filter is removed: take the oldest that it holds off the queue,
+ * or NULL. Once its child's callbacks are its own again, lq_core_filter_admit()
+ * puts it on the accept queue; the listener must not close in between.
+ */
+struct lq_request *lq_core_filter_pop(struct lq_core *core);
+void lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 now_us); /* [locked] */
 
 /* --- accept(), the timer, a look inside --- */
 

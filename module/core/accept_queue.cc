@@ -7,8 +7,14 @@ namespace listenq {
 void AcceptQueue::commit(Request &r, void *child, Micros now)
 {
 	promoting_--;
+	push(r, child, now);
+}
+
+void AcceptQueue::push(Request &r, void *child, Micros now)
+{
 	r.child = child;
 	r.stamp_us = now.value;
+	r.flags &= LQ_REQ_V6;
 	list_.push_back(r);
 	qlen_++;
 }

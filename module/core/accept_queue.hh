@@ -18,6 +18,9 @@ public:
 	void abort() { promoting_--; }
 	void commit(Request &r, void *child, Micros now);
 
+	// Without a slot of its own: a filter held it, and the queue may grow over its limit.
+	void push(Request &r, void *child, Micros now);
+
 	// The oldest connection, or nullptr; it holds its slot until left().
 	[[nodiscard]] Request *pop();
 	void left() { leaving_--; }

@@ -2,6 +2,7 @@
 // The core's side of bridge/listenq.h: C calls onto Listener and the pure functions.
 #include <new>
 
+#include "accept_filter.hh"
 #include "handshake.hh"
 #include "listener.hh"
 #include "options.hh"
@@ -29,6 +30,23 @@ int lq_core_policy_find(const char *name, size_t length)
 	const auto found = listenq::policy::find({name, length});
 
 	return found ? *found : -1;
+}
+
+int lq_core_filter_find(const char *name, size_t length)
+{
+	const auto found = listenq::accept_filter::find({name, length});
+
+	return found ? *found : -1;
+}
+
+const char *lq_core_filter_name(u8 filter)
+{
+	return listenq::accept_filter::name(filter);
+}
+
+lq_filter_verdict lq_core_filter_feed(lq_filter_state *state, const u8 *bytes, size_t length)
+{
+	return listenq::accept_filter::feed(*state, {bytes, length});
 }
 
 const char *lq_core_policy_name(u8 policy)
@@ -85,14 +103,54 @@ lq_ack_verdict lq_core_ack_cookie(lq_core *core, lq_ack *ack, lq_promotion *prom
 }
 
 lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *promotion, void *child,
-				 u32 now_us)
+				 u32 now_us, lq_request **evicted)
 {
-	return listener(core).promote_commit(*promotion, child, Micros{now_us});
+	return listener(core).promote_commit(*promotion, child, Micros{now_us}, *evicted);
 }
 
 bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 reason)
 {
 	return listener(core).promote_abort(*promotion, static_cast<listenq_drop>(reason));
+}
+
+void lq_core_filter_set(lq_core *core, u8 filter)
+{
+	listener(core).filter_set(filter);
+}
+
+bool lq_core_filter_put_back(lq_core *core, lq_request *entry)
+{
+	return listener(core).filter_put_back(*entry);
+}
+
+bool lq_core_filter_pass(lq_core *core, lq_request *entry, u32 now_us)
+{
+	return listener(core).filter_pass(*entry, Micros{now_us});
+}
+
+bool lq_core_filter_gone(lq_core *core, lq_request *entry)
+{
+	return listener(core).filter_gone(*entry);
+}
+
+bool lq_core_filter_refuse(lq_core *core, lq_request *entry)
+{
+	return listener(core).filter_refuse(*entry);
+}
+
+lq_request *lq_core_filter_refused(lq_core *core)
+{
+	return listener(core).filter_refused();
+}
+
+lq_request *lq_core_filter_pop(lq_core *core)
+{
+	return listener(core).filter_pop();
+}
+
+void lq_core_filter_admit(lq_core *core, lq_request *entry, u32 now_us)
+{
+	listener(core).filter_admit(*entry, Micros{now_us});
 }
 
 lq_request *lq_core_accept(lq_core *core, u32 now_us)

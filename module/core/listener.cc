@@ -3,6 +3,7 @@
 // everything that arrives for it.
 #include "listener.hh"
 
+#include "accept_filter.hh"
 #include "handshake.hh"
 
 namespace listenq {
@@ -28,10 +29,16 @@ Request **Listener::close(lq_drained &drained)
 	RequestList requests;
 
 	open_ = false;
+	filter_ = LQ_FILTER_NONE;
 	sweep_left_ = 0;
 	drained.connections = accept_queue_.close();
 	for (const Request *r = drained.connections; r; r = r->next)
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+	drained.held = filter_queue_.close();
+	for (const Request *r = drained.held; r; r = r->next) {
+		if (!has(*r, LQ_REQ_REFUSED))
+			counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+	}
 	Request **table = syn_queue_.close([&](Request &r) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		// Its ACK is building a child without our lock: leave it the memory.
@@ -341,10 +348,12 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 	return LQ_ACK_COOKIE;
 }
 
-lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, Micros now)
+lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, Micros now,
+				   Request *&evicted)
 {
 	Request &r = *promotion.request;
 
+	evicted = nullptr;
 	// An orphan's listener may be open again by now.
 	if (!open_ || has(r, LQ_REQ_ORPHAN)) {
 		accept_queue_.abort();
@@ -352,6 +361,13 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 	}
 	if (!promotion.cookie)
 		syn_queue_.remove(r, promotion.hash);
+	if (filter_ != LQ_FILTER_NONE) {
+		accept_queue_.abort();
+		filter_queue_.push(r, filter_, child, now);
+		counters_.event(LISTENQ_EVENT_FILTER_HELD);
+		evicted = filter_overflow();
+		return LQ_COMMIT_HELD;
+	}
 	accept_queue_.commit(r, child, now);
 	counters_.event(LISTENQ_EVENT_ESTABLISHED);
 	remember_peaks();
@@ -405,6 +421,72 @@ bool Listener::rate_limited(Request &r, Ticks now) const
 	}
 	r.oow_stamp = stamp;
 	return false;
+}
+
+// --- connections that an accept filter holds ---
+
+// solisten_enqueue() of FreeBSD's uipc_socket.c: the oldest makes room. A limit that shrank is
+// reached in steps, each by one more than came.
+Request *Listener::filter_overflow()
+{
+	RequestList evicted;
+
+	for (int i = 0; i < 2 && filter_queue_.qlen() > limits_.filter_limit; i++) {
+		Request *r = filter_queue_.pop();
+
+		if (!has(*r, LQ_REQ_REFUSED))
+			counters_.drop(LISTENQ_DROP_FILTER_OVERFLOW);
+		evicted.push_back(*r);
+	}
+	return evicted.take_all();
+}
+
+bool Listener::is_held(const Request &r)
+{
+	return has(r, LQ_REQ_HELD) && !has(r, LQ_REQ_REFUSED);
+}
+
+void Listener::filter_admit(Request &r, Micros now)
+{
+	accept_queue_.push(r, r.child, now);
+	counters_.event(LISTENQ_EVENT_FILTER_PASSED);
+	counters_.event(LISTENQ_EVENT_ESTABLISHED);
+	remember_peaks();
+}
+
+bool Listener::filter_pass(Request &r, Micros now)
+{
+	if (!is_held(r))
+		return false;
+	filter_queue_.remove(r);
+	filter_admit(r, now);
+	return true;
+}
+
+bool Listener::filter_gone(Request &r)
+{
+	if (!is_held(r))
+		return false;
+	filter_queue_.remove(r);
+	counters_.drop(LISTENQ_DROP_FILTER_GONE);
+	return true;
+}
+
+bool Listener::filter_refuse(Request &r)
+{
+	if (!is_held(r))
+		return false;
+	filter_queue_.refuse(r);
+	counters_.drop(LISTENQ_DROP_FILTER_REFUSED);
+	return true;
+}
+
+bool Listener::filter_put_back(Request &r)
+{
+	if (!open_)
+		return false;
+	filter_queue_.put_back(r);
+	return true;
 }
 
 // --- accept() ---
@@ -525,15 +607,24 @@ void Listener::remember_peaks()
 	syn_qlen_peak_ = max(syn_qlen_peak_, syn_queue_.qlen());
 }
 
-void Listener::info(listenq_info &info) const
+// Cut to size, with NULs to the end.
+template <size_t N>
+static void copy_name(char (&to)[N], const char *name)
 {
-	const char *name = policy::name(config_.policy);
 	size_t i = 0;
 
-	for (; name[i] && i < LISTENQ_POLICY_NAMSIZ - 1; i++)
-		info.policy[i] = name[i];
-	for (; i < LISTENQ_POLICY_NAMSIZ; i++)
-		info.policy[i] = 0;
+	for (; name[i] && i < N - 1; i++)
+		to[i] = name[i];
+	for (; i < N; i++)
+		to[i] = 0;
+}
+
+void Listener::info(listenq_info &info) const
+{
+	copy_name(info.policy, policy::name(config_.policy));
+	copy_name(info.accept_filter, accept_filter::name(filter_));
+	info.filter_qlen = filter_queue_.qlen();
+	info.filter_limit = filter_ == LQ_FILTER_NONE ? 0 : limits_.filter_limit;
 	const u32 asked = static_cast<u32>(config_.backlog_asked);
 	info.flags = (open_ && asked > limits_.backlog ? LISTENQ_F_BACKLOG_TRUNCATED : 0) |
 		     (config_.abort_on_overflow ? LISTENQ_F_ABORT_ON_OVERFLOW : 0);
@@ -561,7 +652,9 @@ const char *Listener::check() const
 		return broken;
 	if (const char *broken = accept_queue_.check())
 		return broken;
-	if (!open_ && (syn_queue_.qlen() || accept_queue_.qlen()))
+	if (const char *broken = filter_queue_.check())
+		return broken;
+	if (!open_ && (syn_queue_.qlen() || accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
 	return nullptr;
 }

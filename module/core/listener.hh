@@ -10,6 +10,7 @@
 #include "accept_queue.hh"
 #include "backoff.hh"
 #include "counters.hh"
+#include "filter_queue.hh"
 #include "policy.hh"
 #include "syn_cookie.hh"
 #include "syn_queue.hh"
@@ -35,8 +36,17 @@ public:
 					 lq_promotion &promotion, Request *&freed);
 	[[nodiscard]] lq_ack_verdict ack_cookie(lq_ack &ack, lq_promotion &promotion);
 	[[nodiscard]] lq_commit promote_commit(const lq_promotion &promotion, void *child,
-					       Micros now);
+					       Micros now, Request *&evicted);
 	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop reason);
+
+	void filter_set(u8 filter) { filter_ = filter; }
+	[[nodiscard]] bool filter_pass(Request &r, Micros now);
+	[[nodiscard]] bool filter_gone(Request &r);
+	[[nodiscard]] bool filter_refuse(Request &r);
+	[[nodiscard]] bool filter_put_back(Request &r);
+	[[nodiscard]] Request *filter_refused() { return filter_queue_.pop_refused(); }
+	[[nodiscard]] Request *filter_pop() { return filter_queue_.pop_waiting(); }
+	void filter_admit(Request &r, Micros now);
 
 	[[nodiscard]] Request *accept(Micros now);
 	void accept_done() { accept_queue_.left(); }
@@ -65,12 +75,15 @@ private:
 	[[nodiscard]] u8 threshold(Ticks now);
 	void remember_peaks();
 	[[nodiscard]] Request *kill(Request &r, u32 hash);
+	[[nodiscard]] static bool is_held(const Request &r);
+	[[nodiscard]] Request *filter_overflow();
 
 	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool queue_full);
 	[[nodiscard]] lq_ack_verdict ack_unknown(const lq_ack &ack);
 
 	SynQueue syn_queue_;
 	AcceptQueue accept_queue_;
+	FilterQueue filter_queue_;
 	Counters counters_;
 	Config config_{};
 	Limits limits_{};
@@ -83,6 +96,7 @@ private:
 	u32 pause_until_s_ = 0;	 // FreeBSD's pause: cookies only until then
 	u32 pause_length_s_ = 0; // of the last pause, 0: there was none
 	bool cookies_sent_ = false;
+	u8 filter_ = LQ_FILTER_NONE; // enum lq_filter
 	bool open_ = false;
 	bool defending_ = false;   // Solaris's defence mode
 	Ticks defending_since_{0}; // while defending_

@@ -149,7 +149,11 @@ Limits limits(const Config &config)
 {
 	const u32 backlog = backlog_of(config);
 	const u32 accept = accept_limit_of(config, backlog);
-	Limits out{.backlog = backlog, .accept_limit = accept, .syn_limit = 0, .syn_buckets = 0};
+	Limits out{.backlog = backlog,
+		   .accept_limit = accept,
+		   .syn_limit = 0,
+		   .syn_buckets = 0,
+		   .filter_limit = accept};
 
 	switch (rules(config).syn_size) {
 	case SynSize::Classic: // full: qlen >> max_qlen_log
@@ -169,6 +173,7 @@ Limits limits(const Config &config)
 		out.syn_buckets = buckets_for(accept);
 		break;
 	case SynSize::Syncache:
+		out.filter_limit = max<u32>(backlog, 1); // sol_incqlen > sol_qlimit
 		out.syn_limit = kSyncacheBuckets * kSyncacheBucket;
 		out.syn_buckets = kSyncacheBuckets;
 		break;

@@ -13,8 +13,7 @@
 #include "listenq.h"
 #include "trace.h"
 
-/* The kernel counts its queue in sk_ack_backlog: keep it ours, for ss and syn_recv_sock(). */
-static void lq_ack_backlog_add(struct sock *sk)
+void lq_ack_backlog_add(struct sock *sk)
 {
 	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
 
@@ -121,6 +120,7 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 {
 	struct sock *sk = lst->sk;
 	struct net *net = sock_net(sk);
+	struct lq_request *evicted;
 	union lq_request_copy copy;
 	enum lq_commit commit;
 	struct sock *child;
@@ -143,12 +143,12 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	}
 
 	spin_lock(&lst->lock);
-	commit = lq_core_promote_commit(lst->core, promotion, child, lq_now_us());
+	commit = lq_core_promote_commit(lst->core, promotion, child, lq_now_us(), &evicted);
 	if (commit == LQ_COMMIT_OK)
 		lq_ack_backlog_add(sk);
 	spin_unlock(&lst->lock);
 
-	if (commit != LQ_COMMIT_OK) {
+	if (commit == LQ_COMMIT_CLOSED) {
 		lq_request_free(promotion->request);
 		lq_child_forget_locked(sk, child);
 		bh_unlock_sock(child);
@@ -156,8 +156,14 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
 		return false;
 	}
-	lq_count_event(net, LISTENQ_EVENT_ESTABLISHED);
-	trace_established(lst, &copy.request);
+	if (commit == LQ_COMMIT_HELD) {
+		/* Nobody else gets at it before we let go of its lock. */
+		lq_filter_hold(lst, child, promotion->request);
+		trace_filter_hold(lst, &copy.request);
+	} else {
+		lq_count_event(net, LISTENQ_EVENT_ESTABLISHED);
+		trace_established(lst, &copy.request);
+	}
 
 	/* tcp_child_process(); nobody can own the lock that we held since the clone. */
 	__TCP_INC_STATS(net, TCP_MIB_INSEGS);
@@ -167,6 +173,9 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	child->sk_backlog_rcv(child, skb);
 	bh_unlock_sock(child);
 	sock_put(child);
-	READ_ONCE(sk->sk_data_ready)(sk);
+	if (commit == LQ_COMMIT_OK)
+		READ_ONCE(sk->sk_data_ready)(sk);
+	else
+		lq_filter_evict(lst, evicted);
 	return true;
 }

@@ -63,6 +63,7 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	INIT_LIST_HEAD(&lst->node);
 	spin_lock_init(&lst->lock);
 	lq_timer_init(lst);
+	lq_filter_init(lst);
 	get_random_bytes(&lst->keys, sizeof(lst->keys));
 	lst->core = lq_core_init(lst + 1, &lst->keys);
 	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
@@ -313,6 +314,8 @@ void lq_listener_stop(struct lq_listener *lst)
 	timer_delete_sync(&lst->timer);
 	trace_close(lst);
 	lq_listener_drain(lst, &drained);
+	lq_filter_drain(lst, drained.held);
+	lq_filter_forget(lst);
 	kvfree(table);
 }
 

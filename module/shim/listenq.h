@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/timer.h>
+#include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/net_namespace.h>
 #include <net/tcp.h>
@@ -50,6 +51,9 @@ struct lq_listener {
 	struct list_head node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
 	struct timer_list timer;	 /* armed under lock, while requests are queued */
+	u8 filter;			 /* lock_sock; enum lq_filter */
+	struct bpf_prog *filter_program; /* lock_sock; with LQ_FILTER_BPF; see filter.c */
+	struct work_struct reaper;	 /* scheduled under lock, while listening */
 	refcount_t refs;		 /* see bridge/listenq.h */
 	bool attached;			 /* lock_sock; the sock's reference is held */
 	struct rcu_head rcu;
@@ -206,6 +210,29 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 		    const struct lq_promotion *promotion, const struct lq_ack *ack);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
 void lq_child_reset(struct sock *listener, struct sock *child);
+
+/* One more child is queued: sk_ack_backlog, for ss and syn_recv_sock(). lst->lock held. */
+void lq_ack_backlog_add(struct sock *sk);
+
+/* --- filter.c --- */
+
+void lq_filter_init(struct lq_listener *lst);
+/* LQ_COMMIT_HELD: @child, whose lock we hold since its birth, waits for its data. */
+void lq_filter_hold(struct lq_listener *lst, struct sock *child, struct lq_request *entry);
+/* Reset the children of @list, which the core evicted. Softirq, no child's lock held. */
+void lq_filter_evict(struct lq_listener *lst, struct lq_request *list);
+/* lock_sock held, the core is closed: reset the children of @held. */
+void lq_filter_drain(struct lq_listener *lst, struct lq_request *held);
+/*
+ * lock_sock held. -EINVAL: not listening, or there is a filter; -ENOENT: no such name; and
+ * what bpf_prog_create_from_user() says.
+ */
+int lq_filter_set_name(struct lq_listener *lst, const char *name, size_t length);
+int lq_filter_set_program(struct lq_listener *lst, struct sock_fprog *code);
+/* lock_sock held: what it held can be accepted. Harmless without a filter. */
+void lq_filter_remove(struct lq_listener *lst);
+/* lock_sock held, nothing is held any more. */
+void lq_filter_forget(struct lq_listener *lst);
 
 /* --- accept.c --- */
 

@@ -85,12 +85,17 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 		{ LISTENQ_A_LISTENER_SYNACK_RETRIES, info->synack_retries },
 		{ LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK, info->accept_qlen_peak },
 		{ LISTENQ_A_LISTENER_SYN_QLEN_PEAK, info->syn_qlen_peak },
+		{ LISTENQ_A_LISTENER_FILTER_QLEN, info->filter_qlen },
+		{ LISTENQ_A_LISTENER_FILTER_LIMIT, info->filter_limit },
 	};
 	size_t i;
 
 	if (nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_ID, info->id, LISTENQ_A_LISTENER_PAD) ||
 	    nla_put_string(msg, LISTENQ_A_LISTENER_POLICY, info->policy) ||
 	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_ASKED, info->backlog_asked))
+		return -EMSGSIZE;
+	if (info->accept_filter[0] &&
+	    nla_put_string(msg, LISTENQ_A_LISTENER_ACCEPT_FILTER, info->accept_filter))
 		return -EMSGSIZE;
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
 		if (nla_put_u32(msg, numbers[i].type, numbers[i].value))

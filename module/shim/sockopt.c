@@ -11,6 +11,7 @@
  *	TCP_DEFER_ACCEPT, TCP_SYNCNT	TCP's own meaning
  *	IPV6_ADDRFORM			EOPNOTSUPP: it would replace our operations
  */
+#include <linux/filter.h>
 #include <linux/tcp.h>
 
 #include "listenq.h"
@@ -55,6 +56,37 @@ static int lq_set_policy(s32 *where, sockptr_t optval, unsigned int optlen)
 	return 0;
 }
 
+/* FreeBSD's accept_filt_setopt(): the order of the errors, too. lock_sock held. */
+static int lq_set_filter(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+	struct listenq_accept_filter_arg arg;
+
+	if (optlen == 0) {
+		if (lst)
+			lq_filter_remove(lst);
+		return 0;
+	}
+	if (optlen != sizeof(arg))
+		return -EINVAL;
+	if (copy_from_sockptr(&arg, optval, sizeof(arg)))
+		return -EFAULT;
+	if (strnlen(arg.name, sizeof(arg.name)) == sizeof(arg.name) || arg.arg[0])
+		return -EINVAL;
+	return lst ? lq_filter_set_name(lst, arg.name, strlen(arg.name)) : -EINVAL;
+}
+
+static int lq_set_filter_program(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+	struct sock_fprog code;
+	int err = copy_bpf_fprog_from_user(&code, optval, optlen);
+
+	if (err)
+		return err;
+	return lst ? lq_filter_set_program(lst, &code) : -EINVAL;
+}
+
 /* lock_sock held. */
 static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsigned int optlen)
 {
@@ -79,6 +111,10 @@ static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsign
 	case LQ_SYNCOOKIES:
 		err = lq_set_int(&changed.syncookies, optval, optlen, 0, 2);
 		break;
+	case LQ_ACCEPT_FILTER:
+		return lq_set_filter(sk, optval, optlen);
+	case LQ_ACCEPT_FILTER_BPF:
+		return lq_set_filter_program(sk, optval, optlen);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -115,6 +151,21 @@ static int lq_get_info(struct sock *sk, void *value)
 		lq_listener_info(lst, info);
 	release_sock(sk);
 	return sizeof(*info);
+}
+
+static int lq_get_filter(struct sock *sk, struct listenq_accept_filter_arg *arg)
+{
+	struct lq_listener *lst;
+	u8 filter;
+
+	lock_sock(sk);
+	lst = lq_listener_of(sk);
+	filter = lst ? lst->filter : LQ_FILTER_NONE;
+	release_sock(sk);
+	if (filter == LQ_FILTER_NONE)
+		return -EINVAL;
+	strscpy(arg->name, lq_core_filter_name(filter), sizeof(arg->name));
+	return sizeof(*arg);
 }
 
 /* Returns the length of the value written to @value. */
@@ -159,6 +210,7 @@ static int lq_get_listenq(struct sock *sk, int optname, char __user *optval, int
 	union {
 		struct listenq_info info;
 		char bytes[LISTENQ_POLICY_NAMSIZ];
+		struct listenq_accept_filter_arg filter;
 	} value = {};
 	int room, length;
 
@@ -166,7 +218,17 @@ static int lq_get_listenq(struct sock *sk, int optname, char __user *optval, int
 		return -EFAULT;
 	if (room < 0)
 		return -EINVAL;
-	length = optname == LQ_INFO ? lq_get_info(sk, &value) : lq_get_setting(sk, optname, &value);
+	switch (optname) {
+	case LQ_INFO:
+		length = lq_get_info(sk, &value);
+		break;
+	case LQ_ACCEPT_FILTER:
+		length = lq_get_filter(sk, &value.filter);
+		break;
+	default:
+		length = lq_get_setting(sk, optname, &value);
+		break;
+	}
 	if (length < 0)
 		return length;
 	length = min(length, room);

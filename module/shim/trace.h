@@ -8,6 +8,7 @@
  *	listen, close			a listener's life
  *	syn, request, synack		SYN came; request queued; SYN-ACK sent
  *	established, accept		child queued; handed to accept()
+ *	filter_hold, filter_pass	child held by an accept filter; queued after it
  *	drop				reason: enum listenq_drop, and its name
  */
 #undef TRACE_SYSTEM
@@ -161,7 +162,14 @@ DEFINE_EVENT(lq_request, established,
 	TP_ARGS(lst, request)
 );
 
-TRACE_EVENT(accept,
+/* Held by an accept filter, before it is queued for accept(). */
+DEFINE_EVENT(lq_request, filter_hold,
+	TP_PROTO(const struct lq_listener *lst, const struct lq_request *request),
+	TP_ARGS(lst, request)
+);
+
+/* @request is on a queue, or was: only its addresses are read. */
+DECLARE_EVENT_CLASS(lq_wait,
 	TP_PROTO(const struct lq_listener *lst, const struct lq_request *request, u32 wait_us),
 	TP_ARGS(lst, request, wait_us),
 	TP_STRUCT__entry(
@@ -178,6 +186,16 @@ TRACE_EVENT(accept,
 	TP_printk("id=%llu lport=%u raddr=%*phC rport=%u accept_qlen=%u wait_us=%u", __entry->id,
 		  __entry->lport, __entry->family == AF_INET6 ? 16 : 4, __entry->raddr,
 		  __entry->rport, __entry->accept_qlen, __entry->wait_us)
+);
+
+/* wait_us: since it was put on the accept queue, or since the filter holds it */
+DEFINE_EVENT(lq_wait, accept,
+	TP_PROTO(const struct lq_listener *lst, const struct lq_request *request, u32 wait_us),
+	TP_ARGS(lst, request, wait_us)
+);
+DEFINE_EVENT(lq_wait, filter_pass,
+	TP_PROTO(const struct lq_listener *lst, const struct lq_request *request, u32 wait_us),
+	TP_ARGS(lst, request, wait_us)
 );
 
 TRACE_EVENT(drop,

@@ -41,7 +41,7 @@ protected:
 
 		std::free(core.close(drained));
 		closed_requests = free_list(drained.requests);
-		closed_connections = free_list(drained.connections);
+		closed_connections = free_list(drained.connections) + free_list(drained.held);
 	}
 
 	lq_syn make_syn(u32 n, u32 seq = kRcvIsn) const
@@ -118,7 +118,11 @@ protected:
 	}
 	lq_commit commit(u32 us = 0)
 	{
-		return core.promote_commit(promotion, &a_child, Micros{us});
+		const lq_commit done =
+			core.promote_commit(promotion, &a_child, Micros{us}, evicted);
+
+		closed_connections += free_list(evicted);
+		return done;
 	}
 	bool establish(u32 n, u32 us = 0)
 	{
@@ -165,6 +169,7 @@ protected:
 	lq_ack ack{};
 	lq_request_copy copy{};
 	lq_promotion promotion{};
+	Request *evicted = nullptr;
 	bool was_freed = false, idle = false;
 	unsigned resent = 0, expired = 0, closed_requests = 0, closed_connections = 0;
 };
@@ -289,7 +294,7 @@ TEST_F(listener, close__then_listen_again_the_orphan_stays_outside)
 	ASSERT_TRUE(half_open(0));
 	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
-	EXPECT_EQ(core.promote_commit(old, &a_child, Micros{0}), LQ_COMMIT_CLOSED);
+	EXPECT_EQ(core.promote_commit(old, &a_child, Micros{0}, evicted), LQ_COMMIT_CLOSED);
 	free_request(r);
 	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
 	EXPECT_EQ(commit(), LQ_COMMIT_OK);
@@ -974,7 +979,7 @@ TEST_F(listener, ack_for_request__while_a_child_is_built)
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BUSY);
 	EXPECT_EQ(send_rst(0), LQ_ACK_DROP);
 	EXPECT_FALSE(was_freed);
-	EXPECT_EQ(core.promote_commit(first, &a_child, Micros{0}), LQ_COMMIT_OK);
+	EXPECT_EQ(core.promote_commit(first, &a_child, Micros{0}, evicted), LQ_COMMIT_OK);
 }
 
 TEST_F(listener, promote_commit__an_old_request)

@@ -50,8 +50,10 @@ public:
 	// After a violation there is something left.
 	~Session()
 	{
-		for (const Waiting &w : queue_)
-			delete w.child;
+		for (const auto *waiting : {&queue_, &held_, &refused_}) {
+			for (const Waiting &w : *waiting)
+				delete w.child;
+		}
 		for (lq_request *r : live_)
 			free_request(r);
 		std::free(table_);
@@ -95,8 +97,10 @@ public:
 		case 13:
 			if (e.a % 4 == 0)
 				count(e);
-			else if (leaving_)
+			else if (e.a % 4 == 1 && leaving_)
 				leave();
+			else
+				filter(e);
 			break;
 		case 14:
 			if (open_)
@@ -123,7 +127,7 @@ public:
 			leave();
 		invariants();
 		MODEL_CHECK(live_.empty());
-		MODEL_CHECK(half_.empty() && queue_.empty());
+		MODEL_CHECK(half_.empty() && queue_.empty() && held_.empty() && refused_.empty());
 	}
 
 private:
@@ -215,7 +219,7 @@ private:
 
 		if (!h.replied || config_.oow_ratelimit_ms < 63)
 			return Maybe::No;
-		if (h.rate_changed || (h.replied_at < wrap() && elapsed_ >= wrap()))
+		if (h.rate_changed || (h.replied_at <= wrap() && elapsed_ > wrap()))
 			return Maybe::Either;
 		if (age + 3 * grain < limit * 6 * 16 / kHz)
 			return Maybe::Yes;
@@ -601,25 +605,140 @@ private:
 			return;
 		}
 		int *child = new int(0);
+		lq_request *evicted = &poison_;
 		const lq_commit commit =
-			lq_core_promote_commit(core_, &p.promotion, child, now_us());
-		MODEL_CHECK(commit == (p.orphan ? LQ_COMMIT_CLOSED : LQ_COMMIT_OK));
+			lq_core_promote_commit(core_, &p.promotion, child, now_us(), &evicted);
+		MODEL_CHECK(commit == (p.orphan	 ? LQ_COMMIT_CLOSED
+				       : filter_ ? LQ_COMMIT_HELD
+						 : LQ_COMMIT_OK));
 		if (p.orphan) {
+			MODEL_CHECK(!evicted);
 			release(p.memory);
 			delete child;
 			return;
 		}
-		event(LISTENQ_EVENT_ESTABLISHED);
 		half_.erase(p.peer);
+		if (filter_) {
+			held_.push_back({p.memory, child, now_us()});
+			event(LISTENQ_EVENT_FILTER_HELD);
+			MODEL_CHECK(p.memory->filter.kind == filter_);
+			MODEL_CHECK(p.memory->filter_seen == 0);
+			overflow(evicted, p.peer % 3 == 0);
+			return;
+		}
+		MODEL_CHECK(!evicted);
+		event(LISTENQ_EVENT_ESTABLISHED);
 		queue_.push_back({p.memory, child, now_us()});
 		accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
 	}
 
-	void take(lq_request *r)
+	// Refused ones go first, the one refused last before all others; then the oldest.
+	void overflow(lq_request *evicted, bool put_back)
 	{
-		const Waiting w = queue_.front();
+		std::deque<Waiting> expected;
 
-		queue_.pop_front();
+		for (int i = 0; i < 2 && held_.size() + refused_.size() > limits_.filter_limit;
+		     i++) {
+			std::deque<Waiting> &from = refused_.empty() ? held_ : refused_;
+
+			if (refused_.empty())
+				drop(LISTENQ_DROP_FILTER_OVERFLOW);
+			expected.push_back(from.front());
+			from.pop_front();
+		}
+		while (evicted) {
+			lq_request *next = evicted->next;
+
+			MODEL_CHECK(!expected.empty() && evicted == expected.front().memory);
+			if (put_back) { // as if somebody had the child's lock
+				MODEL_CHECK(lq_core_filter_put_back(core_, evicted));
+				refused_.push_front(expected.front());
+				expected.pop_front();
+			} else {
+				take(expected, evicted);
+			}
+			evicted = next;
+		}
+		MODEL_CHECK(expected.empty());
+	}
+
+	void let_go(size_t which)
+	{
+		const Waiting w = held_[which];
+
+		held_.erase(held_.begin() + static_cast<long>(which));
+		queue_.push_back({w.memory, w.child, now_us()});
+		event(LISTENQ_EVENT_FILTER_PASSED);
+		event(LISTENQ_EVENT_ESTABLISHED);
+		accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
+	}
+
+	void filter(const Event &e)
+	{
+		const size_t which = held_.empty() ? 0 : e.b % held_.size();
+
+		switch (e.c % 8) {
+		case 0:
+		case 1:
+			if (held_.empty())
+				break;
+			MODEL_CHECK(lq_core_filter_pass(core_, held_[which].memory, now_us()));
+			let_go(which);
+			break;
+		case 2:
+			if (held_.empty())
+				break;
+			MODEL_CHECK(lq_core_filter_gone(core_, held_[which].memory));
+			drop(LISTENQ_DROP_FILTER_GONE);
+			release(held_[which].memory);
+			delete held_[which].child;
+			held_.erase(held_.begin() + static_cast<long>(which));
+			break;
+		case 3:
+		case 4:
+			if (held_.empty())
+				break;
+			MODEL_CHECK(lq_core_filter_refuse(core_, held_[which].memory));
+			drop(LISTENQ_DROP_FILTER_REFUSED);
+			refused_.push_front(held_[which]);
+			held_.erase(held_.begin() + static_cast<long>(which));
+			break;
+		case 5: {
+			lq_request *r = lq_core_filter_refused(core_);
+
+			MODEL_CHECK((r != nullptr) == !refused_.empty());
+			if (r)
+				take(refused_, r);
+			break;
+		}
+		case 6:
+			while (lq_request *r = lq_core_filter_pop(core_)) {
+				MODEL_CHECK(!held_.empty() && r == held_.front().memory);
+				MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
+				lq_core_filter_admit(core_, r, now_us());
+				let_go(0);
+			}
+			MODEL_CHECK(held_.empty());
+			break;
+		case 7: // what is not held any more stays where it is
+			for (const auto *waiting : {&queue_, &refused_}) {
+				if (waiting->empty())
+					continue;
+				lq_request *r = waiting->front().memory;
+
+				MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
+				MODEL_CHECK(!lq_core_filter_gone(core_, r));
+				MODEL_CHECK(!lq_core_filter_refuse(core_, r));
+			}
+			break;
+		}
+	}
+
+	void take(std::deque<Waiting> &queue, lq_request *r)
+	{
+		const Waiting w = queue.front();
+
+		queue.pop_front();
 		MODEL_CHECK(r == w.memory);
 		MODEL_CHECK(r->child == w.child);
 		delete w.child;
@@ -639,7 +758,7 @@ private:
 		const int bucket =
 			static_cast<int>(std::bit_width(now_us() - queue_.front().since_us));
 		waits_[std::min(bucket, LISTENQ_HIST_BUCKETS - 1)]++;
-		take(r);
+		take(queue_, r);
 		leaving_++;
 		if (e.a % 4)
 			leave();
@@ -818,6 +937,8 @@ private:
 				h.placed_at = elapsed_;
 		}
 		open_ = true;
+		filter_ = static_cast<u8>(e.d % 3 ? LQ_FILTER_NONE : e.c % LQ_FILTER_COUNT);
+		lq_core_filter_set(core_, filter_);
 	}
 
 	void count(const Event &e)
@@ -830,7 +951,7 @@ private:
 
 	void close()
 	{
-		lq_drained drained{&poison_, &poison_};
+		lq_drained drained{&poison_, &poison_, &poison_};
 		void *table = lq_core_close(core_, &drained);
 
 		MODEL_CHECK(table == table_);
@@ -838,13 +959,20 @@ private:
 		table_ = nullptr;
 		buckets_ = 0;
 		open_ = false;
-		for (size_t i = 0; i < half_.size() + queue_.size(); i++)
+		filter_ = LQ_FILTER_NONE;
+		for (size_t i = 0; i < half_.size() + queue_.size() + held_.size(); i++)
 			drop(LISTENQ_DROP_LISTENER_CLOSED);
 		while (lq_request *r = drained.connections) {
 			drained.connections = r->next;
-			take(r);
+			take(queue_, r);
 		}
-		MODEL_CHECK(queue_.empty());
+		while (lq_request *r = drained.held) {
+			drained.held = r->next;
+			MODEL_CHECK(!(r->flags & LQ_REQ_HELD));
+			MODEL_CHECK(!(r->flags & LQ_REQ_REFUSED) == refused_.empty());
+			take(refused_.empty() ? held_ : refused_, r);
+		}
+		MODEL_CHECK(queue_.empty() && held_.empty() && refused_.empty());
 		for (Promotion &p : promotions_) {
 			if (!p.orphan)
 				half_.erase(p.peer);
@@ -882,6 +1010,9 @@ private:
 		MODEL_CHECK(info.syn_qlen_peak == syn_peak_);
 		MODEL_CHECK(info.accept_limit == limits_.accept_limit);
 		MODEL_CHECK(info.syn_limit == limits_.syn_limit);
+		MODEL_CHECK(info.filter_qlen == held_.size() + refused_.size());
+		MODEL_CHECK(info.filter_limit == (filter_ ? limits_.filter_limit : 0));
+		MODEL_CHECK(std::string(info.accept_filter) == lq_core_filter_name(filter_));
 		MODEL_CHECK(info.pad == 0);
 		lq_core_counters(core_, &counters);
 		for (unsigned i = 0; i < __LISTENQ_DROP_MAX; i++) {
@@ -906,7 +1037,7 @@ private:
 		}
 		// Each request is in exactly one place.
 		MODEL_CHECK(live_.size() ==
-			    half_.size() + queue_.size() +
+			    half_.size() + queue_.size() + held_.size() + refused_.size() +
 				    static_cast<size_t>(std::count_if(
 					    promotions_.begin(), promotions_.end(),
 					    [](const Promotion &p) { return p.orphan; })));
@@ -924,6 +1055,8 @@ private:
 	std::vector<Reservation> reservations_;
 	std::vector<Promotion> promotions_;
 	std::deque<Waiting> queue_;
+	std::deque<Waiting> held_, refused_; // by an accept filter
+	u8 filter_ = LQ_FILTER_NONE;
 	std::set<lq_request *> live_;
 	u32 leaving_ = 0; // accept() calls between pop and done
 	size_t accept_peak_ = 0, syn_peak_ = 0;

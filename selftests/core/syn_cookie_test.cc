@@ -203,6 +203,7 @@ protected:
 		std::free(core.close(drained));
 		free_list(drained.requests);
 		free_list(drained.connections);
+		free_list(drained.held);
 	}
 	lq_syn_verdict send_syn(u32 n)
 	{
@@ -253,7 +254,7 @@ protected:
 		if (send_ack(n) != LQ_ACK_COOKIE)
 			return false;
 		promotion.request = new_request(peer(n));
-		return core.promote_commit(promotion, this, Micros{0}) == LQ_COMMIT_OK;
+		return core.promote_commit(promotion, this, Micros{0}, evicted) == LQ_COMMIT_OK;
 	}
 	u64 events(listenq_event event) const { return core.counters().events(event); }
 
@@ -261,6 +262,7 @@ protected:
 	lq_syn syn{};
 	lq_ack ack{};
 	lq_promotion promotion{};
+	Request *evicted = nullptr;
 	u32 now_s = kNow;
 };
 
@@ -307,7 +309,7 @@ TEST_F(cookie_listener, ack__good_one_reserves_and_commits)
 	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
 	EXPECT_EQ(ack.cookie_mss, 1460u);
 	promotion.request = new_request(peer(0));
-	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}), LQ_COMMIT_OK);
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_OK);
 	EXPECT_EQ(core.accept_qlen(), 1u);
 	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 1u);
 	EXPECT_EQ(core.check(), nullptr);
@@ -380,7 +382,7 @@ TEST_F(cookie_listener, promote_commit__closed_meanwhile)
 	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
 	std::free(core.close(drained));
 	promotion.request = new_request(peer(0));
-	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}), LQ_COMMIT_CLOSED);
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_CLOSED);
 	free_request(promotion.request);
 	listen(2);
 }

@@ -21,7 +21,7 @@ import traceback
 AF_LISTENQ = 18
 SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
-LQ_SYNCOOKIES = 6
+LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF = range(6, 9)
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
 
 TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -394,11 +394,11 @@ def expect_serves(sock, v6=False):
 class Info:  # pylint: disable=too-few-public-methods
     """getsockopt(LQ_INFO)."""
 
-    FORMAT = "=Q16sIi12I3Q"
+    FORMAT = "=Q16sIi12I3Q16s2I"
     FIELDS = (
         "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
         " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
-        " accepted established drops"
+        " accepted established drops accept_filter filter_qlen filter_limit"
     ).split()
 
     def __init__(self, sock):
@@ -406,11 +406,23 @@ class Info:  # pylint: disable=too-few-public-methods
         for name, value in zip(self.FIELDS, struct.unpack(self.FORMAT, data)):
             setattr(self, name, value)
         self.policy = self.policy.rstrip(b"\0").decode()
+        self.accept_filter = self.accept_filter.rstrip(b"\0").decode()
 
 
 def set_policy(sock, name):
     """setsockopt(LQ_POLICY)"""
     sock.setsockopt(SOL_LISTENQ, LQ_POLICY, name.encode())
+
+
+def set_filter(sock, name):
+    """setsockopt(LQ_ACCEPT_FILTER)"""
+    sock.setsockopt(SOL_LISTENQ, LQ_ACCEPT_FILTER, struct.pack("16s240s", name.encode(), b""))
+
+
+def remove_filter(sock):
+    """setsockopt(LQ_ACCEPT_FILTER) of no length."""
+    if libc.setsockopt(sock.fileno(), SOL_LISTENQ, LQ_ACCEPT_FILTER, None, 0) != 0:
+        raise OSError(ctypes.get_errno(), "setsockopt")
 
 
 def lqctl_listeners():

@@ -46,9 +46,48 @@ enum {
 	LQ_ABORT_ON_OVERFLOW = 4, /* -1, 0, 1 */
 	LQ_SYNACK_RETRIES = 5,	  /* -1, 0..255: replaces synack_retries */
 	LQ_SYNCOOKIES = 6,	  /* -1, 0..2: replaces syncookies */
+	LQ_ACCEPT_FILTER = 7,	  /* struct listenq_accept_filter_arg; see there */
+	LQ_ACCEPT_FILTER_BPF = 8, /* set only: struct sock_fprog; see LISTENQ_BPF_* */
 };
 
 #define LISTENQ_POLICY_NAMSIZ 16
+
+/*
+ * LQ_ACCEPT_FILTER: hold connections back from accept() until enough of their
+ * data has come; FreeBSD's accept_filter(9), with its structure and its errors.
+ *
+ *	dataready  anything
+ *	httpready  a whole GET or HEAD request of HTTP/1.0 or 1.1; at once if it
+ *		   is not the beginning of one
+ *	dnsready   a 2-byte length and as many bytes (RFC 1035 4.2.2)
+ *	tlsready   a whole first TLS record; at once if it is no handshake
+ *
+ * Each also ends when the peer has no more to say or the receive buffer is
+ * full. As many may wait as the policy's system allows; of more the oldest is
+ * reset. With optlen 0 the filter is removed, and all that it held can be
+ * accepted.
+ *
+ * setsockopt(): EINVAL on a socket that does not listen, that has a filter
+ * already, or for another optlen than 0 and this structure's size, or a name
+ * that does not end; ENOENT for an unknown name; EINVAL for an argument, which
+ * no filter takes. getsockopt(): EINVAL when no filter is set.
+ */
+struct listenq_accept_filter_arg {
+	char name[16];
+	char arg[240];
+};
+
+/*
+ * LQ_ACCEPT_FILTER_BPF: a classic BPF program looks at the first
+ * LISTENQ_BPF_LOOK bytes that the peer sent, each time that more have come. A
+ * load of a byte that has not come ends it with 0: wait. It is removed by
+ * LQ_ACCEPT_FILTER with optlen 0, which calls it "bpf". EINVAL as above, and
+ * for a program that the kernel refuses.
+ */
+#define LISTENQ_BPF_WAIT 0   /* for more */
+#define LISTENQ_BPF_ACCEPT 1 /* and for any other number */
+#define LISTENQ_BPF_DROP 2   /* reset the connection */
+#define LISTENQ_BPF_LOOK 4096
 #define LISTENQ_HIST_BUCKETS 32
 
 /* listenq_info.flags */
@@ -81,6 +120,9 @@ struct listenq_info {
 	__u64 accepted;		    /* connections handed to accept() */
 	__u64 established;	    /* connections put on the accept queue */
 	__u64 drops;		    /* all counters of enum listenq_drop added up */
+	char accept_filter[16];	    /* its name, or empty */
+	__u32 filter_qlen;	    /* connections that it holds back */
+	__u32 filter_limit;	    /* connections that it may hold back */
 };
 
 /*
@@ -108,7 +150,10 @@ struct listenq_info {
 	X(16, LSM,               lsm,               "SYN: refused by a security module") \
 	X(17, SYN_RATE_LIMITED,  syn_rate_limited,  "SYN: a duplicate within tcp_invalid_ratelimit") \
 	X(18, LISTENER_CLOSED,   listener_closed,   "request or connection: the listener closed") \
-	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN")
+	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN") \
+	X(20, FILTER_OVERFLOW,   filter_overflow,   "connection: the oldest that its accept filter held made room") \
+	X(21, FILTER_GONE,       filter_gone,       "connection: reset while its accept filter held it") \
+	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts")
 /* clang-format on */
 
 enum listenq_drop {
@@ -132,7 +177,9 @@ enum listenq_drop {
 	X(7, ACCEPTED,        accepted,        "connections handed to accept()") \
 	X(8, COOKIE_SENT,     cookie_sent,     "SYNs answered with a SYN cookie") \
 	X(9, COOKIE_RECEIVED, cookie_received, "ACKs that brought a good cookie back") \
-	X(10, COOKIE_FAILED,  cookie_failed,   "ACKs without a request that brought no good cookie")
+	X(10, COOKIE_FAILED,  cookie_failed,   "ACKs without a request that brought no good cookie") \
+	X(11, FILTER_HELD,    filter_held,     "connections held back by an accept filter") \
+	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go")
 /* clang-format on */
 
 enum listenq_event {
@@ -200,6 +247,9 @@ enum {
 	 */
 	LISTENQ_A_LISTENER_ACCEPT_WAIT = 25,
 	LISTENQ_A_LISTENER_V6ONLY = 26,		/* u8: IPV6_V6ONLY, 0 or 1 */
+	LISTENQ_A_LISTENER_ACCEPT_FILTER = 27,	/* string: its name; absent: none */
+	LISTENQ_A_LISTENER_FILTER_QLEN = 28,	/* u32: connections that it holds back */
+	LISTENQ_A_LISTENER_FILTER_LIMIT = 29,	/* u32: connections that it may hold back */
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
