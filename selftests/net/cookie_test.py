@@ -318,9 +318,10 @@ def not_believed_when_off():
     lq.equal(as_tcp(turned_off), [("RST", 0, 0), "nothing"])
 
 
-def replayed(tun, kind, v6):
+def replayed(tun, kind, v6, early_demux):
     """The proving ACK again: while it is connected, with data, and after RST."""
     cookies(2, kind)
+    lq.sysctl("net.ipv4.tcp_early_demux", early_demux)
     listener = lq.listener(kind, v6=v6)
     peer = Peer(tun, lq.port_of(listener), v6=v6)
     half_open(peer)
@@ -350,8 +351,10 @@ def replayed(tun, kind, v6):
 
 @lq.case("v4", "v6")
 def replay(version):
-    """It makes no second child of a connection."""
-    lq.equal(as_tcp(replayed, version == "v6"), [("nothing", 1, 1), (1, 1), (2, 2)])
+    """It makes no second child of a connection, whoever finds out that it is one."""
+    for early_demux in (0, 1):
+        lq.equal(as_tcp(replayed, version == "v6", early_demux),
+                 [("nothing", 1, 1), (1, 1), (2, 2)])
 
 
 def options_forbidden(tun, kind, name):

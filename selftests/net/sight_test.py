@@ -386,7 +386,7 @@ def every_fill_level(version):
         lq.equal((info.accept_qlen, info.syn_qlen, info.syn_young), (n, 1, 1))
         peers[-1].final_ack()
         info = agree(listener)
-        lq.equal((info.accept_qlen, info.syn_qlen), (n + 1, 0))
+        lq.equal((info.accept_qlen, info.syn_qlen, info.accept_qlen_peak), (n + 1, 0, n + 1))
     half = [Peer(tun, lq.port_of(listener), v6=v6) for _ in range(3)]
     for peer in half:
         peer.syn()
@@ -966,6 +966,7 @@ def bpftrace_script(version):
     for name, count in table.items():
         lq.equal(len([one for one in printed if one[1] == name]), count, name)
     lq.equal({one[2] for one in printed}, {"2001:db8::2" if v6 else "192.0.2.2"})
+    assert all(20000 <= int(one[3]) < 20100 for one in printed), lines
 
 
 def reset_one(tun, listener, v6):
