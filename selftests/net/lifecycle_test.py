@@ -325,11 +325,12 @@ def end_while_clients_connect(end):
     listener = first
     for thread in threads:
         thread.start()
-    lq.wait_for(lambda: lq.Info(first).accept_qlen)
     for turn in range(60):
         with contextlib.suppress(BlockingIOError):
             while turn % 3 == 0:
                 listener.accept()[0].close()
+        if turn % 3 == 1:
+            lq.wait_for(lambda: lq.Info(listener).accept_qlen)
         ENDS[end](listener)
         if end == "close":
             listener = lq.listener(backlog=4, port=port)
