@@ -25,7 +25,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -332,15 +331,6 @@ static inline pid_t connect_when_asleep(META, int family, int listener)
 		_exit(connect_to(fd, family, port) ? 1 : 0);
 	}
 	return pid;
-}
-
-/* Milliseconds of a clock that does not go back. */
-static inline long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout=400
+# timeout=700
 """Everything that shows: /proc/net/listenq, LQ_INFO, netlink, lqctl, ss, nstat, sysctls,
 tracepoints. They say what happened, and they all say the same.
 
@@ -910,6 +910,8 @@ def tracepoints_are_a_stable_surface():
         "request": request,
         "synack": request,
         "established": request,
+        "filter_hold": request,
+        "filter_pass": peer | {"wait_us"},
         "accept": peer | {"wait_us"},
         "drop": peer | {"reason", "name"},
     }
@@ -922,7 +924,7 @@ def tracepoints_are_a_stable_surface():
     lq.equal(got, want)
 
 
-@lq.case("v4", "v6", timeout=150)
+@lq.case("v4", "v6", timeout=500)
 def bpftrace_script(version):
     """lqdrop.bt prints each drop as it happens, and a table at the end."""
     v6 = version == "v6"
@@ -949,7 +951,7 @@ def bpftrace_script(version):
                     json.loads(lq.run("lqctl", "stats", "-j"))["drops"].items() if count}
             lq.wait_for(lambda: "syn_last_quarter" in text())
             tracer.send_signal(signal.SIGINT)
-            lq.equal(tracer.wait(60), 0)
+            lq.equal(tracer.wait(300), 0)
         finally:
             if tracer.poll() is None:
                 tracer.kill()
