@@ -638,6 +638,8 @@ void Listener::info(listenq_info &info) const
 	info.syn_buckets = syn_queue_.bucket_count();
 	info.max_syn_backlog = config_.max_syn_backlog;
 	info.synack_retries = backoff_.retries();
+	info.syncookies = config_.syncookies;
+	info.pad2 = 0;
 	info.accept_qlen_peak = accept_qlen_peak_;
 	info.syn_qlen_peak = syn_qlen_peak_;
 	info.pad = 0;

@@ -30,6 +30,7 @@ struct lq_overrides {
 	s32 syncookies;
 };
 extern const struct lq_overrides lq_follow_all;
+#define LQ_MAX_SYN_BACKLOG (1 << 20)
 
 /*
  * A socket that listens, or that got a SOL_LISTENQ option and may. The sock

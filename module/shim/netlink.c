@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Generic netlink family "listenq": look at the listeners and the counters of
- * the caller's network namespace. uapi/listenq.yaml describes it. Process
+ * the caller's network namespace, and change a listener's settings.
+ * uapi/listenq.yaml describes it. Process
  * context; a dump holds lq_net.list_lock for one message buffer at a time.
  */
 #include <linux/in6.h>
@@ -87,6 +88,9 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 		{ LISTENQ_A_LISTENER_SYN_QLEN_PEAK, info->syn_qlen_peak },
 		{ LISTENQ_A_LISTENER_FILTER_QLEN, info->filter_qlen },
 		{ LISTENQ_A_LISTENER_FILTER_LIMIT, info->filter_limit },
+		{ LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW,
+		  !!(info->flags & LISTENQ_F_ABORT_ON_OVERFLOW) },
+		{ LISTENQ_A_LISTENER_SYNCOOKIES, info->syncookies },
 	};
 	size_t i;
 
@@ -136,6 +140,13 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	return 0;
 }
 
+static int lq_no_listener(struct genl_info *info)
+{
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[LISTENQ_A_LISTENER_ID],
+			    "no listener with this id in this network namespace");
+	return -ENOENT;
+}
+
 static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct lq_net *lqn = lq_net(genl_info_net(info));
@@ -160,11 +171,8 @@ static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	spin_unlock(&lqn->list_lock);
 	if (err) {
-		if (err == -ENOENT)
-			NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[LISTENQ_A_LISTENER_ID],
-					    "no listener with this id in this network namespace");
 		nlmsg_free(msg);
-		return err;
+		return err == -ENOENT ? lq_no_listener(info) : err;
 	}
 	return genlmsg_reply(msg, info);
 }
@@ -187,6 +195,151 @@ static int lq_listener_get_dumpit(struct sk_buff *msg, struct netlink_callback *
 	}
 	spin_unlock(&lqn->list_lock);
 	return msg->len;
+}
+
+/* --- setting --- */
+
+static const struct nla_policy lq_listener_set_policy[LISTENQ_A_LISTENER_MAX + 1] = {
+	[LISTENQ_A_LISTENER_ID] = NLA_POLICY_MIN(NLA_U64, 1),
+	[LISTENQ_A_LISTENER_POLICY] = { .type = NLA_NUL_STRING,
+					.len = LISTENQ_POLICY_NAMSIZ - 1 },
+	[LISTENQ_A_LISTENER_MAX_SYN_BACKLOG] = { .type = NLA_U32 },
+	[LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW] = { .type = NLA_U32 },
+	[LISTENQ_A_LISTENER_SYNACK_RETRIES] = { .type = NLA_U32 },
+	[LISTENQ_A_LISTENER_SYNCOOKIES] = { .type = NLA_U32 },
+	[LISTENQ_A_LISTENER_ACCEPT_FILTER] = { .type = NLA_NUL_STRING, .len = 15 },
+};
+
+/* A number or LISTENQ_FOLLOW into *@where; absent: it stays. */
+static int lq_take_number(struct genl_info *info, int type, u32 low, u32 high, s32 *where)
+{
+	const struct nlattr *attr = info->attrs[type];
+	u32 value;
+
+	if (!attr)
+		return 0;
+	value = nla_get_u32(attr);
+	if (value == LISTENQ_FOLLOW) {
+		*where = LQ_FOLLOW;
+		return 0;
+	}
+	if (value < low || value > high) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "out of range");
+		return -ERANGE;
+	}
+	*where = value;
+	return 0;
+}
+
+static int lq_take_policy(struct genl_info *info, s32 *where)
+{
+	const struct nlattr *attr = info->attrs[LISTENQ_A_LISTENER_POLICY];
+	const char *name;
+	int policy;
+
+	if (!attr)
+		return 0;
+	name = nla_data(attr);
+	policy = name[0] ? lq_core_policy_find(name, strlen(name)) : LQ_FOLLOW;
+	if (name[0] && policy < 0) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "no such policy");
+		return -ENOENT;
+	}
+	*where = policy;
+	return 0;
+}
+
+/* Whether the filter asked for is known. */
+static int lq_check_filter(struct genl_info *info)
+{
+	const struct nlattr *attr = info->attrs[LISTENQ_A_LISTENER_ACCEPT_FILTER];
+	const char *name;
+
+	if (!attr)
+		return 0;
+	name = nla_data(attr);
+	if (name[0] && lq_core_filter_find(name, strlen(name)) < 0) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "no such accept filter");
+		return -ENOENT;
+	}
+	return 0;
+}
+
+/* lock_sock held, @lst listens. */
+static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
+{
+	const struct nlattr *filter = info->attrs[LISTENQ_A_LISTENER_ACCEPT_FILTER];
+	const struct lq_overrides before = lst->overrides;
+	struct lq_overrides changed = before;
+	const char *name;
+	int err;
+
+	err = lq_take_policy(info, &changed.policy) ?:
+	      lq_take_number(info, LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, 1, LQ_MAX_SYN_BACKLOG,
+			     &changed.max_syn_backlog) ?:
+	      lq_take_number(info, LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW, 0, 1,
+			     &changed.abort_on_overflow) ?:
+	      lq_take_number(info, LISTENQ_A_LISTENER_SYNACK_RETRIES, 0, 255,
+			     &changed.synack_retries) ?:
+	      lq_take_number(info, LISTENQ_A_LISTENER_SYNCOOKIES, 0, 2, &changed.syncookies) ?:
+	      lq_check_filter(info);
+	if (err)
+		return err;
+	lst->overrides = changed;
+	err = lq_listener_reconfigure(lst);
+	if (err) {
+		lst->overrides = before;
+		return err;
+	}
+	if (!filter)
+		return 0;
+	name = nla_data(filter);
+	lq_filter_remove(lst);
+	return name[0] ? lq_filter_set_name(lst, name, strlen(name)) : 0;
+}
+
+/* The sock of listener @id with a reference, or NULL. */
+static struct sock *lq_listener_sock(struct lq_net *lqn, u64 id)
+{
+	struct lq_listener *lst;
+	struct sock *sk = NULL;
+
+	spin_lock(&lqn->list_lock);
+	list_for_each_entry(lst, &lqn->listeners, node) {
+		if (lst->id == id) {
+			if (refcount_inc_not_zero(&lst->sk->sk_refcnt))
+				sk = lst->sk;
+			break;
+		}
+	}
+	spin_unlock(&lqn->list_lock);
+	return sk;
+}
+
+static int lq_listener_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lq_net *lqn = lq_net(genl_info_net(info));
+	struct lq_listener *lst;
+	struct sock *sk;
+	int err;
+	u64 id;
+
+	if (GENL_REQ_ATTR_CHECK(info, LISTENQ_A_LISTENER_ID))
+		return -EINVAL;
+	id = nla_get_u64(info->attrs[LISTENQ_A_LISTENER_ID]);
+	sk = lq_listener_sock(lqn, id);
+	if (!sk)
+		return lq_no_listener(info);
+	lock_sock(sk);
+	/* It may have stopped, or listen anew, before we had the lock. */
+	lst = lq_listener_of(sk);
+	if (lst && lst->id == id && lst->listening && sk->sk_state == TCP_LISTEN)
+		err = lq_listener_change(lst, info);
+	else
+		err = lq_no_listener(info);
+	release_sock(sk);
+	sock_put(sk);
+	return err;
 }
 
 /* --- counters --- */
@@ -231,6 +384,13 @@ static const struct genl_ops lq_genl_ops[] = {
 		.dumpit = lq_listener_get_dumpit,
 		.policy = lq_listener_policy,
 		.maxattr = LISTENQ_A_LISTENER_MAX,
+	},
+	{
+		.cmd = LISTENQ_CMD_LISTENER_SET,
+		.doit = lq_listener_set_doit,
+		.policy = lq_listener_set_policy,
+		.maxattr = LISTENQ_A_LISTENER_MAX,
+		.flags = GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd = LISTENQ_CMD_STATS_GET,

@@ -16,8 +16,6 @@
 
 #include "listenq.h"
 
-#define LQ_MAX_SYN_BACKLOG (1 << 20)
-
 /* --- SOL_LISTENQ --- */
 
 static int lq_set_int(s32 *where, sockptr_t optval, unsigned int optlen, int low, int high)

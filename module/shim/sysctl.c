@@ -15,7 +15,7 @@ static int lq_two = 2;
 static int lq_min_timeout = 10;
 static int lq_max_timeout = 120000;
 static int lq_max_retries = 255;
-static int lq_max_syn_backlog = 1 << 20;
+static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
 
 static struct lq_net *lq_net_of_field(const void *field, size_t offset)

@@ -31,9 +31,11 @@ struct GetOptions {
 
 struct SetOptions {
 	bool json = false;
+	std::string listener; /* FILTER, or "@" and an id; empty: the sysctls */
 	std::vector<std::string> assignments;
 };
 [[nodiscard]] std::string set(const SetOptions &options);
+[[nodiscard]] std::string set_listeners(const SetOptions &options);
 
 struct ProbeOptions {
 	bool tcp = false; /* plain TCP, too */

@@ -22,6 +22,8 @@ constexpr int dump_attempts = 10;
 /* What the kernel fills a dump's datagram to at most (NETLINK_SKB size in af_netlink.c). */
 constexpr std::size_t datagram_size = 32768;
 
+void no_attributes(nlmsghdr *) {}
+
 Error socket_error(const char *what)
 {
 	return Error(fmt::format("cannot {} a generic netlink socket: {}", what,
@@ -68,8 +70,12 @@ Genl::Genl() : socket_(mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC))
 	mnl_socket_setsockopt(socket_, NETLINK_CAP_ACK, &one, sizeof(one));
 
 	try {
-		(void)request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK, LISTENQ_GENL_NAME,
-			      [&](Bytes attributes) { family_ = parse_family(attributes); });
+		(void)request(
+			GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK,
+			[](nlmsghdr *header) {
+				mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, LISTENQ_GENL_NAME);
+			},
+			[&](Bytes attributes) { family_ = parse_family(attributes); });
 		check_version(family_);
 	} catch (const NetlinkError &error) {
 		mnl_socket_close(socket_);
@@ -88,7 +94,7 @@ Genl::~Genl()
 }
 
 bool Genl::request(std::uint16_t type, std::uint8_t command, std::uint8_t version,
-		   std::uint16_t flags, const std::string &family_name, const Reply::Visit &visit)
+		   std::uint16_t flags, const Fill &fill, const Reply::Visit &visit)
 {
 	alignas(nlmsghdr) char out[256];
 	nlmsghdr *header = mnl_nlmsg_put_header(out);
@@ -98,8 +104,7 @@ bool Genl::request(std::uint16_t type, std::uint8_t command, std::uint8_t versio
 	auto *genl = static_cast<genlmsghdr *>(mnl_nlmsg_put_extra_header(header, GENL_HDRLEN));
 	genl->cmd = command;
 	genl->version = version;
-	if (!family_name.empty())
-		mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, family_name.c_str());
+	fill(header);
 	if (mnl_socket_sendto(socket_, header, header->nlmsg_len) < 0)
 		throw socket_error("write to");
 
@@ -123,9 +128,10 @@ std::vector<Listener> Genl::listeners(bool &incomplete)
 	incomplete = true;
 	for (int attempt = 0; incomplete && attempt < dump_attempts; attempt++) {
 		listeners.clear();
-		incomplete = !request(
-			family_.id, LISTENQ_CMD_LISTENER_GET, LISTENQ_GENL_VERSION, NLM_F_DUMP, "",
-			[&](Bytes attributes) { listeners.push_back(parse_listener(attributes)); });
+		incomplete = !request(family_.id, LISTENQ_CMD_LISTENER_GET, LISTENQ_GENL_VERSION,
+				      NLM_F_DUMP, no_attributes, [&](Bytes attributes) {
+					      listeners.push_back(parse_listener(attributes));
+				      });
 	}
 	return listeners;
 }
@@ -133,9 +139,26 @@ std::vector<Listener> Genl::listeners(bool &incomplete)
 Stats Genl::stats()
 {
 	Stats stats;
-	(void)request(family_.id, LISTENQ_CMD_STATS_GET, LISTENQ_GENL_VERSION, NLM_F_ACK, "",
-		      [&](Bytes attributes) { stats = parse_stats(attributes); });
+	(void)request(family_.id, LISTENQ_CMD_STATS_GET, LISTENQ_GENL_VERSION, NLM_F_ACK,
+		      no_attributes, [&](Bytes attributes) { stats = parse_stats(attributes); });
 	return stats;
+}
+
+void Genl::set(std::uint64_t listener, const std::vector<Setting> &settings)
+{
+	const auto fill = [&](nlmsghdr *header) {
+		mnl_attr_put_u64(header, LISTENQ_A_LISTENER_ID, listener);
+		for (const Setting &s : settings) {
+			if (const auto *name = std::get_if<std::string>(&s.value))
+				mnl_attr_put_strz(header, s.attribute, name->c_str());
+			else
+				mnl_attr_put_u32(header, s.attribute,
+						 std::get<std::uint32_t>(s.value));
+		}
+	};
+
+	(void)request(family_.id, LISTENQ_CMD_LISTENER_SET, LISTENQ_GENL_VERSION, NLM_F_ACK, fill,
+		      [](Bytes) {});
 }
 
 } // namespace lqctl

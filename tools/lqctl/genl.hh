@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "attr.hh"
 #include "listener.hh"
 #include "reply.hh"
+#include "setting.hh"
 #include "stats.hh"
 
 struct mnl_socket;
+struct nlmsghdr;
 
 namespace lqctl {
 
@@ -37,11 +40,14 @@ public:
 	/* incomplete: the listeners kept changing while they were listed. */
 	[[nodiscard]] std::vector<Listener> listeners(bool &incomplete);
 	[[nodiscard]] Stats stats();
+	/* All of them, or none; throws. */
+	void set(std::uint64_t listener, const std::vector<Setting> &settings);
 
 private:
-	/* false: the dump was interrupted. */
+	using Fill = std::function<void(nlmsghdr *header)>;
+	/* false: the dump was interrupted. fill() appends the attributes. */
 	[[nodiscard]] bool request(std::uint16_t type, std::uint8_t command, std::uint8_t version,
-				   std::uint16_t flags, const std::string &family_name,
+				   std::uint16_t flags, const Fill &fill,
 				   const Reply::Visit &visit);
 
 	mnl_socket *socket_;

@@ -101,6 +101,18 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_SYN_QLEN_PEAK:
 			l.syn_qlen_peak = u32();
 			break;
+		case LISTENQ_A_LISTENER_SYNCOOKIES:
+			l.syncookies = u32();
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_FILTER:
+			l.accept_filter = attr.string();
+			break;
+		case LISTENQ_A_LISTENER_FILTER_QLEN:
+			l.filter_qlen = u32();
+			break;
+		case LISTENQ_A_LISTENER_FILTER_LIMIT:
+			l.filter_limit = u32();
+			break;
 		case LISTENQ_A_LISTENER_DROPS:
 			l.drops = parse_counters(CounterKind::drop, attr);
 			break;
@@ -142,6 +154,7 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["abort_on_overflow"] = (l.flags & LISTENQ_F_ABORT_ON_OVERFLOW) != 0;
 	json["max_syn_backlog"] = l.max_syn_backlog;
 	json["synack_retries"] = l.synack_retries;
+	json["syncookies"] = l.syncookies;
 	json["accept_qlen"] = l.accept_qlen;
 	json["accept_limit"] = l.accept_limit;
 	json["accept_qlen_peak"] = l.accept_qlen_peak;
@@ -150,6 +163,12 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["syn_limit"] = l.syn_limit;
 	json["syn_qlen_peak"] = l.syn_qlen_peak;
 	json["syn_buckets"] = l.syn_buckets;
+	if (l.accept_filter.empty())
+		json["accept_filter"] = nullptr;
+	else
+		json["accept_filter"] = l.accept_filter;
+	json["filter_qlen"] = l.filter_qlen;
+	json["filter_limit"] = l.filter_limit;
 	json["drops_total"] = total(l.drops);
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);

@@ -33,6 +33,10 @@ struct Listener {
 	std::uint32_t synack_retries = 0;
 	std::uint32_t accept_qlen_peak = 0;
 	std::uint32_t syn_qlen_peak = 0;
+	std::uint32_t syncookies = 0;
+	std::string accept_filter; /* empty: none */
+	std::uint32_t filter_qlen = 0;
+	std::uint32_t filter_limit = 0;
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
 	Histogram accept_wait;

@@ -60,7 +60,11 @@ TEST(listener, parse__everything)
 		.nest(LISTENQ_A_LISTENER_DROPS, [&] { m.u64(LISTENQ_DROP_LSM, 20); })
 		.nest(LISTENQ_A_LISTENER_EVENTS, [&] { m.u64(LISTENQ_EVENT_ACCEPTED, 21); })
 		.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT, wait)
-		.u8(LISTENQ_A_LISTENER_V6ONLY, 1);
+		.u8(LISTENQ_A_LISTENER_V6ONLY, 1)
+		.text(LISTENQ_A_LISTENER_ACCEPT_FILTER, "httpready")
+		.u32(LISTENQ_A_LISTENER_SYNCOOKIES, 2)
+		.u32(LISTENQ_A_LISTENER_FILTER_QLEN, 22)
+		.u32(LISTENQ_A_LISTENER_FILTER_LIMIT, 23);
 
 	auto json = to_json(parse_listener(m.attributes()));
 	EXPECT_EQ(json["drops"]["lsm"], 20);
@@ -73,9 +77,10 @@ TEST(listener, parse__everything)
 		  R"({"id":1099511627776,"family":"inet6","address":"::","port":443,"v6only":true,)"
 		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
 		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
-		  R"("synack_retries":17,"accept_qlen":10,"accept_limit":4097,)"
+		  R"("synack_retries":17,"syncookies":2,"accept_qlen":10,"accept_limit":4097,)"
 		  R"("accept_qlen_peak":18,"syn_qlen":12,"syn_young":13,"syn_limit":14,)"
-		  R"("syn_qlen_peak":19,"syn_buckets":15,"drops_total":20})");
+		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
+		  R"("filter_qlen":22,"filter_limit":23,"drops_total":20})");
 }
 
 TEST(listener, parse__unknown_attributes_and_padding_are_passed_over)

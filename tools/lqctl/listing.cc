@@ -62,9 +62,13 @@ std::string details(const Listener &l, const Glyphs &glyphs)
 			   l.accept_limit, l.accept_qlen_peak);
 	out += fmt::format("{}SYN queue {} of {}, {} young, peak {}, {} buckets\n", indent,
 			   l.syn_qlen, l.syn_limit, l.syn_young, l.syn_qlen_peak, l.syn_buckets);
-	out += fmt::format("{}max_syn_backlog {}, synack_retries {}, abort_on_overflow {}\n",
+	if (!l.accept_filter.empty())
+		out += fmt::format("{}accept filter {} holds {} of {}\n", indent, l.accept_filter,
+				   l.filter_qlen, l.filter_limit);
+	out += fmt::format("{}max_syn_backlog {}, synack_retries {}, abort_on_overflow {}, "
+			   "syncookies {}\n",
 			   indent, l.max_syn_backlog, l.synack_retries,
-			   l.flags & LISTENQ_F_ABORT_ON_OVERFLOW ? 1 : 0);
+			   l.flags & LISTENQ_F_ABORT_ON_OVERFLOW ? 1 : 0, l.syncookies);
 	out += nonzero("events:", l.events);
 	out += nonzero("drops:", l.drops);
 	if (!l.accept_wait.empty()) {

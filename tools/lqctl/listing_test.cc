@@ -63,6 +63,18 @@ TEST(listing, text__drops_are_added_up)
 	EXPECT_NE(text(l).find(" 7 linux "), std::string::npos);
 }
 
+TEST(listing, text__accept_filter)
+{
+	Listener l = listener();
+	const ListingStyle style{.numeric = true, .extended = true};
+	EXPECT_EQ(listing_text({l}, style).find("accept filter"), std::string::npos);
+	l.accept_filter = "tlsready";
+	l.filter_qlen = 2;
+	l.filter_limit = 5;
+	EXPECT_NE(listing_text({l}, style).find("    accept filter tlsready holds 2 of 5\n"),
+		  std::string::npos);
+}
+
 TEST(listing, text__no_limit_yet)
 {
 	Listener l = listener();
@@ -82,7 +94,7 @@ TEST(listing, text__extended)
 	std::string out = text(l, true);
 	EXPECT_NE(out.find("\n    id 3, uid 33, inode 12345\n"), std::string::npos) << out;
 	EXPECT_NE(out.find("\n    accept queue 0 of 512, peak 12\n"), std::string::npos) << out;
-	EXPECT_NE(out.find("abort_on_overflow 1\n"), std::string::npos) << out;
+	EXPECT_NE(out.find("abort_on_overflow 1, syncookies 0\n"), std::string::npos) << out;
 	EXPECT_NE(out.find("\n    events: accepted 9\n"), std::string::npos) << out;
 	EXPECT_NE(out.find("\n    drops: request_expired 2\n"), std::string::npos) << out;
 	EXPECT_EQ(out.find("waited"), std::string::npos) << out;

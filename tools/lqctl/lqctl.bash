@@ -21,7 +21,7 @@ _lqctl()
 	list) words='--no-header --numeric --extended --json --help' ;;
 	stats) words='--zeros --json --help' ;;
 	get) words='--values --json --help' ;;
-	set) words='--json --help' ;;
+	set) words='--listener --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	esac
 

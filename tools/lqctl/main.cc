@@ -50,8 +50,11 @@ void declare(CLI::App &app, Options &o)
 	get->add_flag("-j,--json", o.get.json, "JSON");
 	get->add_option("NAME", o.get.names, "With or without net.listenq.; none: all of them");
 
-	auto *set = app.add_subcommand("set", "Change settings of this network namespace");
+	auto *set = app.add_subcommand(
+		"set", "Change settings of this network namespace, or of listeners");
 	set->add_flag("-j,--json", o.set.json, "JSON");
+	set->add_option("-l,--listener", o.set.listener,
+			"The settings of these live listeners: @ID, or as in list");
 	set->add_option("NAME=VALUE", o.set.assignments, "Such as max_syn_backlog=1024");
 
 	auto *probe = app.add_subcommand(
@@ -83,7 +86,7 @@ std::string run(const CLI::App &app, const Options &o)
 		return probe(o.probe);
 	if (o.set.assignments.empty())
 		throw Error("nothing to set: write it as NAME=VALUE, such as max_syn_backlog=1024");
-	return set(o.set);
+	return o.set.listener.empty() ? set(o.set) : set_listeners(o.set);
 }
 
 /* A reader that has seen enough is no error. */

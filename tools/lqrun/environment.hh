@@ -8,6 +8,9 @@ namespace lqrun {
 inline constexpr const char *env_backlog = "LISTENQ";
 /* The number of the family, where the module was loaded with family=. */
 inline constexpr const char *env_family = "LQRUN_FAMILY";
+/* An accept filter for every listener, one of these. */
+inline constexpr const char *env_filter = "LQRUN_ACCEPT_FILTER";
+inline constexpr const char *filters[] = {"dataready", "httpready", "dnsready", "tlsready"};
 /* Set: no plain TCP where the kernel lacks the family. */
 inline constexpr const char *env_strict = "LQRUN_STRICT";
 /* Set: report on stderr. */

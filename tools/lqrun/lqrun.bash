@@ -8,7 +8,7 @@ _lqrun()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-b | -f | --backlog | --family) ((i++)) ;;
+		-a | -b | -f | --accept-filter | --backlog | --family) ((i++)) ;;
 		-*) ;;
 		*) break ;;
 		esac
@@ -24,7 +24,7 @@ _lqrun()
 		fi
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'--backlog --strict --family --verbose --help --version' -- "$cur")
+			'--accept-filter --backlog --strict --family --verbose --help --version' -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		compopt -o filenames

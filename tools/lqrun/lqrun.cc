@@ -23,6 +23,9 @@ constexpr const char *usage =
 	"Runs PROGRAM with its TCP sockets on AF_LISTENQ.\n"
 	"\n"
 	"  -b, --backlog N  this backlog in listen(), instead of the program's own\n"
+	"  -a, --accept-filter NAME\n"
+	"                   hold connections back from accept() until dataready, httpready,\n"
+	"                   dnsready or tlsready says that enough has come\n"
 	"  -s, --strict     no TCP at all where the kernel has no AF_LISTENQ\n"
 	"  -f, --family N   the module's parameter family= (default: %d)\n"
 	"  -v, --verbose    report on stderr each socket and each backlog changed\n"
@@ -44,6 +47,16 @@ void check_number(const char *text, int min, int max, const std::string &what)
 	if (!parse_decimal(text, max, number) || number < min)
 		fail(1, what + " is \"" + text + "\": give a number from " + std::to_string(min) +
 				" to " + std::to_string(max));
+}
+
+void check_filter(const std::string &name)
+{
+	for (const char *known : filters) {
+		if (name == known)
+			return;
+	}
+	fail(1,
+	     "no accept filter \"" + name + "\": use dataready, httpready, dnsready or tlsready");
 }
 
 void set(const char *name, const char *value)
@@ -94,6 +107,7 @@ void parse_options(int argc, char **argv)
 {
 	static const option options[] = {
 		{"backlog", required_argument, nullptr, 'b'},
+		{"accept-filter", required_argument, nullptr, 'a'},
 		{"strict", no_argument, nullptr, 's'},
 		{"family", required_argument, nullptr, 'f'},
 		{"verbose", no_argument, nullptr, 'v'},
@@ -103,11 +117,15 @@ void parse_options(int argc, char **argv)
 	};
 
 	/* '+': what follows PROGRAM is PROGRAM's; ':': the messages are ours. */
-	for (int c; (c = getopt_long(argc, argv, "+:b:sf:vhV", options, nullptr)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "+:b:a:sf:vhV", options, nullptr)) != -1;) {
 		switch (c) {
 		case 'b':
 			check_number(optarg, 0, INT_MAX, "the backlog of -b");
 			set(env_backlog, optarg);
+			break;
+		case 'a':
+			check_filter(optarg);
+			set(env_filter, optarg);
 			break;
 		case 's':
 			set(env_strict, "1");
@@ -127,7 +145,7 @@ void parse_options(int argc, char **argv)
 			std::exit(0);
 		case ':':
 			fail(1, std::string(argv[optind - 1]) +
-					" needs a number: see \"lqrun --help\"");
+					" needs an argument: see \"lqrun --help\"");
 		default:
 			fail(1, std::string("unknown option \"") +
 					(optopt ? std::string{'-', static_cast<char>(optopt)}

@@ -80,7 +80,7 @@ TEST(options, bad_usage_is_one_line_and_1)
 	expect_one_line(lqrun(""), 1, "no program to run");
 	expect_one_line(lqrun("-x true"), 1, "unknown option \"-x\"");
 	expect_one_line(lqrun("--nope true"), 1, "unknown option \"--nope\"");
-	expect_one_line(lqrun("-b"), 1, "-b needs a number");
+	expect_one_line(lqrun("-b"), 1, "-b needs an argument");
 }
 
 TEST(options, bad_backlog)
@@ -91,6 +91,13 @@ TEST(options, bad_backlog)
 		expect_one_line(run(std::string("LISTENQ=") + bad + ' ' + lqrun_file + " true"), 1,
 				"$LISTENQ is");
 	}
+}
+
+TEST(options, bad_filter)
+{
+	for (const char *bad : {"bpf", "''", "http", "HTTPREADY"})
+		expect_one_line(lqrun(std::string("-a ") + bad + " true"), 1,
+				"use dataready, httpready, dnsready or tlsready");
 }
 
 TEST(options, bad_family)
@@ -257,6 +264,20 @@ TEST(listen, verbose)
 		  "domain 2\n"
 		  "lqrun[pid]: listen(3, 511) -> backlog 1024\n"
 		  "listen(1024)\nlisten 0\nerrno 0\n");
+}
+
+TEST(listen, accept_filter)
+{
+	EXPECT_EQ(lqrun_fake("-a httpready", tcp4 + " listen:511 errno").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(511)\nfilter(httpready, 256)\nlisten 0\n"
+		  "errno 0\n");
+	// The second time it has one.
+	EXPECT_EQ(lqrun_fake("-b 3 -a tlsready", tcp4 + " listen:511 listen:5").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(3)\nfilter(tlsready, 256)\nlisten 0\n"
+		  "listen(3)\nlisten 0\n");
+	EXPECT_EQ(lqrun_fake("-a dataready", call(AF_INET, SOCK_STREAM, 262) + " listen:5")
+			  .out.find("filter"),
+		  std::string::npos);
 }
 
 TEST(listen, other_sockets_keep_their_backlog)

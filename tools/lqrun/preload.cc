@@ -33,7 +33,8 @@ struct Settings {
 	std::atomic<SocketCall> next_socket{nullptr}; /* libc's, or another preloaded library's */
 	std::atomic<ListenCall> next_listen{nullptr};
 	std::atomic<int> family{AF_LISTENQ};
-	std::atomic<int> backlog{-1}; /* -1: the program's own */
+	std::atomic<int> backlog{-1};		   /* -1: the program's own */
+	std::atomic<const char *> filter{nullptr}; /* nullptr: none */
 	std::atomic<bool> strict{false};
 	std::atomic<bool> verbose{false};
 };
@@ -106,12 +107,23 @@ int number_or(const char *name, int otherwise)
 	return value && lqrun::parse_decimal(value, INT_MAX, number) ? number : otherwise;
 }
 
+/* Our own copy of the name: the program may change its environment. */
+const char *known_filter(const char *name)
+{
+	for (const char *known : lqrun::filters) {
+		if (name && std::strcmp(name, known) == 0)
+			return known;
+	}
+	return nullptr;
+}
+
 void load_settings()
 {
 	settings.next_socket = reinterpret_cast<SocketCall>(dlsym(RTLD_NEXT, "socket"));
 	settings.next_listen = reinterpret_cast<ListenCall>(dlsym(RTLD_NEXT, "listen"));
 	settings.family = number_or(lqrun::env_family, AF_LISTENQ);
 	settings.backlog = number_or(lqrun::env_backlog, -1);
+	settings.filter = known_filter(std::getenv(lqrun::env_filter));
 	settings.strict = is_set(lqrun::env_strict);
 	settings.verbose = is_set(lqrun::env_verbose);
 	settings.ready = true;
@@ -171,6 +183,42 @@ bool is_listenq(int fd)
 	return getsockopt(fd, SOL_LISTENQ, LQ_INFO, &info, &size) == 0;
 }
 
+/* After listen(): a filter is a listener's. One that is there already stays. */
+void set_filter(const Settings &s, int fd, const char *name)
+{
+	ErrnoKeeper keeper;
+	listenq_accept_filter_arg filter = {};
+	socklen_t size = sizeof(filter);
+
+	if (getsockopt(fd, SOL_LISTENQ, LQ_ACCEPT_FILTER, &filter, &size) == 0)
+		return;
+	filter = {};
+	std::strcpy(filter.name, name); /* one of lqrun::filters */
+	const bool done =
+		setsockopt(fd, SOL_LISTENQ, LQ_ACCEPT_FILTER, &filter, sizeof(filter)) == 0;
+	if (done && s.verbose)
+		Line().put("accept filter of ").put(fd).put(": ").put(name).write();
+	else if (!done)
+		Line().put("accept filter ")
+			.put(name)
+			.put(" could not be set on ")
+			.put(fd)
+			.put(": errno ")
+			.put(errno)
+			.write();
+}
+
+int listen_and_filter(const Settings &s, int fd, int backlog)
+{
+	ListenCall next = s.next_listen;
+	const char *filter = s.filter;
+	const int result = next(fd, backlog);
+
+	if (result == 0 && filter && is_listenq(fd))
+		set_filter(s, fd, filter);
+	return result;
+}
+
 } // namespace
 
 extern "C" [[gnu::visibility("default")]] int socket(int domain, int type, int protocol) noexcept
@@ -205,11 +253,10 @@ extern "C" [[gnu::visibility("default")]] int socket(int domain, int type, int p
 extern "C" [[gnu::visibility("default")]] int listen(int fd, int backlog) noexcept
 {
 	const Settings &s = ready_settings();
-	ListenCall next = s.next_listen;
 	int other = s.backlog;
 
 	if (other < 0 || other == backlog || !is_listenq(fd))
-		return next(fd, backlog);
+		return listen_and_filter(s, fd, backlog);
 	if (s.verbose) {
 		ErrnoKeeper keeper;
 		Line().put("listen(")
@@ -220,5 +267,5 @@ extern "C" [[gnu::visibility("default")]] int listen(int fd, int backlog) noexce
 			.put(other)
 			.write();
 	}
-	return next(fd, other);
+	return listen_and_filter(s, fd, other);
 }

@@ -123,6 +123,8 @@ struct listenq_info {
 	char accept_filter[16];	    /* its name, or empty */
 	__u32 filter_qlen;	    /* connections that it holds back */
 	__u32 filter_limit;	    /* connections that it may hold back */
+	__u32 syncookies;	    /* in force: 0 never, 1 when the SYN queue is full, 2 always */
+	__u32 pad2;
 };
 
 /*
@@ -204,12 +206,24 @@ enum listenq_event {
  * LISTENQ_CMD_STATS_GET, do: no attribute, reply one message of
  * LISTENQ_A_STATS_* attributes: the counters of the whole network namespace.
  *
+ * LISTENQ_CMD_LISTENER_SET, do: request LISTENQ_A_LISTENER_ID and any of
+ * LISTENQ_A_LISTENER_POLICY, _MAX_SYN_BACKLOG, _ABORT_ON_OVERFLOW,
+ * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER: as the socket options of these
+ * names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
+ * sysctl again; a filter replaces another, and an empty one removes it. All
+ * are set, or none. ENOENT: no such listener, policy or filter; ERANGE; ENOMEM;
+ * EPERM without CAP_NET_ADMIN in the user namespace that owns the network
+ * namespace.
+ *
  * Reading needs no privilege; all is of the caller's network namespace.
  */
+#define LISTENQ_FOLLOW 0xffffffffU
+
 enum {
 	LISTENQ_CMD_UNSPEC = 0,
 	LISTENQ_CMD_LISTENER_GET = 1,
 	LISTENQ_CMD_STATS_GET = 2,
+	LISTENQ_CMD_LISTENER_SET = 3,
 	__LISTENQ_CMD_MAX
 };
 #define LISTENQ_CMD_MAX (__LISTENQ_CMD_MAX - 1)
@@ -250,6 +264,8 @@ enum {
 	LISTENQ_A_LISTENER_ACCEPT_FILTER = 27,	/* string: its name; absent: none */
 	LISTENQ_A_LISTENER_FILTER_QLEN = 28,	/* u32: connections that it holds back */
 	LISTENQ_A_LISTENER_FILTER_LIMIT = 29,	/* u32: connections that it may hold back */
+	LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW = 30, /* u32: in force */
+	LISTENQ_A_LISTENER_SYNCOOKIES = 31,	/* u32: in force */
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Preloaded behind liblqrun.so in its tests: a libc whose kernel has AF_LISTENQ. Prints what
- * arrives at socket() and listen().
+ * arrives at socket() and listen(), and
+ * which accept filter is set.
  */
 #include <linux/listenq.h>
 #include <netinet/in.h>
@@ -9,11 +10,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 namespace {
 bool on_listenq[1024];
-}
+bool has_filter[1024];
+} // namespace
 
 extern "C" int socket(int domain, int type, int protocol) noexcept
 {
@@ -38,7 +42,24 @@ extern "C" int listen(int fd, int backlog) noexcept
 
 extern "C" int getsockopt(int fd, int level, int name, void *value, socklen_t *size) noexcept
 {
-	if (level == SOL_LISTENQ && fd >= 0 && fd < 1024 && on_listenq[fd])
-		return 0;
+	if (level == SOL_LISTENQ && fd >= 0 && fd < 1024 && on_listenq[fd]) {
+		if (name != LQ_ACCEPT_FILTER || has_filter[fd])
+			return 0;
+		errno = EINVAL;
+		return -1;
+	}
 	return static_cast<int>(syscall(SYS_getsockopt, fd, level, name, value, size));
+}
+
+extern "C" int setsockopt(int fd, int level, int name, const void *value, socklen_t size) noexcept
+{
+	if (level == SOL_LISTENQ && name == LQ_ACCEPT_FILTER && fd >= 0 && fd < 1024 &&
+	    on_listenq[fd]) {
+		listenq_accept_filter_arg filter;
+		std::memcpy(&filter, value, sizeof(filter));
+		std::printf("filter(%s, %u)\n", filter.name, size);
+		has_filter[fd] = true;
+		return 0;
+	}
+	return static_cast<int>(syscall(SYS_setsockopt, fd, level, name, value, size));
 }
