@@ -220,7 +220,7 @@ static inline int listener(META, enum socket_kind kind, int family, int flags)
 	return fd;
 }
 
-/* A connection to @listener is there once this returns, unless its queue is full. */
+/* Once this returns, the connection is on its way to @listener's queue, or there. */
 static inline int client_of(META, int family, int listener)
 {
 	int fd = socket(family, SOCK_STREAM, 0);
