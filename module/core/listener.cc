@@ -74,7 +74,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	// A TIME_WAIT pair is reused without asking for room (tcp_conn_request()).
 	if (!syn.from_time_wait) {
 		const policy::SynVerdict verdict = policy::syn(config_, limits_, snapshot());
-
+		const u32 bucket_limit = policy::bucket_limit(config_);
 		const bool queue_full = verdict.reason == LISTENQ_DROP_SYN_QUEUE_FULL;
 
 		if (config_.syncookies && wants_cookie(syn, queue_full)) {
@@ -92,7 +92,12 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		case policy::SynAction::Admit:
 			break;
 		case policy::SynAction::Evict:
-			freed = syn_queue_.evict_oldest();
+			// The SYN's own bucket is full, too, if buckets have a limit: one that
+			// gave way for all others would soon give up the newest.
+			if (bucket_limit)
+				freed = syn_queue_.evict_from(syn.hash, bucket_limit);
+			if (!freed)
+				freed = syn_queue_.evict_oldest();
 			if (freed)
 				break;
 			[[fallthrough]];
@@ -101,8 +106,8 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		case policy::SynAction::Reset:
 			return refuse(syn, verdict.reason, LQ_SYN_RESET);
 		}
-		if (const u32 limit = policy::bucket_limit(config_); limit && !freed)
-			freed = syn_queue_.evict_from(syn.hash, limit);
+		if (bucket_limit && !freed)
+			freed = syn_queue_.evict_from(syn.hash, bucket_limit);
 		if (freed)
 			counters_.drop(LISTENQ_DROP_REQUEST_EVICTED);
 	}
