@@ -91,12 +91,8 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 
 	switch (verdict.action) {
 	case policy::SynAction::Admit:
-		break;
 	case policy::SynAction::Evict:
-		freed = syn_queue_.evict_oldest();
-		if (freed)
-			break;
-		[[fallthrough]];
+		break;
 	case policy::SynAction::Drop:
 		return refuse(syn, verdict.reason, LQ_SYN_DROP);
 	case policy::SynAction::Reset:
@@ -109,8 +105,15 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		cookie_sent_s_ = syn.now_s;
 		return LQ_SYN_COOKIE;
 	}
-	if (const u32 limit = policy::bucket_limit(config_); limit && !freed)
+	// The SYN's own bucket first, if buckets have a limit: one that gave way for all others
+	// would soon give up the newest.
+	if (const u32 limit = policy::bucket_limit(config_))
 		freed = syn_queue_.evict_from(syn.hash, limit);
+	if (verdict.action == policy::SynAction::Evict && !freed) {
+		freed = syn_queue_.evict_oldest();
+		if (!freed)
+			return refuse(syn, verdict.reason, LQ_SYN_DROP);
+	}
 	if (freed)
 		counters_.drop(LISTENQ_DROP_REQUEST_EVICTED);
 	syn_queue_.reserve();

@@ -102,8 +102,13 @@ Request *SynQueue::evict_from(u32 hash, u32 bucket_limit)
 
 Request *SynQueue::evict_oldest()
 {
+	// A hand of its own, that moves on each time: were it always the first bucket that has
+	// some, new requests would be gone at once, and old ones elsewhere would stay.
 	for (u32 i = 0; i < bucket_count(); i++) {
-		if (Request *r = take_last(&buckets_[(clock_hand_ + i) & mask_]))
+		Request *r = take_last(&buckets_[evict_hand_ & mask_]);
+
+		evict_hand_++;
+		if (r)
 			return r;
 	}
 	return nullptr;

@@ -38,8 +38,8 @@ public:
 	void release() { reserved_--; }
 
 	// Take out an old request to make room, or nullptr. The newest are at the front of
-	// their bucket. From bucket @hash if that holds @bucket_limit or more; or from the
-	// first bucket that the clock hand will come to.
+	// their bucket. From bucket @hash if that holds @bucket_limit or more; or from one
+	// bucket after the other.
 	[[nodiscard]] Request *evict_from(u32 hash, u32 bucket_limit);
 	[[nodiscard]] Request *evict_oldest();
 
@@ -74,6 +74,7 @@ private:
 	u32 young_ = 0;
 	u32 reserved_ = 0;
 	u32 clock_hand_ = 0; // next bucket to sweep
+	u32 evict_hand_ = 0; // next bucket to evict from, modulo the number of buckets
 	u8 log_ = 0;	     // 2^log_ buckets
 	const u64 key0_;
 	const u64 key1_;

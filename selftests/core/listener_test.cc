@@ -485,6 +485,26 @@ TEST_F(listener, syn__freebsd_evicts_the_oldest_of_a_full_bucket)
 	EXPECT_EQ(commit(), LQ_COMMIT_OK);
 }
 
+TEST_F(listener, syn__freebsd_keeps_the_newest_when_all_buckets_are_full)
+{
+	const u32 count = 40;
+	lq_config c = config(128);
+	u32 n = 0;
+
+	c.policy = LQ_POLICY_FREEBSD;
+	listen(c);
+	while (core.syn_qlen() < info().syn_limit)
+		ASSERT_TRUE(half_open(n++));
+	for (u32 i = 0; i < count; i++) {
+		ASSERT_TRUE(half_open(n++));
+		EXPECT_TRUE(was_freed);
+	}
+	EXPECT_EQ(info().syn_qlen, info().syn_limit);
+	for (u32 i = n - count; i < n; i++)
+		EXPECT_EQ(send_rst(i), LQ_ACK_DROP) << i;
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_RESET), count);
+}
+
 TEST_F(listener, syn__eviction_knows_the_age_after_a_resize)
 {
 	const listenq::SynQueue hashes(kKeys.table[0], kKeys.table[1]);

@@ -24,8 +24,13 @@ FULL = MSS + SACK_OK + TS + b"\x01" + WSCALE
 
 
 def cookies(mode, kind="lq"):
-    """Set syncookies for either kind of listener."""
-    lq.sysctl("net.listenq.syncookies" if kind == "lq" else "net.ipv4.tcp_syncookies", mode)
+    """Set syncookies for either kind of listener. Without any of its own, TCP takes the zero that
+    it finds for a recent overflow, from 5 to 7 minutes after boot (tcp_synq_no_recent_overflow()):
+    it must not check, and count, what we pass on to it."""
+    if kind == "lq":
+        lq.sysctl("net.listenq.syncookies", mode)
+        mode = 0
+    lq.sysctl("net.ipv4.tcp_syncookies", mode)
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
 
 
