@@ -743,7 +743,8 @@ def switching_under_load():
             while started < 600 and len(visitors) < 30:
                 visitor = Visitor(listener)
                 visitors[visitor.sock.fileno()] = visitor
-                poller.register(visitor.sock, select.EPOLLIN | select.EPOLLOUT | select.EPOLLONESHOT)
+                poller.register(visitor.sock,
+                                select.EPOLLIN | select.EPOLLOUT | select.EPOLLONESHOT)
                 started += 1
             for fd, _ in poller.poll(5):
                 if fd == listener.fileno():

@@ -439,7 +439,9 @@ def misadventures(tun, v6=False):
     lq.sysctl("net.listenq.max_syn_backlog", 16)
     listener = lq.listener(backlog=10, v6=v6)
     port = lq.port_of(listener)
-    new = lambda: Peer(tun, port, v6=v6)  # noqa: E731  pylint: disable=unnecessary-lambda-assignment
+
+    def new():
+        return Peer(tun, port, v6=v6)
 
     reset = new()
     reset.half_open()
