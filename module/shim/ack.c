@@ -78,6 +78,19 @@ void lq_fill_cb(struct sk_buff *skb, const struct tcphdr *th, const struct lq_ac
 	cb->has_rxtstamp = skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
 }
 
+void lq_restore_cb(struct sk_buff *skb, bool v6)
+{
+	const struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (v6) {
+		memmove(IP6CB(skb), &cb->header.h6, sizeof(struct inet6_skb_parm));
+		return;
+	}
+#endif
+	memmove(IPCB(skb), &cb->header.h4, sizeof(struct inet_skb_parm));
+}
+
 /* What TCP holds a segment to before a listener may make a socket of it. */
 static bool lq_ack_acceptable(struct sock *sk, struct sk_buff *skb, const struct tcphdr *th, bool v6)
 {
@@ -122,8 +135,7 @@ static enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *s
 		break;
 	case LQ_ACK_PROMOTE:
 		lq_fill_cb(skb, th, ack);
-		if (lq_child_build(lst, skb, &promotion, ack))
-			*result = NF_STOLEN;
+		*result = lq_child_build(lst, skb, &promotion, ack);
 		break;
 	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says that */
 		break;

@@ -115,8 +115,34 @@ void lq_child_reset(struct sock *listener, struct sock *child)
 	sock_put(child);
 }
 
-bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
-		    const struct lq_promotion *promotion, const struct lq_ack *ack)
+/*
+ * No child could be made. A listener that closed meanwhile has given up its
+ * port, and a peer that has nothing to send would wait for ever: TCP answers
+ * it with RST. Otherwise the SYN-ACK goes out again, and the peer's ACK comes.
+ */
+static unsigned int lq_child_failed(struct lq_listener *lst, struct sk_buff *skb,
+				    const struct lq_promotion *promotion, const struct lq_ack *ack)
+{
+	bool closed, free;
+
+	spin_lock(&lst->lock);
+	free = lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	spin_unlock(&lst->lock);
+	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
+	/* A closed listener counted its requests when it closed. */
+	if (!free || promotion->cookie)
+		lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_CHILD_FAILED);
+	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	if (free)
+		lq_request_free(promotion->request);
+	if (!closed)
+		return NF_DROP;
+	lq_restore_cb(skb, ack->key.v6);
+	return NF_ACCEPT;
+}
+
+unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
+			    const struct lq_promotion *promotion, const struct lq_ack *ack)
 {
 	struct sock *sk = lst->sk;
 	struct net *net = sock_net(sk);
@@ -124,23 +150,12 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	union lq_request_copy copy;
 	enum lq_commit commit;
 	struct sock *child;
-	bool closed;
 
 	memcpy(&copy, promotion->request,
 	       ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
 	child = lq_child_clone(lst, skb, &copy.request, ack);
-	if (!child) {
-		spin_lock(&lst->lock);
-		closed = lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
-		spin_unlock(&lst->lock);
-		/* A closed listener counted its requests when it closed. */
-		if (!closed || promotion->cookie)
-			lq_count_drop(net, LISTENQ_DROP_CHILD_FAILED);
-		trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
-		if (closed)
-			lq_request_free(promotion->request);
-		return false;
-	}
+	if (!child)
+		return lq_child_failed(lst, skb, promotion, ack);
 
 	spin_lock(&lst->lock);
 	commit = lq_core_promote_commit(lst->core, promotion, child, lq_now_us(), &evicted);
@@ -154,7 +169,7 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 		bh_unlock_sock(child);
 		sock_put(child);
 		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
-		return false;
+		return NF_DROP;
 	}
 	if (commit == LQ_COMMIT_HELD) {
 		/* Nobody else gets at it before we let go of its lock. */
@@ -177,5 +192,5 @@ bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 		READ_ONCE(sk->sk_data_ready)(sk);
 	else
 		lq_filter_evict(lst, evicted);
-	return true;
+	return NF_STOLEN;
 }

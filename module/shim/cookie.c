@@ -91,7 +91,7 @@ static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *s
 	lq_fill_cb(skb, tcp_hdr(skb), ack);
 	promotion->request = lq_request_alloc(ack->key.v6);
 	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request))
-		return lq_child_build(lst, skb, promotion, ack) ? NF_STOLEN : NF_DROP;
+		return lq_child_build(lst, skb, promotion, ack);
 
 abort:
 	spin_lock(&lst->lock);

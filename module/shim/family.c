@@ -34,14 +34,23 @@ static int lq_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
 	struct lq_listener *lst;
+	int err;
 
 	if (!sk)
 		return 0;
 	/* Nobody else has this file any more. */
 	lst = lq_listener_of(sk);
-	if (lst)
-		lq_listener_detach(lst);
-	return lq_orig_ops(sk)->release(sock);
+	if (!lst)
+		return lq_orig_ops(sk)->release(sock);
+	sock_hold(sk);
+	lock_sock(sk);
+	lq_listener_stop(lst);
+	release_sock(sk);
+	/* Until it is closed a SYN must still be ours, or TCP would answer it. */
+	err = lq_orig_ops(sk)->release(sock);
+	lq_listener_detach(lst);
+	sock_put(sk);
+	return err;
 }
 
 static int lq_shutdown(struct socket *sock, int how)

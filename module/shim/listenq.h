@@ -187,6 +187,8 @@ u16 lq_synack_mss(const struct sock *sk, const struct dst_entry *dst);
 void lq_ack_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason);
 /* As tcp_v4_fill_cb() and tcp_v6_fill_cb(): the skb is TCP's from here on. */
 void lq_fill_cb(struct sk_buff *skb, const struct tcphdr *th, const struct lq_ack *ack);
+/* The skb is IP's again, to be passed on after all. */
+void lq_restore_cb(struct sk_buff *skb, bool v6);
 
 int lq_hooks_get(struct net *net); /* process context, no lock */
 void lq_hooks_put(struct net *net);
@@ -205,10 +207,10 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 /*
  * Build the child of @promotion from @skb, whose TCP_SKB_CB is filled and whose
  * data begins at the TCP header; put it on the accept queue and let it process
- * the segment. Returns true if @skb was consumed. Softirq, RCU.
+ * the segment. Returns netfilter's verdict on @skb. Softirq, RCU.
  */
-bool lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
-		    const struct lq_promotion *promotion, const struct lq_ack *ack);
+unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
+			    const struct lq_promotion *promotion, const struct lq_ack *ack);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
 void lq_child_reset(struct sock *listener, struct sock *child);
 

@@ -151,7 +151,7 @@ def ack_overflow_of(kind):
         listener.listen(0)  # full now
         filler = peers[1]
         filler.final_ack()
-        filler.silent(0.1)
+        lq.wait_for(lambda: mib(names[1]))
         moved = [mib(name) for name in names]
     listener.close()
     return moved

@@ -54,8 +54,7 @@ def nginx(*options):
 
 def workers(server):
     """The pids of its worker processes."""
-    with open(f"/proc/{server.pid}/task/{server.pid}/children", encoding="ascii") as file:
-        return [int(pid) for pid in file.read().split()]
+    return [int(pid) for pid in lq.run("pgrep", "-P", str(server.pid), check=False).split()]
 
 
 def woken(server):
