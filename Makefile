@@ -29,6 +29,7 @@ help:
 ## make tools           lqctl, lqrun: build/tools/
 ## make check           every test, in VMs with Debian's kernels 6.1 and 6.12
 ## make check-debug     the VM tests on a kernel with KASAN, lockdep, kmemleak, …
+## make bench           instructions of each event beside TCP's, and whether any grew
 ## make demo            an unmodified server on AF_LISTENQ, in a VM
 ## make install         module and tools, below DESTDIR and PREFIX
 ## make clean           forget what was built; make distclean: the unpacked kernels too
@@ -54,8 +55,8 @@ tools:
 check:
 	@scripts/check
 
-.PHONY: check-debug demo
-check-debug demo:
+.PHONY: bench check-debug demo
+bench check-debug demo:
 	@scripts/$@
 
 .PHONY: install

@@ -381,7 +381,8 @@ struct lq_promotion {
 /*
  * [locked] After LQ_ACK_MAYBE_COOKIE, for a segment of no established
  * connection (that one's first segments would prove the same cookie again):
- * LQ_ACK_COOKIE, LQ_ACK_DROP, or LQ_ACK_UNKNOWN, which counts a failed cookie.
+ * LQ_ACK_COOKIE, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
+ * LQ_ACK_UNKNOWN, which counts a failed cookie.
  */
 enum lq_ack_verdict lq_core_ack_cookie(struct lq_core *core, struct lq_ack *ack,
 				       struct lq_promotion *promotion);

@@ -391,15 +391,21 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		return LQ_ACK_UNKNOWN;
 	}
 	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
-	if (policy::ack(config_, limits_, snapshot()) != policy::AckAction::Admit) {
+	switch (policy::ack(config_, limits_, snapshot())) {
+	case policy::AckAction::Admit:
+		accept_queue_.reserve();
+		promotion = {.request = nullptr, .hash = 0, .cookie = true};
+		return LQ_ACK_COOKIE;
+	case policy::AckAction::Reset:
+		ack.reason = LISTENQ_DROP_ABORT_ON_OVERFLOW;
+		break;
+	case policy::AckAction::Keep:
 		// There is nothing to keep; the peer's data makes it try again.
 		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
-		drop(ack.reason, Ticks{ack.now});
-		return LQ_ACK_DROP;
+		break;
 	}
-	accept_queue_.reserve();
-	promotion = {.request = nullptr, .hash = 0, .cookie = true};
-	return LQ_ACK_COOKIE;
+	drop(ack.reason, Ticks{ack.now});
+	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_DROP;
 }
 
 lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, Micros now,

@@ -149,9 +149,10 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 	}
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
 	lq_count_event(net, LISTENQ_EVENT_COOKIE_RECEIVED);
-	*result = NF_DROP;
-	if (verdict == LQ_ACK_DROP) {
+	if (verdict != LQ_ACK_COOKIE) {
 		lq_ack_drop(lst, &ack->key, ack->reason);
+		if (verdict == LQ_ACK_DROP)
+			*result = NF_DROP;
 		return verdict;
 	}
 	*result = lq_cookie_promote(lst, skb, ack, &promotion);

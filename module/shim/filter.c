@@ -206,12 +206,20 @@ static void lq_held_refuse(struct lq_listener *lst, struct sock *child, struct l
 	}
 }
 
+/*
+ * Softirq, or process context when TCP's work was left to the owner of the
+ * child's lock. RCU keeps the listener's sock while it is woken: once the entry
+ * is on the accept queue, nothing else does.
+ */
 static void lq_held_data_ready(struct sock *child)
 {
-	struct lq_request *entry = rcu_dereference_sk_user_data(child);
-	struct lq_listener *lst = entry->owner;
+	struct lq_request *entry;
+	struct lq_listener *lst;
 	enum lq_filter_verdict verdict;
 
+	rcu_read_lock();
+	entry = rcu_dereference_sk_user_data(child);
+	lst = entry->owner;
 	if (entry->filter.kind == LQ_FILTER_BPF)
 		verdict = lq_held_program(lst->filter_program, child, entry);
 	else
@@ -228,18 +236,23 @@ static void lq_held_data_ready(struct sock *child)
 		lq_held_refuse(lst, child, entry);
 		break;
 	}
+	rcu_read_unlock();
 }
 
 /* It also tells that the handshake is done, which means nothing here. */
 static void lq_held_state_change(struct sock *child)
 {
-	struct lq_request *entry = rcu_dereference_sk_user_data(child);
-	struct lq_listener *lst = entry->owner;
+	struct lq_request *entry;
+	struct lq_listener *lst;
 
+	rcu_read_lock();
+	entry = rcu_dereference_sk_user_data(child);
+	lst = entry->owner;
 	if (child->sk_state == TCP_CLOSE)
 		lq_held_gone(lst, child, entry);
 	else if (child->sk_shutdown & RCV_SHUTDOWN)
 		lq_held_pass(lst, child, entry);
+	rcu_read_unlock();
 }
 
 /* --- a child comes, others go --- */

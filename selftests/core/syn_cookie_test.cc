@@ -373,6 +373,24 @@ TEST_F(cookie_listener, promote_abort__gives_the_slot_back)
 	EXPECT_TRUE(establish(0));
 }
 
+TEST_F(cookie_listener, ack_cookie__abort_on_overflow_resets)
+{
+	listen(2, false, 0);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_syn(1), LQ_SYN_COOKIE);
+	ASSERT_TRUE(establish(0));
+	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+	lq_config c = config(0, 8192);
+	lq_limits limits;
+	c.syncookies = 2;
+	c.abort_on_overflow = 1;
+	lq_core_limits(&c, &limits);
+	EXPECT_EQ(core.listen(c, limits, nullptr), nullptr);
+	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ABORT_ON_OVERFLOW);
+}
+
 TEST_F(cookie_listener, promote_commit__closed_meanwhile)
 {
 	lq_drained drained;

@@ -160,7 +160,7 @@ def netlink_errors():
     genl.refused(errno.EINVAL, CMD_LISTENER_GET, attr(200, b"abcd"), flags=NLM_F_DUMP)
     genl.refused(errno.EINVAL, CMD_STATS_GET, good)
     genl.refused(errno.EOPNOTSUPP, CMD_STATS_GET, flags=NLM_F_DUMP)
-    for command in (0, 3, 255):
+    for command in (0, 200, 255):
         genl.refused(errno.EOPNOTSUPP, command)
     genl.refused(errno.EINVAL, CMD_LISTENER_GET, good, reserved=1)
 
