@@ -232,6 +232,9 @@ def an_overflow():
     clients = fill(listener)
     lq.equal(reader.kinds(), ["started"])
     for turn in (1, 2):
+        # Long enough for the timer to have stopped: the overflow must start it.
+        events = len(reader.poll())
+        lq.never(lambda n=events: len(reader.poll()) > n, 1, "an event of nothing")
         before = overflow_drops()
         late = overflow(listener)
         event = reader.wait("overflow_began", turn)
