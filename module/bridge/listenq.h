@@ -19,7 +19,8 @@
  *   data     shim/filter.c    lq_core_filter_feed()    with an accept filter: has enough come?
  *                             lq_core_filter_pass()    move it on to the accept queue
  *   accept() shim/accept.c    lq_core_accept()         pop the child
- *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry
+ *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry, the end of episodes
+ *   events   shim/event.c     lq_core_event()          what to tell the readers of netlink
  *   close    shim/listener.c  lq_core_close()          empty both queues
  *
  * Locking
@@ -40,6 +41,8 @@
  * process context) protects the list of listeners and nests inside lock_sock.
  * Nothing is allocated, sent, woken or freed under lst->lock, except that a
  * request's memory is returned by the core for the caller to free afterwards.
+ * Netlink events follow that: shim/event.c takes them from the core under the
+ * lock and sends them without it, in softirq or process context.
  *
  * References
  * ----------
@@ -270,7 +273,8 @@ void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
  * [locked] Close all queues. Everything queued is handed back as three lists
  * linked by ->next: half-open requests, and entries whose child is to be
  * reset. A request being promoted stays with its ACK, whose commit then
- * answers LQ_COMMIT_CLOSED. Returns the table, to be freed.
+ * answers LQ_COMMIT_CLOSED. Returns the table, to be freed. Episodes end:
+ * lq_core_event() has their ends until the lock is let go.
  */
 struct lq_drained {
 	struct lq_request *requests;
@@ -473,15 +477,37 @@ struct lq_tick {
 	struct lq_request *expired;	    /* out: list to free */
 	u32 expired_count;		    /* out */
 	bool again;			    /* out: not done yet, call once more now */
-	bool idle;			    /* out: the SYN queue is empty, stop the timer */
+	bool idle;			    /* out: nothing is queued or under way, stop the timer */
 };
 
 /*
  * [locked] One run of the clock hand, to be called every
- * LQ_TICKS_PER_SECOND-th of a second while requests are queued.
+ * LQ_TICKS_PER_SECOND-th of a second while requests are queued or an episode
+ * is under way.
  */
 #define LQ_TICKS_PER_SECOND 5
 void lq_core_tick(struct lq_core *core, struct lq_tick *tick);
+
+/* --- events: an overflow, or a time of SYN cookies, began or ended --- */
+
+struct lq_event {
+	u8 type;   /* enum listenq_event_type; 0: none */
+	u8 reason; /* of an overflow: enum listenq_drop, of its first drop */
+	u64 count; /* of what ended: drops, or cookies */
+	struct listenq_info info; /* lq_core_info() when it was told, id is the shim's */
+};
+
+/*
+ * No lock needed: whether lq_core_event() has one to tell; a hint, but sure on
+ * the CPU that made it so. Only a drop, a cookie and a tick can.
+ */
+bool lq_core_event_pending(const struct lq_core *core);
+
+/*
+ * [locked] The next event to tell; false: there is none. When one began, the
+ * timer must run: it finds the end.
+ */
+bool lq_core_event(struct lq_core *core, struct lq_event *event);
 
 /* [locked] Fill what the core knows of struct listenq_info (all but id). */
 void lq_core_info(const struct lq_core *core, struct listenq_info *info);

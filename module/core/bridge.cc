@@ -183,6 +183,16 @@ void lq_core_tick(lq_core *core, lq_tick *tick)
 	listener(core).tick(*tick);
 }
 
+bool lq_core_event_pending(const lq_core *core)
+{
+	return listener(core).event_pending();
+}
+
+bool lq_core_event(lq_core *core, lq_event *event)
+{
+	return listener(core).take_event(*event);
+}
+
 void lq_core_info(const lq_core *core, listenq_info *info)
 {
 	listener(core).info(*info);

@@ -31,6 +31,8 @@ Request **Listener::close(lq_drained &drained)
 	open_ = false;
 	filter_ = LQ_FILTER_NONE;
 	sweep_left_ = 0;
+	overflow_.close();
+	cookies_.close();
 	drained.connections = accept_queue_.close();
 	for (const Request *r = drained.connections; r; r = r->next)
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
@@ -49,6 +51,54 @@ Request **Listener::close(lq_drained &drained)
 	});
 	drained.requests = requests.take_all();
 	return table;
+}
+
+// --- what is counted, and what is told ---
+
+// Because a queue was full; to a peer that is not proven the last quarter is.
+static bool is_overflow(u8 reason)
+{
+	switch (reason) {
+	case LISTENQ_DROP_SYN_QUEUE_FULL:
+	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN:
+	case LISTENQ_DROP_SYN_LAST_QUARTER:
+	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK:
+	case LISTENQ_DROP_ABORT_ON_OVERFLOW:
+	case LISTENQ_DROP_REQUEST_EVICTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void Listener::drop(u8 reason, Ticks now)
+{
+	if (reason == LISTENQ_DROP_NONE)
+		return;
+	counters_.drop(reason);
+	if (is_overflow(reason))
+		overflow_.happened(now, reason);
+}
+
+bool Listener::take_event(lq_event &event)
+{
+	u8 began = LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN, ended = LISTENQ_EVENT_TYPE_OVERFLOW_ENDED;
+	Episode *episode = &overflow_;
+
+	if (!overflow_.pending()) {
+		episode = &cookies_;
+		began = LISTENQ_EVENT_TYPE_COOKIES_BEGAN;
+		ended = LISTENQ_EVENT_TYPE_COOKIES_ENDED;
+	}
+	const Episode::News news = episode->tell();
+	if (news.what == Episode::What::Nothing)
+		return false;
+	const bool over = news.what == Episode::What::Ended;
+	event.type = over ? ended : began;
+	event.reason = news.cause;
+	event.count = over ? news.count : 0;
+	info(event.info);
+	return true;
 }
 
 // --- a SYN ---
@@ -75,7 +125,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	if (Request *r = syn_queue_.find(syn.key, syn.hash)) {
 		const lq_syn_verdict verdict = syn_for_request(syn, *r, copy, freed);
 
-		counters_.drop(syn.reason);
+		drop(syn.reason, Ticks{syn.now});
 		return verdict;
 	}
 	// A TIME_WAIT pair is reused whatever the SYN queue holds (tcp_conn_request()).
@@ -101,6 +151,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	if (place == policy::Place::Cookie) {
 		counters_.event(LISTENQ_EVENT_COOKIE_SENT);
 		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+		cookies_.happened(Ticks{syn.now});
 		cookies_sent_ = true;
 		cookie_sent_s_ = syn.now_s;
 		return LQ_SYN_COOKIE;
@@ -115,7 +166,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
 	}
 	if (freed)
-		counters_.drop(LISTENQ_DROP_REQUEST_EVICTED);
+		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
 	syn_queue_.reserve();
 	return LQ_SYN_NEW;
 }
@@ -143,7 +194,7 @@ bool Listener::wants_cookie(const lq_syn &syn, bool queue_full)
 lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict verdict)
 {
 	syn.reason = reason;
-	counters_.drop(reason);
+	drop(reason, Ticks{syn.now});
 	return verdict;
 }
 
@@ -197,7 +248,7 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 		return LQ_COMMIT_CLOSED;
 	}
 	if (refused != LISTENQ_DROP_NONE) {
-		counters_.drop(refused);
+		drop(refused, Ticks{syn.now});
 		return LQ_COMMIT_REFUSED;
 	}
 	// The same SYN may have come in on another CPU meanwhile.
@@ -237,7 +288,7 @@ lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &p
 	if (!r)
 		return ack_unknown(ack);
 	const lq_ack_verdict verdict = ack_for_request(ack, *r, hash, copy, promotion, freed);
-	counters_.drop(ack.reason);
+	drop(ack.reason, Ticks{ack.now});
 	return verdict;
 }
 
@@ -353,7 +404,7 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
 		break;
 	}
-	counters_.drop(ack.reason);
+	drop(ack.reason, Ticks{ack.now});
 	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_DROP;
 }
 
@@ -552,8 +603,11 @@ void Listener::tick(lq_tick &tick)
 	tick.expired = nullptr;
 	tick.expired_count = 0;
 	tick.again = false;
-	tick.idle = syn_queue_.qlen() == 0;
-	if (tick.idle || !open_) {
+	overflow_.tick(now, config_.hz);
+	cookies_.tick(now, config_.hz);
+	const bool episode = overflow_.active() || cookies_.active();
+	tick.idle = syn_queue_.qlen() == 0 && !episode;
+	if (syn_queue_.qlen() == 0 || !open_) {
 		sweep_left_ = 0;
 		return;
 	}
@@ -605,7 +659,7 @@ void Listener::tick(lq_tick &tick)
 		}
 	}
 	tick.expired = expired.take_all();
-	tick.idle = syn_queue_.qlen() == 0;
+	tick.idle = syn_queue_.qlen() == 0 && !episode;
 }
 
 // --- a look inside ---
@@ -667,6 +721,8 @@ const char *Listener::check() const
 		return broken;
 	if (!open_ && (syn_queue_.qlen() || accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
+	if (!open_ && (overflow_.running() || cookies_.running()))
+		return "listener: closed, and an episode goes on";
 	return nullptr;
 }
 

@@ -3,13 +3,15 @@
 // everything that arrives for it.
 //
 // Invariants (check()): those of both queues; requests marked promoting are as many as the
-// accept queue's held slots, but for orphans; a closed listener queues nothing.
+// accept queue's held slots, but for orphans; a closed listener queues nothing and begins no
+// episode.
 // Locking: the caller holds the listener's lock throughout; see bridge/listenq.h.
 #pragma once
 
 #include "accept_queue.hh"
 #include "backoff.hh"
 #include "counters.hh"
+#include "episode.hh"
 #include "filter_queue.hh"
 #include "policy.hh"
 #include "syn_cookie.hh"
@@ -52,6 +54,12 @@ public:
 	void accept_done() { accept_queue_.left(); }
 	void tick(lq_tick &tick);
 
+	[[nodiscard]] bool event_pending() const
+	{
+		return overflow_.pending() || cookies_.pending();
+	}
+	[[nodiscard]] bool take_event(lq_event &event);
+
 	void count_drop(u8 reason) { counters_.drop(reason); }
 	[[nodiscard]] u32 accept_qlen() const { return accept_queue_.qlen(); }
 	[[nodiscard]] u32 syn_qlen() const { return syn_queue_.qlen(); }
@@ -77,6 +85,7 @@ private:
 	[[nodiscard]] Request *kill(Request &r, u32 hash);
 	[[nodiscard]] static bool is_held(const Request &r);
 	[[nodiscard]] Request *filter_overflow();
+	void drop(u8 reason, Ticks now);
 
 	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool queue_full);
 	[[nodiscard]] lq_ack_verdict ack_unknown(const lq_ack &ack);
@@ -85,6 +94,8 @@ private:
 	AcceptQueue accept_queue_;
 	FilterQueue filter_queue_;
 	Counters counters_;
+	Episode overflow_; // drops because a queue was full
+	Episode cookies_;  // SYN cookies sent
 	Config config_{};
 	Limits limits_{};
 	Backoff backoff_;

@@ -29,6 +29,7 @@ void lq_ack_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 
 	lq_count_drop(net, reason);
 	trace_drop(lst, key, reason);
+	lq_event_check(lst);
 	switch (reason) {
 	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK:
 		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);

@@ -251,10 +251,12 @@ int lq_listener_listen(struct socket *sock, int backlog)
 
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
-	if (lst && sk->sk_state != TCP_LISTEN)
+	if (lst && sk->sk_state != TCP_LISTEN) {
 		lq_listener_stop(lst);
-	else if (lst && !err)
+	} else if (lst && !err) {
 		trace_listen(lst, asked);
+		lq_event_listen(lst);
+	}
 	release_sock(sk);
 	return err;
 }
@@ -297,7 +299,9 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 void lq_listener_stop(struct lq_listener *lst)
 {
 	struct lq_net *lqn = lq_net(sock_net(lst->sk));
+	struct lq_event ended[2], stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
 	struct lq_drained drained;
+	int i, endings = 0;
 	void *table;
 
 	if (!lst->listening)
@@ -309,10 +313,20 @@ void lq_listener_stop(struct lq_listener *lst)
 	spin_unlock(&lqn->list_lock);
 
 	spin_lock_bh(&lst->lock);
+	lq_core_info(lst->core, &stopped.info);
 	table = lq_core_close(lst->core, &drained);
+	/* An overflow and a time of cookies, at most. */
+	while (endings < ARRAY_SIZE(ended) && lq_core_event(lst->core, &ended[endings]))
+		ended[endings++].info = stopped.info;
 	spin_unlock_bh(&lst->lock);
 	timer_delete_sync(&lst->timer);
 	trace_close(lst);
+	if (lst->announced) {
+		for (i = 0; i < endings; i++)
+			lq_event_send(lst, &ended[i], GFP_KERNEL);
+		lq_event_send(lst, &stopped, GFP_KERNEL);
+		lst->announced = false;
+	}
 	lq_listener_drain(lst, &drained);
 	lq_filter_drain(lst, drained.held);
 	lq_filter_forget(lst);

@@ -48,10 +48,11 @@ struct lq_listener {
 	s32 backlog_asked;		 /* lock_sock; before it */
 	struct lq_limits limits;	 /* lock_sock; of the last listen() */
 	bool listening;			 /* lock_sock */
+	bool announced;			 /* lock_sock; its start was told, its stop will be */
 	bool hooked;			 /* lock_sock; holds one lq_net.hook_users */
 	struct list_head node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
-	struct timer_list timer;	 /* armed under lock, while requests are queued */
+	struct timer_list timer;	 /* armed under lock; see timer.c */
 	u8 filter;			 /* lock_sock; enum lq_filter */
 	struct bpf_prog *filter_program; /* lock_sock; with LQ_FILTER_BPF; see filter.c */
 	struct work_struct reaper;	 /* scheduled under lock, while listening */
@@ -243,6 +244,21 @@ int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS);
 __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait);
 void lq_carrier_free(struct lq_listener *lst);
 
+/* --- event.c: netlink events --- */
+
+/* Sends to whoever reads; any context, no lst->lock held, @gfp as that allows. */
+void lq_event_send(struct lq_listener *lst, const struct lq_event *event, gfp_t gfp);
+/* Sends all that the core has to tell, and lets the timer find the ends. Softirq. */
+void lq_event_tell(struct lq_listener *lst);
+/* After each drop, cookie and tick. Softirq, no lst->lock held. */
+static inline void lq_event_check(struct lq_listener *lst)
+{
+	if (unlikely(lq_core_event_pending(lst->core)))
+		lq_event_tell(lst);
+}
+/* lock_sock held: listen() went well. */
+void lq_event_listen(struct lq_listener *lst);
+
 /* --- timer.c --- */
 
 void lq_timer_init(struct lq_listener *lst);
@@ -266,6 +282,9 @@ int lq_sysctl_init(struct net *net);
 void lq_sysctl_exit(struct net *net);
 int lq_proc_init(struct net *net);
 void lq_proc_exit(struct net *net);
+extern struct genl_family lq_genl_family;
+enum { LQ_MCGRP_EVENTS };
+int lq_put_address(struct sk_buff *msg, int type, const struct sock *sk);
 int lq_netlink_init(void);
 void lq_netlink_exit(void);
 

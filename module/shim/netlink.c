@@ -18,8 +18,6 @@ static const struct nla_policy lq_listener_policy[LISTENQ_A_LISTENER_MAX + 1] = 
 /* Requests for counters carry no attribute. */
 static const struct nla_policy lq_no_policy[LISTENQ_A_STATS_MAX + 1] = {};
 
-static struct genl_family lq_genl_family;
-
 /* --- listeners --- */
 
 static int lq_put_u64_nest(struct sk_buff *msg, int type, const u64 *values, int count)
@@ -38,14 +36,13 @@ static int lq_put_u64_nest(struct sk_buff *msg, int type, const u64 *values, int
 	return 0;
 }
 
-static int lq_put_address(struct sk_buff *msg, const struct sock *sk)
+int lq_put_address(struct sk_buff *msg, int type, const struct sock *sk)
 {
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6)
-		return nla_put(msg, LISTENQ_A_LISTENER_ADDR, sizeof(struct in6_addr),
-			       &sk->sk_v6_rcv_saddr);
+		return nla_put(msg, type, sizeof(struct in6_addr), &sk->sk_v6_rcv_saddr);
 #endif
-	return nla_put(msg, LISTENQ_A_LISTENER_ADDR, sizeof(__be32), &sk->sk_rcv_saddr);
+	return nla_put(msg, type, sizeof(__be32), &sk->sk_rcv_saddr);
 }
 
 /* @reader: whose view of user ids counts. */
@@ -57,7 +54,7 @@ static int lq_put_socket(struct sk_buff *msg, struct sock *sk, struct user_names
 	v6only = sk->sk_family == AF_INET6 && ipv6_only_sock(sk);
 #endif
 	if (nla_put_u16(msg, LISTENQ_A_LISTENER_FAMILY, sk->sk_family) ||
-	    lq_put_address(msg, sk) ||
+	    lq_put_address(msg, LISTENQ_A_LISTENER_ADDR, sk) ||
 	    nla_put_u16(msg, LISTENQ_A_LISTENER_PORT, inet_sk(sk)->inet_num) ||
 	    nla_put_u32(msg, LISTENQ_A_LISTENER_IFINDEX, READ_ONCE(sk->sk_bound_dev_if)) ||
 	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_INODE, sock_i_ino(sk),
@@ -400,7 +397,11 @@ static const struct genl_ops lq_genl_ops[] = {
 	},
 };
 
-static struct genl_family lq_genl_family = {
+static const struct genl_multicast_group lq_genl_groups[] = {
+	[LQ_MCGRP_EVENTS] = { .name = LISTENQ_GENL_MCGRP_EVENTS },
+};
+
+struct genl_family lq_genl_family = {
 	.name = LISTENQ_GENL_NAME,
 	.version = LISTENQ_GENL_VERSION,
 	.netnsok = true,
@@ -408,6 +409,8 @@ static struct genl_family lq_genl_family = {
 	.module = THIS_MODULE,
 	.ops = lq_genl_ops,
 	.n_ops = ARRAY_SIZE(lq_genl_ops),
+	.mcgrps = lq_genl_groups,
+	.n_mcgrps = ARRAY_SIZE(lq_genl_groups),
 };
 
 int lq_netlink_init(void)

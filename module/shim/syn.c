@@ -23,6 +23,7 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 
 	lq_count_drop(net, reason);
 	trace_drop(lst, key, reason);
+	lq_event_check(lst);
 	switch (reason) {
 	case LISTENQ_DROP_SYN_QUEUE_FULL:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
@@ -227,6 +228,7 @@ static void lq_syn_cookie(struct lq_listener *lst, struct sk_buff *skb, const st
 	u32 tsval;
 	u8 reason;
 
+	lq_event_check(lst);
 	reason = lq_syn_build(lst, skb, syn, options, true, &request.request, &dst, &fl, &tsval);
 	if (reason) {
 		spin_lock(&lst->lock);
@@ -306,6 +308,7 @@ static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
 	lq_request_key(request, &key);
 	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_REQUEST_EVICTED);
 	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
+	lq_event_check(lst);
 	lq_request_free(request);
 }
 

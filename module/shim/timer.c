@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The one timer of a listener: it moves the clock hand over the SYN queue,
- * sends SYN-ACKs again and frees what expired. It runs while requests are
- * queued. Softirq.
+ * sends SYN-ACKs again, frees what expired and tells the end of an overflow.
+ * It runs while requests are queued or an episode is under way. Softirq.
  */
 #include "listenq.h"
 #include "trace.h"
@@ -56,6 +56,7 @@ static void lq_timer(struct timer_list *timer)
 		}
 		lq_tick_expired(lst, tick.expired);
 	} while (tick.again);
+	lq_event_check(lst);
 }
 
 void lq_timer_init(struct lq_listener *lst)

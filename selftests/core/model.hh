@@ -111,6 +111,7 @@ public:
 				close();
 			break;
 		}
+		episodes();
 		invariants();
 	}
 
@@ -118,6 +119,7 @@ public:
 	void finish()
 	{
 		close();
+		episodes();
 		invariants();
 		while (!reservations_.empty())
 			end_reservation(0, false, false);
@@ -780,6 +782,7 @@ private:
 		while (steps--) {
 			elapsed_ += kHz / LQ_TICKS_PER_SECOND;
 			tick();
+			episodes();
 		}
 		elapsed_ += b % 8;
 	}
@@ -809,7 +812,8 @@ private:
 				expire(r, before, threshold);
 			}
 			MODEL_CHECK(expired == t.expired_count);
-			MODEL_CHECK(t.idle == half_.empty());
+			MODEL_CHECK(t.idle ==
+				    (half_.empty() && overflow_.quiet() && cookies_.quiet()));
 			if (!again)
 				quiet(threshold);
 		}
@@ -947,6 +951,82 @@ private:
 
 		lq_core_count_drop(core_, reason);
 		drop(reason);
+		counted_[reason] += reason != LISTENQ_DROP_NONE;
+	}
+
+	// One of the two kinds, by what the counters say.
+	struct Told {
+		u64 base = 0;	 // the counters' sum before it began
+		u64 sum = 0;	 // and after the last event
+		u64 last_at = 0; // when that changed
+		bool began = false;
+		bool vague = false; // the last was of a SYN that came earlier
+
+		bool quiet() const { return !began; }
+		void count(u64 now_sum, u64 now, bool earlier)
+		{
+			if (now_sum != sum) {
+				last_at = now;
+				vague = earlier;
+			}
+			sum = now_sum;
+		}
+		void tell(bool ended, const lq_event &event, u64 now, bool open)
+		{
+			MODEL_CHECK(ended == began);
+			began = !ended;
+			if (!ended) {
+				MODEL_CHECK(event.count == 0 && open && last_at == now);
+				return;
+			}
+			MODEL_CHECK(event.count == sum - base && event.count > 0);
+			MODEL_CHECK(!open || vague || now - last_at >= kHz);
+			base = sum;
+		}
+	};
+
+	// What shim/event.c would send: all that there is, after each event.
+	void episodes()
+	{
+		u64 overflows = 0;
+		lq_event event;
+
+		for (const listenq_drop reason :
+		     {LISTENQ_DROP_SYN_QUEUE_FULL, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN,
+		      LISTENQ_DROP_SYN_LAST_QUARTER, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK,
+		      LISTENQ_DROP_ABORT_ON_OVERFLOW, LISTENQ_DROP_REQUEST_EVICTED})
+			overflows += drops_[reason] - counted_[reason];
+		const u64 quarter = drops_[LISTENQ_DROP_SYN_LAST_QUARTER];
+		overflow_.count(overflows, elapsed_, quarter != last_quarter_);
+		last_quarter_ = quarter;
+		cookies_.count(events_[LISTENQ_EVENT_COOKIE_SENT], elapsed_, false);
+		for (;;) {
+			const bool pending = lq_core_event_pending(core_);
+
+			std::memset(&event, 0xee, sizeof(event));
+			MODEL_CHECK(lq_core_event(core_, &event) == pending);
+			if (!pending)
+				break;
+			switch (event.type) {
+			case LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN:
+			case LISTENQ_EVENT_TYPE_OVERFLOW_ENDED:
+				MODEL_CHECK(drops_[event.reason] > counted_[event.reason]);
+				overflow_.tell(event.type == LISTENQ_EVENT_TYPE_OVERFLOW_ENDED,
+					       event, elapsed_, open_);
+				break;
+			case LISTENQ_EVENT_TYPE_COOKIES_BEGAN:
+			case LISTENQ_EVENT_TYPE_COOKIES_ENDED:
+				MODEL_CHECK(event.reason == LISTENQ_DROP_NONE);
+				cookies_.tell(event.type == LISTENQ_EVENT_TYPE_COOKIES_ENDED, event,
+					      elapsed_, open_);
+				break;
+			default:
+				MODEL_CHECK(false);
+			}
+		}
+		MODEL_CHECK(overflow_.began == (overflow_.base != overflow_.sum));
+		MODEL_CHECK(cookies_.began == (cookies_.base != cookies_.sum));
+		MODEL_CHECK(open_ || (!overflow_.began && !cookies_.began));
 	}
 
 	void close()
@@ -1051,6 +1131,9 @@ private:
 	lq_config config_{};
 	lq_limits limits_{};
 	u64 elapsed_ = 0;
+	Told overflow_, cookies_;
+	u64 last_quarter_ = 0;		       // those drops, after the last event
+	u64 counted_[__LISTENQ_DROP_MAX] = {}; // of drops_, those by lq_core_count_drop()
 	std::map<unsigned, Half> half_;
 	std::vector<Reservation> reservations_;
 	std::vector<Promotion> promotions_;

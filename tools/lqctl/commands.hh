@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The commands: each takes its options and returns what goes to stdout. */
+/* The commands: each takes its options and returns what goes to stdout; monitor writes it. */
 #pragma once
 
 #include <string>
@@ -46,6 +46,16 @@ struct ProbeOptions {
 	std::vector<std::string> policies; /* none: those of UNP figure 4.10 */
 };
 [[nodiscard]] std::string probe(const ProbeOptions &options);
+
+struct MonitorOptions {
+	bool numeric = false;
+	bool json = false; /* JSON lines */
+	std::string filter;
+	std::string warn; /* a part of the limits, as "80%"; empty: no warning */
+	std::string exec; /* a command for sh -c; empty: none */
+};
+/* Writes to stdout itself, until a signal ends it or nobody reads any more. */
+void monitor(const MonitorOptions &options);
 
 /* Indented JSON and a newline. */
 template <typename Json>

@@ -33,4 +33,9 @@ private:
 		     Exit::no_module);
 }
 
+[[nodiscard]] inline Error module_unloaded()
+{
+	return Error("the listenq module was unloaded", Exit::no_module);
+}
+
 } // namespace lqctl

@@ -32,6 +32,29 @@ Error socket_error(const char *what)
 
 } // namespace
 
+namespace {
+
+/* The number of the group @name in CTRL_ATTR_MCAST_GROUPS, or 0. */
+std::uint32_t find_group(const Attr &groups, std::string_view name)
+{
+	std::uint32_t found = 0;
+	for_each_attr(groups.payload(), [&](const Attr &group) {
+		std::string its_name;
+		std::uint32_t number = 0;
+		for_each_attr(group.payload(), [&](const Attr &attr) {
+			if (attr.type() == CTRL_ATTR_MCAST_GRP_NAME)
+				its_name = attr.string();
+			else if (attr.type() == CTRL_ATTR_MCAST_GRP_ID)
+				number = attr.number<std::uint32_t>();
+		});
+		if (its_name == name)
+			found = number;
+	});
+	return found;
+}
+
+} // namespace
+
 Family parse_family(Bytes attributes)
 {
 	Family family;
@@ -40,6 +63,8 @@ Family parse_family(Bytes attributes)
 			family.id = attr.number<std::uint16_t>();
 		else if (attr.type() == CTRL_ATTR_VERSION)
 			family.version = attr.number<std::uint32_t>();
+		else if (attr.type() == CTRL_ATTR_MCAST_GROUPS)
+			family.events_group = find_group(attr, LISTENQ_GENL_MCGRP_EVENTS);
 	});
 	return family;
 }

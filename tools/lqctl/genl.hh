@@ -22,6 +22,7 @@ namespace lqctl {
 struct Family {
 	std::uint16_t id = 0;
 	std::uint32_t version = 0;
+	std::uint32_t events_group = 0; /* number of the multicast group; 0: it has none */
 };
 
 [[nodiscard]] Family parse_family(Bytes attributes);
@@ -37,6 +38,7 @@ public:
 	Genl(const Genl &) = delete;
 	Genl &operator=(const Genl &) = delete;
 
+	[[nodiscard]] const Family &family() const { return family_; }
 	/* incomplete: the listeners kept changing while they were listed. */
 	[[nodiscard]] std::vector<Listener> listeners(bool &incomplete);
 	[[nodiscard]] Stats stats();

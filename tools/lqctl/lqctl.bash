@@ -9,7 +9,7 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | stats | get | set | probe)
+		list | stats | get | set | probe | monitor)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,12 +17,13 @@ _lqctl()
 	done
 
 	case $command in
-	'') words='list stats get set probe --version --help' ;;
+	'') words='list stats get set probe monitor --version --help' ;;
 	list) words='--no-header --numeric --extended --json --help' ;;
 	stats) words='--zeros --json --help' ;;
 	get) words='--values --json --help' ;;
 	set) words='--listener --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
+	monitor) words='--numeric --json --warn --exec --help' ;;
 	esac
 
 	if [[ $command && $cur != -* ]]; then

@@ -24,6 +24,7 @@ struct Options {
 	GetOptions get;
 	SetOptions set;
 	ProbeOptions probe;
+	MonitorOptions monitor;
 };
 
 void declare(CLI::App &app, Options &o)
@@ -70,7 +71,18 @@ void declare(CLI::App &app, Options &o)
 		->check(CLI::Range(1, 100000));
 	probe->add_flag("-j,--json", o.probe.json, "JSON");
 
-	for (CLI::App *command : {list, stats, get, set, probe})
+	auto *monitor =
+		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
+	monitor->add_flag("-n,--numeric", o.monitor.numeric,
+			  "Ports as numbers, not as service names");
+	monitor->add_flag("-j,--json", o.monitor.json, "JSON, one object in a line");
+	monitor->add_option("-w,--warn", o.monitor.warn,
+			    "Warn when a queue reaches this part of its limit, such as 80%");
+	monitor->add_option("-x,--exec", o.monitor.exec,
+			    "Run this by sh for each event, with LISTENQ_* in its environment");
+	monitor->add_option("FILTER", o.monitor.filter, ":PORT, ADDRESS or ADDRESS:PORT");
+
+	for (CLI::App *command : {list, stats, get, set, probe, monitor})
 		command->set_help_flag("-h,--help", "What can be said to this command");
 }
 
@@ -136,8 +148,12 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, stats, get, set or probe; see \"lqctl "
-			    "--help\"");
+		throw Error("no command given: use list, stats, get, set, probe or monitor; see "
+			    "\"lqctl --help\"");
+	if (app.got_subcommand("monitor")) {
+		monitor(options.monitor);
+		return Exit::ok;
+	}
 	return write_out(run(app, options));
 }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* uapi/listenq.yaml has the names and numbers of linux/listenq.h. */
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/listenq.h>
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "counters.hh"
 
@@ -15,6 +19,26 @@ using namespace lqctl;
 namespace {
 
 using Set = std::map<unsigned, std::string>; /* value: name */
+
+/* The lines of one definition, set or operation: from its name on, until the next one's. */
+std::vector<std::string> section(const std::string &part, const std::string &title)
+{
+	std::ifstream in(LISTENQ_SPEC);
+	std::string line;
+	std::vector<std::string> found;
+	const std::string indent(part == "operations:" ? 6 : 4, ' ');
+	bool here = false;
+
+	while (std::getline(in, line) && line != part)
+		;
+	while (std::getline(in, line) && (line.empty() || line[0] == ' ')) {
+		if (line.starts_with(indent + "name: "))
+			here = line == indent + "name: " + title;
+		else if (here)
+			found.push_back(line);
+	}
+	return found;
+}
 
 /* The attribute set's part of the file, which has one key in a line. */
 Set attribute_set(const std::string &set)
@@ -65,6 +89,73 @@ TEST(spec, all_attributes)
 	EXPECT_EQ(listener.rbegin()->first, static_cast<unsigned>(LISTENQ_A_LISTENER_MAX));
 	ASSERT_EQ(stats.size(), static_cast<std::size_t>(LISTENQ_A_STATS_MAX));
 	EXPECT_EQ(stats.rbegin()->first, static_cast<unsigned>(LISTENQ_A_STATS_MAX));
+}
+
+TEST(spec, event_types)
+{
+	std::vector<std::string> names, want{"none"};
+	for (const std::string &line : section("definitions:", "event-type")) {
+		if (line.starts_with("        name: "))
+			names.push_back(line.substr(14));
+	}
+#define NAME(number, NAME, name, text) want.push_back(#name);
+	LISTENQ_EVENT_TYPES(NAME)
+#undef NAME
+	for (std::string &name : want)
+		std::replace(name.begin(), name.end(), '_', '-');
+	EXPECT_EQ(names, want);
+	EXPECT_EQ(want.size(), static_cast<std::size_t>(__LISTENQ_EVENT_TYPE_MAX));
+}
+
+TEST(spec, event_attributes)
+{
+	const Set want = {
+#define NAME(NAME, name) {LISTENQ_A_EVENT_##NAME, name}
+		NAME(PAD, "pad"),
+		NAME(TIME, "time"),
+		NAME(TYPE, "type"),
+		NAME(LISTENER, "listener"),
+		NAME(FAMILY, "family"),
+		NAME(ADDR, "addr"),
+		NAME(PORT, "port"),
+		NAME(IFINDEX, "ifindex"),
+		NAME(V6ONLY, "v6only"),
+		NAME(POLICY, "policy"),
+		NAME(BACKLOG_ASKED, "backlog-asked"),
+		NAME(BACKLOG, "backlog"),
+		NAME(ACCEPT_QLEN, "accept-qlen"),
+		NAME(ACCEPT_LIMIT, "accept-limit"),
+		NAME(SYN_QLEN, "syn-qlen"),
+		NAME(SYN_LIMIT, "syn-limit"),
+		NAME(REASON, "reason"),
+		NAME(COUNT, "count"),
+#undef NAME
+	};
+	EXPECT_EQ(attribute_set("event"), want);
+	EXPECT_EQ(want.size(), static_cast<std::size_t>(LISTENQ_A_EVENT_MAX));
+}
+
+TEST(spec, event_operation_and_group)
+{
+	std::ifstream in(LISTENQ_SPEC);
+	const std::string spec{std::istreambuf_iterator<char>(in), {}};
+	std::set<std::string> told, all;
+	bool value = false;
+
+	for (const std::string &line : section("operations:", "event")) {
+		value |= line == fmt::format("      value: {}", int{LISTENQ_CMD_EVENT});
+		if (line.starts_with("          - "))
+			told.insert(line.substr(12));
+	}
+	EXPECT_TRUE(value);
+	for (const auto &[number, name] : attribute_set("event")) {
+		if (name != "pad")
+			all.insert(name);
+	}
+	EXPECT_EQ(told, all);
+	EXPECT_NE(spec.find(fmt::format("\nmcast-groups:\n  list:\n    -\n      name: {}\n",
+					LISTENQ_GENL_MCGRP_EVENTS)),
+		  std::string::npos);
 }
 
 } // namespace

@@ -193,10 +193,40 @@ enum listenq_event {
 };
 #define LISTENQ_EVENT_MAX (__LISTENQ_EVENT_MAX - 1)
 
+/*
+ * What a reader of the multicast group "events" is told, as it happens:
+ * X(NUMBER, NAME, name, "what happened").
+ *
+ * An overflow begins with the first drop because a queue was full, a time of
+ * SYN cookies with the first cookie; each ends when a second or more has gone
+ * by without another. So at most one of each begins and one ends per listener
+ * and second. What a listener began ends, at the latest, before it stops.
+ */
+/* clang-format off */
+#define LISTENQ_EVENT_TYPES(X) \
+	X(1, LISTENER_STARTED,  listener_started,  "a socket began to listen") \
+	X(2, LISTENER_STOPPED,  listener_stopped,  "a listener closed, with what its queues held") \
+	X(3, BACKLOG_TRUNCATED, backlog_truncated, "listen() asked for more than it got") \
+	X(4, OVERFLOW_BEGAN,    overflow_began,    "the first drop because a queue was full") \
+	X(5, OVERFLOW_ENDED,    overflow_ended,    "no more such drops for a second") \
+	X(6, COOKIES_BEGAN,     cookies_began,     "the first SYN cookie was sent") \
+	X(7, COOKIES_ENDED,     cookies_ended,     "no more SYN cookies for a second")
+/* clang-format on */
+
+enum listenq_event_type {
+	LISTENQ_EVENT_TYPE_NONE = 0,
+#define LISTENQ_X(number, NAME, name, text) LISTENQ_EVENT_TYPE_##NAME = number,
+	LISTENQ_EVENT_TYPES(LISTENQ_X)
+#undef LISTENQ_X
+		__LISTENQ_EVENT_TYPE_MAX
+};
+#define LISTENQ_EVENT_TYPE_MAX (__LISTENQ_EVENT_TYPE_MAX - 1)
+
 /* --- generic netlink; uapi/listenq.yaml describes it in the kernel's format --- */
 
 #define LISTENQ_GENL_NAME "listenq"
 #define LISTENQ_GENL_VERSION 1
+#define LISTENQ_GENL_MCGRP_EVENTS "events"
 
 /*
  * LISTENQ_CMD_LISTENER_GET, do: request LISTENQ_A_LISTENER_ID, reply one
@@ -215,6 +245,10 @@ enum listenq_event {
  * EPERM without CAP_NET_ADMIN in the user namespace that owns the network
  * namespace.
  *
+ * LISTENQ_CMD_EVENT, to the multicast group LISTENQ_GENL_MCGRP_EVENTS: one
+ * message of LISTENQ_A_EVENT_* attributes per event. A reader that is too slow,
+ * or for whom there was no memory, gets ENOBUFS from its socket and goes on.
+ *
  * Reading needs no privilege; all is of the caller's network namespace.
  */
 #define LISTENQ_FOLLOW 0xffffffffU
@@ -224,6 +258,7 @@ enum {
 	LISTENQ_CMD_LISTENER_GET = 1,
 	LISTENQ_CMD_STATS_GET = 2,
 	LISTENQ_CMD_LISTENER_SET = 3,
+	LISTENQ_CMD_EVENT = 4,
 	__LISTENQ_CMD_MAX
 };
 #define LISTENQ_CMD_MAX (__LISTENQ_CMD_MAX - 1)
@@ -279,5 +314,29 @@ enum {
 	__LISTENQ_A_STATS_MAX
 };
 #define LISTENQ_A_STATS_MAX (__LISTENQ_A_STATS_MAX - 1)
+
+enum {
+	LISTENQ_A_EVENT_UNSPEC = 0,
+	LISTENQ_A_EVENT_PAD = 1,	    /* alignment of u64 */
+	LISTENQ_A_EVENT_TIME = 2,	    /* u64: ns of CLOCK_REALTIME */
+	LISTENQ_A_EVENT_TYPE = 3,	    /* u32: enum listenq_event_type */
+	LISTENQ_A_EVENT_LISTENER = 4,	    /* u64: its id */
+	LISTENQ_A_EVENT_FAMILY = 5,	    /* u16: AF_INET or AF_INET6 */
+	LISTENQ_A_EVENT_ADDR = 6,	    /* binary: 4 or 16 bytes, network order */
+	LISTENQ_A_EVENT_PORT = 7,	    /* u16, host byte order */
+	LISTENQ_A_EVENT_IFINDEX = 8,	    /* u32: SO_BINDTODEVICE; 0 none */
+	LISTENQ_A_EVENT_V6ONLY = 9,	    /* u8: IPV6_V6ONLY, 0 or 1 */
+	LISTENQ_A_EVENT_POLICY = 10,	    /* string */
+	LISTENQ_A_EVENT_BACKLOG_ASKED = 11, /* s32 */
+	LISTENQ_A_EVENT_BACKLOG = 12,	    /* u32: in force */
+	LISTENQ_A_EVENT_ACCEPT_QLEN = 13,   /* u32, as the next three: when it was told; */
+	LISTENQ_A_EVENT_ACCEPT_LIMIT = 14,  /* of a listener that stopped: before that */
+	LISTENQ_A_EVENT_SYN_QLEN = 15,
+	LISTENQ_A_EVENT_SYN_LIMIT = 16,
+	LISTENQ_A_EVENT_REASON = 17, /* u32: enum listenq_drop, of the overflow's first drop */
+	LISTENQ_A_EVENT_COUNT = 18,  /* u64: drops, or cookies, in all that ended */
+	__LISTENQ_A_EVENT_MAX
+};
+#define LISTENQ_A_EVENT_MAX (__LISTENQ_A_EVENT_MAX - 1)
 
 #endif /* _UAPI_LINUX_LISTENQ_H */

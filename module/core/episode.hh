@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+// Episode: a thing that happens many times over, told twice: when it began, and when it ended,
+// with how often.
+//
+//	Quiet --happened--> Began --tell--> Running --tick, quiet--> Ended --tell--> Quiet
+//	                                       ^                       |
+//	                                       +-------happened--------+
+//
+//	close: Running becomes Ended; Began becomes Quiet, for nobody heard of it
+//
+// An end that nobody was told yet is taken back when it happens once more.
+// It ends only after a quiet second, so at most one begins and one ends in a second.
+// Invariants: count is at least 1 unless Quiet.
+// Locking: the listener's lock, but for pending(), which is a hint without it.
+#pragma once
+
+#include "types.hh"
+
+namespace listenq {
+
+class Episode final {
+public:
+	enum class What : u8 { Nothing, Began, Ended };
+	struct News {
+		What what;
+		u8 cause;  // of the first time
+		u64 count; // how often so far
+	};
+
+	void happened(Ticks now, u8 cause = 0);
+	// Now and then while active(); @quiet: ticks that end it.
+	void tick(Ticks now, u32 quiet);
+	[[nodiscard]] News tell();
+	void close();
+
+	[[nodiscard]] bool pending() const
+	{
+		return state_ == State::Began || state_ == State::Ended;
+	}
+	[[nodiscard]] bool running() const
+	{
+		return state_ == State::Began || state_ == State::Running;
+	}
+	[[nodiscard]] bool active() const { return state_ != State::Quiet; }
+
+private:
+	enum class State : u8 { Quiet, Began, Running, Ended };
+
+	u64 count_ = 0;
+	Ticks last_{0}; // when it happened last, unless Quiet
+	State state_ = State::Quiet;
+	u8 cause_ = 0;
+};
+
+} // namespace listenq

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+// Episode: began and ended, each told once.
+#include "core/episode.hh"
+
+#include "property.hh"
+
+using listenq::Episode;
+using listenq::Ticks;
+using What = Episode::What;
+
+namespace {
+
+constexpr u32 kQuiet = 100;
+
+What told(Episode &e)
+{
+	return e.tell().what;
+}
+
+TEST(episode, happened__the_first_begins)
+{
+	Episode e;
+
+	EXPECT_FALSE(e.pending() || e.active());
+	EXPECT_EQ(told(e), What::Nothing);
+	e.happened(Ticks{5}, 7);
+	EXPECT_TRUE(e.pending() && e.active());
+	e.happened(Ticks{6}, 8);
+	const Episode::News news = e.tell();
+	EXPECT_EQ(news.what, What::Began);
+	EXPECT_EQ(news.cause, 7);
+	EXPECT_FALSE(e.pending());
+	EXPECT_TRUE(e.active());
+	e.happened(Ticks{7}, 9);
+	EXPECT_EQ(told(e), What::Nothing);
+}
+
+TEST(episode, tick__a_quiet_time_ends)
+{
+	Episode e;
+
+	e.happened(Ticks{0}, 7);
+	EXPECT_EQ(told(e), What::Began);
+	e.happened(Ticks{50}, 8);
+	e.tick(Ticks{50 + kQuiet - 1}, kQuiet);
+	EXPECT_FALSE(e.pending());
+	e.tick(Ticks{50 + kQuiet}, kQuiet);
+	EXPECT_TRUE(e.pending() && e.active());
+	const Episode::News news = e.tell();
+	EXPECT_EQ(news.what, What::Ended);
+	EXPECT_EQ(news.count, 2u);
+	EXPECT_EQ(news.cause, 7);
+	EXPECT_FALSE(e.pending() || e.active());
+	// Another one counts anew.
+	e.happened(Ticks{500}, 3);
+	EXPECT_EQ(e.tell().cause, 3);
+	e.tick(Ticks{900}, kQuiet);
+	EXPECT_EQ(e.tell().count, 1u);
+}
+
+TEST(episode, tick__across_the_end_of_the_clock)
+{
+	Episode e;
+
+	e.happened(Ticks{0xfffffff0});
+	EXPECT_EQ(told(e), What::Began);
+	e.tick(Ticks{0xffffffff}, kQuiet);
+	EXPECT_FALSE(e.pending());
+	e.tick(Ticks{0xfffffff0u + kQuiet}, kQuiet);
+	EXPECT_EQ(told(e), What::Ended);
+}
+
+TEST(episode, tick__a_beginning_is_told_first)
+{
+	Episode e;
+
+	e.happened(Ticks{0});
+	e.tick(Ticks{kQuiet}, kQuiet);
+	EXPECT_EQ(told(e), What::Began);
+	e.tick(Ticks{kQuiet}, kQuiet);
+	EXPECT_EQ(told(e), What::Ended);
+}
+
+TEST(episode, happened__takes_an_untold_end_back)
+{
+	Episode e;
+
+	e.happened(Ticks{0}, 7);
+	EXPECT_EQ(told(e), What::Began);
+	e.tick(Ticks{kQuiet}, kQuiet);
+	e.happened(Ticks{kQuiet}, 8);
+	EXPECT_FALSE(e.pending());
+	EXPECT_TRUE(e.running());
+	e.tick(Ticks{2 * kQuiet}, kQuiet);
+	const Episode::News news = e.tell();
+	EXPECT_EQ(news.what, What::Ended);
+	EXPECT_EQ(news.count, 2u);
+	EXPECT_EQ(news.cause, 7);
+}
+
+TEST(episode, close__ends_what_was_told)
+{
+	Episode e;
+
+	e.close();
+	EXPECT_FALSE(e.active());
+	e.happened(Ticks{0});
+	e.close(); // nobody heard of it
+	EXPECT_FALSE(e.active());
+	e.happened(Ticks{0});
+	EXPECT_EQ(told(e), What::Began);
+	e.close();
+	EXPECT_FALSE(e.running());
+	e.close();
+	EXPECT_EQ(told(e), What::Ended);
+	EXPECT_FALSE(e.active());
+}
+
+TEST(episode, happened__an_older_clock_does_not_end_it_early)
+{
+	Episode e;
+
+	e.happened(Ticks{1000});
+	EXPECT_EQ(told(e), What::Began);
+	e.happened(Ticks{990});
+	e.tick(Ticks{990 + kQuiet}, kQuiet);
+	EXPECT_FALSE(e.pending());
+}
+
+TEST(episode, property__begin_and_end_alternate)
+{
+	property("all is counted, and two of a kind are at least the quiet time apart", [] {
+		Episode e;
+		u32 now = *rc::gen::arbitrary<u32>(), began_at = 0, ended_at = 0;
+		u64 count = 0;
+		bool begun = false, ever_began = false, ever_ended = false;
+		const auto steps =
+			*rc::gen::container<std::vector<u8>>(300, rc::gen::arbitrary<u8>());
+
+		for (const u8 step : steps) {
+			now += step / 4;
+			if (step % 4 == 0) {
+				e.happened(Ticks{now});
+				count++;
+			}
+			e.tick(Ticks{now}, kQuiet);
+			if (step % 8 == 1)
+				continue; // nobody asks
+			const Episode::News news = e.tell();
+			if (news.what == What::Began) {
+				RC_ASSERT(!begun);
+				RC_ASSERT(!ever_began || now - began_at >= kQuiet);
+				began_at = now;
+				begun = ever_began = true;
+			}
+			if (news.what == What::Ended) {
+				RC_ASSERT(begun);
+				RC_ASSERT(!ever_ended || now - ended_at >= kQuiet);
+				RC_ASSERT(news.count == count);
+				ended_at = now;
+				begun = false;
+				ever_ended = true;
+				count = 0;
+			}
+		}
+	});
+}
+
+} // namespace

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lqctl monitor: events as they come. */
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+
+#include "commands.hh"
+#include "error.hh"
+#include "event.hh"
+#include "genl.hh"
+#include "runner.hh"
+#include "subscription.hh"
+#include "threshold.hh"
+
+namespace lqctl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto poll_interval = std::chrono::seconds(1);
+
+std::uint64_t now_ns()
+{
+	const auto now = std::chrono::system_clock::now().time_since_epoch();
+	return static_cast<std::uint64_t>(
+		std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+/* SIGINT, SIGTERM and SIGCHLD, to be read where everything else is waited for. */
+class Signals final {
+public:
+	Signals()
+	{
+		sigset_t set;
+		sigemptyset(&set);
+		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
+			sigaddset(&set, signal);
+		/* A SIGCHLD that is ignored, by inheritance, would never come. */
+		std::signal(SIGCHLD, SIG_DFL);
+		sigprocmask(SIG_BLOCK, &set, nullptr);
+		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+		if (fd_ < 0)
+			throw Error(fmt::format("signalfd: {}",
+						std::generic_category().message(errno)));
+	}
+	~Signals() { close(fd_); }
+	Signals(const Signals &) = delete;
+	Signals &operator=(const Signals &) = delete;
+
+	[[nodiscard]] int fd() const { return fd_; }
+	/* False: the program is to end. */
+	[[nodiscard]] bool read(std::optional<Runner> &runner)
+	{
+		signalfd_siginfo info;
+		while (::read(fd_, &info, sizeof(info)) == sizeof(info)) {
+			if (info.ssi_signo != SIGCHLD)
+				return false;
+			if (runner)
+				runner->reap();
+		}
+		return true;
+	}
+
+private:
+	int fd_;
+};
+
+class Monitor final {
+public:
+	explicit Monitor(const MonitorOptions &options)
+	    : options_(options), filter_(options.filter.empty() ? Filter() : Filter(options.filter))
+	{
+		if (!options.warn.empty())
+			thresholds_.emplace(parse_percent(options.warn));
+		if (!options.exec.empty())
+			runner_.emplace(options.exec);
+	}
+
+	void run()
+	{
+		Genl genl;
+		Subscription subscription(genl.family());
+		Signals signals;
+		auto next = Clock::now();
+
+		for (;;) {
+			if (thresholds_ && Clock::now() >= next) {
+				warn(genl);
+				next = Clock::now() + poll_interval;
+			}
+			/* Of stdout only what is wrong with it: the reader is gone. */
+			pollfd fds[] = {{subscription.fd(), POLLIN, 0},
+					{signals.fd(), POLLIN, 0},
+					{STDOUT_FILENO, 0, 0}};
+			if (closed_ || (poll(fds, 3, wait_until(next)) < 0 && errno != EINTR))
+				return;
+			if (fds[2].revents & (POLLERR | POLLHUP))
+				return;
+			if (fds[1].revents && !signals.read(runner_))
+				return;
+			if (fds[0].revents)
+				subscription.read([&](Bytes a) { tell(parse_event(a)); },
+						  [&] { tell(events_lost(now_ns())); });
+		}
+	}
+
+private:
+	[[nodiscard]] int wait_until(Clock::time_point next) const
+	{
+		if (!thresholds_)
+			return -1;
+		const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+		return left.count() > 0 ? static_cast<int>(left.count()) : 0;
+	}
+
+	void warn(Genl &genl)
+	{
+		bool incomplete;
+		std::vector<Listener> listeners;
+
+		try {
+			listeners = genl.listeners(incomplete);
+		} catch (const NetlinkError &error) {
+			if (error.code() == ENOENT)
+				throw module_unloaded();
+			throw;
+		}
+		/* One that an inconsistent dump left out is not below. */
+		if (incomplete)
+			return;
+		for (const Event &event : thresholds_->update(listeners, now_ns()))
+			tell(event);
+	}
+
+	void tell(const Event &event)
+	{
+		if (closed_ || (event.listener && !filter_.matches(event.address)))
+			return;
+		using nlohmann::ordered_json;
+		const std::string text =
+			options_.json
+				? to_json(event).dump(-1, ' ', false,
+						      ordered_json::error_handler_t::replace) +
+					  '\n'
+				: event_text(event, options_.numeric, locale_glyphs());
+		if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+		    std::fflush(stdout) != 0) {
+			if (errno != EPIPE)
+				throw Error(fmt::format("cannot write to stdout: {}",
+							std::generic_category().message(errno)));
+			closed_ = true;
+			return;
+		}
+		if (runner_ && !runner_->start(event_environment(event)))
+			fmt::print(stderr, "lqctl: too many commands wait to run: none for {}\n",
+				   event.type);
+	}
+
+	const MonitorOptions &options_;
+	Filter filter_;
+	std::optional<Thresholds> thresholds_;
+	std::optional<Runner> runner_;
+	bool closed_ = false; /* nobody reads stdout any more */
+};
+
+} // namespace
+
+void monitor(const MonitorOptions &options)
+{
+	Monitor(options).run();
+}
+
+} // namespace lqctl
