@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory for requests, and a request as the kernel's own helpers want to see it. */
+/*
+ * Memory for requests, and a request as the kernel's own helpers want to see it.
+ *
+ * A request that accept() is done with is kept for the next SYN on that CPU: a
+ * few of them, so that a connection that is accepted in time costs the slab
+ * nothing. Where the kernel looks for memory that is used too long, they go
+ * back at once.
+ *
+ * Invariants: lq_spare.count is the length of its list, at most LQ_SPARES.
+ * Locking: softirqs off; each CPU has its own.
+ */
+#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "listenq.h"
 
 static struct kmem_cache *lq_cache_v4;
 static struct kmem_cache *lq_cache_v6;
+
+#define LQ_SPARES (IS_ENABLED(CONFIG_KASAN) ? 0 : 32)
+
+/* IPv4's alone. */
+struct lq_spare {
+	struct lq_request *list;
+	unsigned int count;
+};
+static DEFINE_PER_CPU(struct lq_spare, lq_spare);
 
 int lq_request_init(void)
 {
@@ -22,13 +42,46 @@ int lq_request_init(void)
 
 void lq_request_exit(void)
 {
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct lq_spare *spare = per_cpu_ptr(&lq_spare, cpu);
+
+		while (spare->list) {
+			struct lq_request *request = spare->list;
+
+			spare->list = request->next;
+			kmem_cache_free(lq_cache_v4, request);
+		}
+	}
 	kmem_cache_destroy(lq_cache_v6);
 	kmem_cache_destroy(lq_cache_v4);
 }
 
 struct lq_request *lq_request_alloc(bool v6)
 {
+	struct lq_spare *spare = this_cpu_ptr(&lq_spare);
+	struct lq_request *request = spare->list;
+
+	if (!v6 && request) {
+		spare->list = request->next;
+		spare->count--;
+		return request;
+	}
 	return kmem_cache_alloc(v6 ? lq_cache_v6 : lq_cache_v4, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+void lq_request_recycle(struct lq_request *request)
+{
+	struct lq_spare *spare = this_cpu_ptr(&lq_spare);
+
+	if (request->flags & LQ_REQ_V6 || spare->count >= LQ_SPARES) {
+		lq_request_free(request);
+		return;
+	}
+	request->next = spare->list;
+	spare->list = request;
+	spare->count++;
 }
 
 void lq_request_free(struct lq_request *request)
@@ -61,25 +114,18 @@ static const struct tcp_request_sock_ops lq_unsigned = {
 #endif
 };
 
-void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *lst,
-		     const struct lq_request *request)
+/* @ireq is zeroed. */
+static __always_inline void lq_request_view_fill(struct inet_request_sock *ireq,
+						 const struct lq_listener *lst,
+						 const struct lq_request *request)
 {
-	struct inet_request_sock *ireq = &treq->req;
 	struct request_sock *req = &ireq->req;
 	struct sock *sk = lst->sk;
 	const u8 *addresses = lq_request_addresses(request);
 	const bool v6 = request->flags & LQ_REQ_V6;
 
-	memset(treq, 0, sizeof(*treq));
 	req->rsk_listener = sk;
 	req->rsk_ops = v6 ? sk->sk_prot->rsk_prot : tcp_prot.rsk_prot;
-	req->mss = request->mss;
-	req->num_retrans = request->num_retrans;
-	req->num_timeout = min_t(u8, request->num_timeout, 127);
-	req->ts_recent = request->ts_recent;
-	req->rsk_rcv_wnd = request->rcv_wnd;
-	req->rsk_window_clamp = (u32)request->window_clamp << (request->wscale >> 4);
-
 	write_pnet(&ireq->ireq_net, sock_net(sk));
 	ireq->ireq_state = TCP_NEW_SYN_RECV;
 	ireq->ireq_family = v6 ? AF_INET6 : AF_INET;
@@ -96,6 +142,30 @@ void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *ls
 		ireq->ir_rmt_addr = (__force __be32)request->addr[0];
 		ireq->ir_loc_addr = (__force __be32)request->addr[1];
 	}
+}
+
+void lq_request_view(struct inet_request_sock *ireq, const struct lq_listener *lst,
+		     const struct lq_request *request)
+{
+	memset(ireq, 0, sizeof(*ireq));
+	lq_request_view_fill(ireq, lst, request);
+}
+
+void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener *lst,
+			 const struct lq_request *request)
+{
+	struct inet_request_sock *ireq = &treq->req;
+	struct request_sock *req = &ireq->req;
+
+	memset(treq, 0, sizeof(*treq));
+	lq_request_view_fill(ireq, lst, request);
+	req->mss = request->mss;
+	req->num_retrans = request->num_retrans;
+	req->num_timeout = min_t(u8, request->num_timeout, 127);
+	req->ts_recent = request->ts_recent;
+	req->rsk_rcv_wnd = request->rcv_wnd;
+	req->rsk_window_clamp = (u32)request->window_clamp << (request->wscale >> 4);
+
 	ireq->tstamp_ok = !!(request->flags & LQ_REQ_TSTAMP);
 	ireq->wscale_ok = !!(request->flags & LQ_REQ_WSCALE);
 	ireq->sack_ok = !!(request->flags & LQ_REQ_SACK);
@@ -104,7 +174,6 @@ void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *ls
 	ireq->rcv_wscale = request->wscale >> 4;
 
 	treq->af_specific = &lq_unsigned;
-	treq->txhash = net_tx_rndhash();
 	treq->rcv_isn = request->rcv_isn;
 	treq->rcv_nxt = request->rcv_isn + 1;
 	treq->snt_isn = request->snt_isn;

@@ -136,9 +136,9 @@ def pseudo(src, dst, length):
 
 
 class Tun:
-    """tun0 of this namespace."""
+    """A device of this namespace; without addresses it is only a way out."""
 
-    def __init__(self, mtu=1500):
+    def __init__(self, mtu=1500, name="tun0", addresses=True):
         lq.run("modprobe", "tun", check=False)
         try:
             if not os.path.exists("/dev/net/tun"):
@@ -147,12 +147,13 @@ class Tun:
             self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise lq.Skip(f"/dev/net/tun: {error}") from error
-        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI))
-        lq.sysctl("net.ipv6.conf.tun0.accept_dad", 0)
-        lq.ip(f"link set tun0 up mtu {mtu}")
-        lq.ip(f"addr add {LOCAL[False]}/24 dev tun0")
-        if mtu >= 1280:
-            lq.ip(f"addr add {LOCAL[True]}/64 dev tun0 nodad")
+        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+        lq.sysctl(f"net.ipv6.conf.{name}.accept_dad", 0)
+        lq.ip(f"link set {name} up mtu {mtu}")
+        if addresses:
+            lq.ip(f"addr add {LOCAL[False]}/24 dev {name}")
+        if addresses and mtu >= 1280:
+            lq.ip(f"addr add {LOCAL[True]}/64 dev {name} nodad")
         self.waiting = []
 
     def send(self, packet):

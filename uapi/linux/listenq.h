@@ -155,7 +155,8 @@ struct listenq_info {
 	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN") \
 	X(20, FILTER_OVERFLOW,   filter_overflow,   "connection: the oldest that its accept filter held made room") \
 	X(21, FILTER_GONE,       filter_gone,       "connection: reset while its accept filter held it") \
-	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts")
+	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts") \
+	X(23, SYN_SIGNED,        syn_signed,        "SYN: signed (TCP-MD5, TCP-AO), and the listener has no key")
 /* clang-format on */
 
 enum listenq_drop {
