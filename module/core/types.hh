@@ -39,6 +39,25 @@ struct Micros {
 	[[nodiscard]] constexpr u32 since(Micros start) const { return value - start.value; }
 };
 
+// Written under the lock and read also without it, as a hint: each access is one load or store,
+// as READ_ONCE() and WRITE_ONCE() make them.
+template <typename T>
+class Hint final {
+public:
+	explicit constexpr Hint(T value) : value_(value) {}
+	Hint &operator=(T value)
+	{
+		__atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+		return *this;
+	}
+	operator T() const { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+	void operator++(int) { *this = *this + 1; }
+	void operator--(int) { *this = *this - 1; }
+
+private:
+	T value_;
+};
+
 template <typename T>
 [[nodiscard]] constexpr T min(T a, T b)
 {
