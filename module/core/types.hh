@@ -47,10 +47,16 @@ public:
 	explicit constexpr Hint(T value) : value_(value) {}
 	Hint &operator=(T value)
 	{
-		__atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+		__atomic_store(&value_, &value, __ATOMIC_RELAXED);
 		return *this;
 	}
-	operator T() const { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+	operator T() const
+	{
+		T value;
+
+		__atomic_load(&value_, &value, __ATOMIC_RELAXED);
+		return value;
+	}
 	void operator++(int) { *this = *this + 1; }
 	void operator--(int) { *this = *this - 1; }
 
