@@ -80,6 +80,20 @@ static inline void lq_compat_send_reset(const struct request_sock_ops *ops, cons
 
 /* --- the child --- */
 
+/* What inet_connection_sock_af_ops.syn_recv_sock takes, and how it is passed on. */
+#ifdef LQ_HAVE_SYN_RECV_SOCK_7
+#define LQ_SYN_RECV_SOCK_PARAMS                                                                    \
+	const struct sock *sk, struct sk_buff *skb, struct request_sock *req,                      \
+		struct dst_entry *dst, struct request_sock *req_unhash, bool *own_req,             \
+		void (*opt_child_init)(struct sock *newsk, const struct sock *sk)
+#define LQ_SYN_RECV_SOCK_ARGS sk, skb, req, dst, req_unhash, own_req, opt_child_init
+#else
+#define LQ_SYN_RECV_SOCK_PARAMS                                                                    \
+	const struct sock *sk, struct sk_buff *skb, struct request_sock *req,                      \
+		struct dst_entry *dst, struct request_sock *req_unhash, bool *own_req
+#define LQ_SYN_RECV_SOCK_ARGS sk, skb, req, dst, req_unhash, own_req
+#endif
+
 static inline struct sock *lq_compat_syn_recv_sock(const struct inet_connection_sock_af_ops *ops,
 						   const struct sock *sk, struct sk_buff *skb,
 						   struct request_sock *req, bool *own_req)

@@ -51,6 +51,29 @@ static void lq_view_pktopts(struct tcp_request_sock *treq, const struct sock *sk
 }
 #endif
 
+/*
+ * A child is born with the listener's operations, which are part of us: it has to live without.
+ * A mapped one has operations of its own already.
+ */
+static void lq_child_own_ops(const struct lq_listener *lst, struct sock *child)
+{
+	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
+		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+}
+
+struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
+{
+	const struct lq_listener *lst = lq_listener_of(sk);
+	struct sock *child;
+
+	if (!lst)
+		return NULL; /* detached since TCP looked */
+	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+	if (child)
+		lq_child_own_ops(lst, child);
+	return child;
+}
+
 /* Returns the child, locked and with a reference for us, or NULL. */
 static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 				   const struct lq_request *request, const struct lq_ack *ack)
@@ -82,9 +105,7 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	if (!child)
 		return NULL;
 
-	/* A mapped child has operations of its own already. */
-	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
-		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	lq_child_own_ops(lst, child);
 	if (ack->saw_tstamp && !after(ack->seq, request->rcv_isn + 1))
 		tcp_sk(child)->rx_opt.ts_recent = ack->tsval;
 	sock_rps_save_rxhash(child, skb);

@@ -56,6 +56,7 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
 	lst->af_ops = *lst->orig_af_ops;
 	lst->af_ops.conn_request = lq_conn_request;
+	lst->af_ops.syn_recv_sock = lq_syn_recv_sock;
 	lst->sk = sk;
 	lst->attached = true;
 	refcount_set(&lst->refs, 1);

@@ -37,7 +37,7 @@ extern const struct lq_overrides lq_follow_all;
  * finds it through icsk_af_ops, which points at af_ops here.
  */
 struct lq_listener {
-	/* The sock's own operations with our conn_request: read in softirq, never written. */
+	/* The sock's own with our conn_request and syn_recv_sock: read in softirq, never written. */
 	struct inet_connection_sock_af_ops af_ops;
 	const struct inet_connection_sock_af_ops *orig_af_ops;
 	struct sock *sk;		 /* owns us; no reference held */
@@ -204,6 +204,13 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 				  struct lq_ack *ack, unsigned int *result);
 
 /* --- child.c --- */
+
+/*
+ * inet_connection_sock_af_ops.syn_recv_sock: TCP itself makes a child of our listener when a
+ * request of TCP's migrates to it (net.ipv4.tcp_migrate_req, or a program of the SO_REUSEPORT
+ * group), or when a cookie that another member of the group sent comes back. Softirq, RCU.
+ */
+struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
 
 /*
  * Build the child of @promotion from @skb, whose TCP_SKB_CB is filled and whose

@@ -153,7 +153,7 @@ public:
 		if (verdict != LQ_SYN_NEW)
 			return verdict;
 		lq_request *r = memory_.take() ? new_request(syn.key) : nullptr;
-		meanwhile();
+		between();
 		if (!r) {
 			std::lock_guard lock(lock_);
 			lq_core_syn_abort(core_, LISTENQ_DROP_NO_MEMORY);
@@ -266,7 +266,7 @@ public:
 			memory_.give(); // the child is the caller's
 			delete static_cast<int *>(entry->child);
 			release(entry);
-			meanwhile();
+			between();
 			std::lock_guard lock(lock_);
 			lq_core_accept_done(core_);
 		}
@@ -317,13 +317,21 @@ public:
 	}
 
 private:
+	// It may set another for the next time.
+	void between()
+	{
+		const auto now = meanwhile;
+
+		now();
+	}
+
 	void promote(const lq_promotion &promotion)
 	{
 		int *child = memory_.take() ? new int : nullptr;
 
 		if (child)
 			created++;
-		meanwhile();
+		between();
 		if (!child) {
 			bool free;
 			{
