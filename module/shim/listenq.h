@@ -135,7 +135,8 @@ void lq_net_reconfigure(struct net *net);
 
 int lq_request_init(void);
 void lq_request_exit(void);
-struct lq_request *lq_request_alloc(bool v6); /* any context; NULL without memory */
+/* For a listener's @sk, whose memory cgroup pays. Any context; NULL without memory. */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6);
 void lq_request_free(struct lq_request *request); /* any context; NULL is fine */
 /* The addresses, peer first: 8 or 32 bytes, beyond the struct for IPv6. */
 static inline u8 *lq_request_addresses(const struct lq_request *request)

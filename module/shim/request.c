@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory for requests, and a request as the kernel's own helpers want to see it. */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "listenq.h"
@@ -26,9 +27,26 @@ void lq_request_exit(void)
 	kmem_cache_destroy(lq_cache_v4);
 }
 
-struct lq_request *lq_request_alloc(bool v6)
+/*
+ * To the account of the memory cgroup that the listening socket was made in, which the sock holds;
+ * in softirq nobody else would be charged, and with a TUN device whoever writes to it.
+ */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
 {
-	return kmem_cache_alloc(v6 ? lq_cache_v6 : lq_cache_v4, GFP_ATOMIC | __GFP_NOWARN);
+	struct kmem_cache *cache = v6 ? lq_cache_v6 : lq_cache_v4;
+	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *outer;
+	struct lq_request *request;
+
+	if (sk->sk_memcg) {
+		outer = set_active_memcg(sk->sk_memcg);
+		request = kmem_cache_alloc(cache, gfp | __GFP_ACCOUNT);
+		set_active_memcg(outer);
+		return request;
+	}
+#endif
+	return kmem_cache_alloc(cache, gfp);
 }
 
 void lq_request_free(struct lq_request *request)

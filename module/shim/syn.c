@@ -250,7 +250,7 @@ static void lq_syn_new(struct lq_listener *lst, struct sk_buff *skb, const struc
 		[LQ_COMMIT_REFUSED] = LISTENQ_DROP_SYN_LAST_QUARTER,
 		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
 	};
-	struct lq_request *request = lq_request_alloc(syn->key.v6);
+	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
 	u8 reason = LISTENQ_DROP_NO_MEMORY;
 	struct dst_entry *dst = NULL;
 	union lq_request_copy copy;

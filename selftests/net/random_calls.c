@@ -88,8 +88,8 @@ static int option(int fd)
 	char word[256] = {};
 	int value;
 
-	if (level == SOL_SOCKET && name == SO_RCVTIMEO)
-		return 0; /* it would be for ever */
+	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_LINGER))
+		return 0; /* close() would wait for as long as it says */
 	switch (roll(4)) {
 	case 0:
 		return getsockopt(fd, level, name, memory(length), roll(8) ? &length : memory(4));
