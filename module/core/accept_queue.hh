@@ -37,7 +37,7 @@ public:
 
 private:
 	RequestList list_;
-	u32 qlen_ = 0;
+	Hint<u32> qlen_{0};
 	u32 promoting_ = 0;
 	u32 leaving_ = 0;
 };

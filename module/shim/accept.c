@@ -98,7 +98,7 @@ static int lq_accept_move(struct lq_listener *lst)
 	if (entry) {
 		lq_listener_event(lst, LISTENQ_EVENT_ACCEPTED);
 		trace_accept(lst, entry, now_us - entry->stamp_us);
-		lq_request_recycle(entry);
+		lq_request_free(entry);
 	}
 	local_bh_enable();
 	if (!entry)

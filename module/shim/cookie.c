@@ -84,7 +84,7 @@ static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *s
 		goto abort;
 	}
 	lq_fill_cb(skb, ack->key.v6);
-	promotion->request = lq_request_alloc(ack->key.v6);
+	promotion->request = lq_request_alloc(lst->sk, ack->key.v6);
 	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request,
 						   &route))
 		return lq_child_build(lst, skb, promotion, ack, &route);

@@ -37,7 +37,7 @@ extern const struct lq_overrides lq_follow_all;
  * finds it through icsk_af_ops, which points at af_ops here.
  */
 struct lq_listener {
-	/* The sock's own operations with our conn_request: read in softirq, never written. */
+	/* The sock's own with our conn_request and syn_recv_sock: read in softirq, never written. */
 	struct inet_connection_sock_af_ops af_ops;
 	const struct inet_connection_sock_af_ops *orig_af_ops;
 	struct sock *sk;		 /* owns us; no reference held */
@@ -177,8 +177,8 @@ static inline bool lq_listener_port(const struct lq_listener *lst, const struct 
 
 int lq_request_init(void);
 void lq_request_exit(void);
-struct lq_request *lq_request_alloc(bool v6); /* softirq; NULL without memory */
-void lq_request_recycle(struct lq_request *request); /* softirqs off: free, or keep for a SYN */
+/* For a listener's @sk, whose memory cgroup pays. Any context; NULL without memory. */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6);
 void lq_request_free(struct lq_request *request); /* any context; NULL is fine */
 /* The addresses, peer first: 8 or 32 bytes, beyond the struct for IPv6. */
 static inline u8 *lq_request_addresses(const struct lq_request *request)
@@ -304,6 +304,13 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 /* --- child.c --- */
 
 /*
+ * inet_connection_sock_af_ops.syn_recv_sock: TCP itself makes a child of our listener when a
+ * request of TCP's migrates to it (net.ipv4.tcp_migrate_req, or a program of the SO_REUSEPORT
+ * group), or when a cookie that another member of the group sent comes back. Softirq, RCU.
+ */
+struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
+
+/*
  * Build the child of @promotion from @skb, whose TCP_SKB_CB is filled and whose
  * data begins at the TCP header; put it on the accept queue and let it process
  * the segment. Takes @route, or finds it if that is NULL. Returns netfilter's
@@ -312,8 +319,6 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route);
-/* inet_connection_sock_af_ops.syn_recv_sock: the child gets the kernel's own operations. */
-struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
 void lq_child_reset(struct sock *listener, struct sock *child);
 

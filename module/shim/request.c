@@ -1,31 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Memory for requests, and a request as the kernel's own helpers want to see it.
- *
- * A request that accept() is done with is kept for the next SYN on that CPU: a
- * few of them, so that a connection that is accepted in time costs the slab
- * nothing. Where the kernel looks for memory that is used too long, they go
- * back at once.
- *
- * Invariants: lq_spare.count is the length of its list, at most LQ_SPARES.
- * Locking: softirqs off; each CPU has its own.
- */
-#include <linux/percpu.h>
+/* Memory for requests, and a request as the kernel's own helpers want to see it. */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "listenq.h"
 
 static struct kmem_cache *lq_cache_v4;
 static struct kmem_cache *lq_cache_v6;
-
-#define LQ_SPARES (IS_ENABLED(CONFIG_KASAN) ? 0 : 32)
-
-/* IPv4's alone. */
-struct lq_spare {
-	struct lq_request *list;
-	unsigned int count;
-};
-static DEFINE_PER_CPU(struct lq_spare, lq_spare);
 
 int lq_request_init(void)
 {
@@ -42,46 +23,30 @@ int lq_request_init(void)
 
 void lq_request_exit(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct lq_spare *spare = per_cpu_ptr(&lq_spare, cpu);
-
-		while (spare->list) {
-			struct lq_request *request = spare->list;
-
-			spare->list = request->next;
-			kmem_cache_free(lq_cache_v4, request);
-		}
-	}
 	kmem_cache_destroy(lq_cache_v6);
 	kmem_cache_destroy(lq_cache_v4);
 }
 
-struct lq_request *lq_request_alloc(bool v6)
+/*
+ * To the account of the memory cgroup that the listening socket was made in, which the sock holds;
+ * in softirq nobody else would be charged, and with a TUN device whoever writes to it.
+ */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
 {
-	struct lq_spare *spare = this_cpu_ptr(&lq_spare);
-	struct lq_request *request = spare->list;
+	struct kmem_cache *cache = v6 ? lq_cache_v6 : lq_cache_v4;
+	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *outer;
+	struct lq_request *request;
 
-	if (!v6 && request) {
-		spare->list = request->next;
-		spare->count--;
+	if (sk->sk_memcg) {
+		outer = set_active_memcg(sk->sk_memcg);
+		request = kmem_cache_alloc(cache, gfp | __GFP_ACCOUNT);
+		set_active_memcg(outer);
 		return request;
 	}
-	return kmem_cache_alloc(v6 ? lq_cache_v6 : lq_cache_v4, GFP_ATOMIC | __GFP_NOWARN);
-}
-
-void lq_request_recycle(struct lq_request *request)
-{
-	struct lq_spare *spare = this_cpu_ptr(&lq_spare);
-
-	if (request->flags & LQ_REQ_V6 || spare->count >= LQ_SPARES) {
-		lq_request_free(request);
-		return;
-	}
-	request->next = spare->list;
-	spare->list = request;
-	spare->count++;
+#endif
+	return kmem_cache_alloc(cache, gfp);
 }
 
 void lq_request_free(struct lq_request *request)

@@ -252,7 +252,7 @@ static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
 	};
 	const struct lq_syn *syn = &in->syn;
-	struct lq_request *request = lq_request_alloc(syn->key.v6);
+	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
 	u8 reason = LISTENQ_DROP_NO_MEMORY;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	struct lq_answer answer LQ_UNINITIALIZED;

@@ -203,7 +203,7 @@ class Peer:  # pylint: disable=too-many-instance-attributes
 
     # pylint: disable-next=too-many-arguments
     def segment(self, flags, seq=None, ack=None, data=b"", options=None, window=64240, *,
-                tos=0, ttl=64, bad_checksum=False, reserved=0):
+                tos=0, ttl=64, bad_checksum=False, reserved=0, extension=b""):
         """Send one segment; what is not given is as it should be."""
         if options is None:
             options = b""
@@ -229,8 +229,12 @@ class Peer:  # pylint: disable=too-many-instance-attributes
         total = checksum(pseudo(self.addr, self.local, len(tcp)) + bytes(tcp))
         tcp[16:18] = struct.pack("!H", total ^ (0x5555 if bad_checksum else 0))
         if self.v6:
-            head = struct.pack("!IHBB", 6 << 28 | tos << 20, len(tcp), 6, ttl)
-            packet = head + self.addr + self.local + bytes(tcp)
+            # extension: one hop-by-hop header (RFC 8200 4.3), its first byte to be filled in
+            head = struct.pack("!IHBB", 6 << 28 | tos << 20, len(extension) + len(tcp),
+                               0 if extension else 6, ttl)
+            if extension:
+                extension = b"\x06" + extension[1:]
+            packet = head + self.addr + self.local + extension + bytes(tcp)
         else:
             head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(tcp), 1, 0x4000, ttl, 6, 0)
             head += self.addr + self.local
