@@ -73,6 +73,13 @@ struct ResetOptions {
 /* Those settings that are listeners' own follow the sysctls again. */
 [[nodiscard]] std::string reset(const ResetOptions &options);
 
+struct ExportOptions {
+	bool prometheus = false;
+	std::string output; /* a file; empty: stdout */
+	std::vector<std::string> filter;
+};
+[[nodiscard]] std::string export_(const ExportOptions &options);
+
 struct ProbeOptions {
 	bool tcp = false; /* plain TCP, too */
 	bool json = false;

@@ -138,19 +138,24 @@ private:
 
 	void accept_stalled()
 	{
+		if (!o_.before && l_.accept_qlen && l_.accept_oldest >= stalled_us &&
+		    events(LISTENQ_EVENT_ACCEPTED) == 0)
+			return stalled("none was ever taken");
 		if (l_.accept_qlen == 0 || !o_.before ||
 		    events(LISTENQ_EVENT_ACCEPTED) !=
 			    counted(o_.before->events, LISTENQ_EVENT_ACCEPTED) ||
 		    (l_.accept_qlen < l_.accept_limit && l_.accept_oldest < stalled_us))
 			return;
+		stalled(fmt::format("none was taken in the last {:.1f} s", o_.seconds));
+	}
+	void stalled(const std::string &since)
+	{
 		std::string text = fmt::format(
-			"{} does not call accept(): {} and none was taken in the last {:.1f} s; "
-			"the "
-			"oldest has waited {}.",
+			"{} does not call accept(): {} and {}; the oldest has waited {}.",
 			program(),
 			l_.accept_qlen == 1 ? "1 connection waits"
 					    : fmt::format("{} connections wait", l_.accept_qlen),
-			o_.seconds, duration_text(l_.accept_oldest));
+			since, duration_text(l_.accept_oldest));
 		std::vector<std::string> commands;
 		for (const Process &p : l_.processes) {
 			if (p.state != 'T')

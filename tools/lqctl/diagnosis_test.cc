@@ -121,7 +121,10 @@ TEST_F(diagnosis, accept_stalled__not_when_it_accepts_or_was_not_watched)
 {
 	l.accept_qlen = 5;
 	l.accept_oldest = 3'600'000;
+	event(LISTENQ_EVENT_ACCEPTED, 7);
 	EXPECT_EQ(codes(), Codes{});
+	event(LISTENQ_EVENT_ACCEPTED, 0);
+	EXPECT_TRUE(says(find("accept_stalled"), "none was ever taken"));
 	watched();
 	event(LISTENQ_EVENT_ACCEPTED, 1);
 	EXPECT_EQ(codes(), Codes{});

@@ -51,6 +51,18 @@ Histogram::Range Histogram::range(std::size_t bucket) const
 	return range;
 }
 
+std::vector<Histogram::Bucket> Histogram::cumulative() const
+{
+	std::vector<Bucket> all;
+	std::uint64_t sum = 0;
+
+	for (std::size_t i = 0; i < buckets_.size(); i++) {
+		sum += buckets_[i];
+		all.push_back({range(i).to_us, sum});
+	}
+	return all;
+}
+
 std::uint64_t Histogram::count() const
 {
 	return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0});

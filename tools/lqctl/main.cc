@@ -28,6 +28,7 @@ struct Options {
 	ResetOptions reset;
 	ProbeOptions probe;
 	MonitorOptions monitor;
+	ExportOptions exporter;
 };
 
 constexpr const char *filter_help =
@@ -115,6 +116,13 @@ void declare(CLI::App &app, Options &o)
 		->check(CLI::Range(1, 100000));
 	probe->add_flag("-j,--json", o.probe.json, "JSON");
 
+	auto *exporter = app.add_subcommand("export", "Counters and queues for another program");
+	exporter->add_flag("--prometheus", o.exporter.prometheus,
+			   "The text format of Prometheus, for node_exporter's textfile collector");
+	exporter->add_option("-o,--output", o.exporter.output,
+			     "This file, replaced at once as a whole");
+	exporter->add_option("FILTER", o.exporter.filter, filter_help);
+
 	auto *monitor =
 		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
 	monitor->add_flag("-n,--numeric", o.monitor.numeric,
@@ -127,7 +135,7 @@ void declare(CLI::App &app, Options &o)
 	monitor->add_option("FILTER", o.monitor.filter, filter_help);
 
 	for (CLI::App *command :
-	     {list, show, explain, requests, stats, get, set, reset, probe, monitor})
+	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter})
 		command->set_help_flag("-h,--help", "What can be said to this command");
 }
 
@@ -145,6 +153,8 @@ std::string run(const CLI::App &app, const Options &o)
 		return get(o.get);
 	if (app.got_subcommand("reset"))
 		return reset(o.reset);
+	if (app.got_subcommand("export"))
+		return export_(o.exporter);
 	if (app.got_subcommand("probe"))
 		return probe(o.probe);
 	if (o.set.assignments.empty())
@@ -197,7 +207,7 @@ Exit main_(int argc, char **argv)
 	if (app.get_subcommands().empty())
 		throw Error("no command given: use list, show, explain, requests, stats, get, set, "
 			    "probe "
-			    "probe or monitor; see "
+			    "probe, monitor or export; see "
 			    "\"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
