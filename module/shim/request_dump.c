@@ -21,7 +21,6 @@ const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1] = {
 
 struct lq_request_dump {
 	u64 listener;
-	bool begun;
 	struct lq_request_cursor cursor;
 };
 
@@ -91,6 +90,9 @@ int lq_request_get_start(struct netlink_callback *cb)
 {
 	struct nlattr *attrs[LISTENQ_A_REQUEST_MAX + 1];
 	struct lq_request_dump *dump;
+	struct lq_listener *lst;
+	u16 port;
+	u64 id;
 	int err;
 
 	err = genlmsg_parse(cb->nlh, &lq_genl_family, attrs, LISTENQ_A_REQUEST_MAX,
@@ -101,10 +103,18 @@ int lq_request_get_start(struct netlink_callback *cb)
 		NL_SET_ERR_MSG(cb->extack, "whose requests? The id of the listener is missing");
 		return -EINVAL;
 	}
+	id = nla_get_u64(attrs[LISTENQ_A_REQUEST_LISTENER]);
+	lst = lq_listener_get(lq_net(sock_net(cb->skb->sk)), id, &port);
+	if (!lst) {
+		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[LISTENQ_A_REQUEST_LISTENER],
+				    "no listener with this id in this network namespace");
+		return -ENOENT;
+	}
+	lq_listener_put(lst);
 	dump = kzalloc(sizeof(*dump), GFP_KERNEL);
 	if (!dump)
 		return -ENOMEM;
-	dump->listener = nla_get_u64(attrs[LISTENQ_A_REQUEST_LISTENER]);
+	dump->listener = id;
 	cb->args[0] = (long)dump;
 	return 0;
 }
@@ -150,13 +160,9 @@ int lq_request_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
 	if (lst) {
 		lq_request_fill(msg, cb, lst, dump, port);
 		lq_listener_put(lst);
-	} else if (dump->begun) {
-		cb->seq = 2; /* it closed */
-		dump->cursor.done = true;
 	} else {
-		NL_SET_ERR_MSG(cb->extack, "no listener with this id in this network namespace");
-		return -ENOENT;
+		cb->seq = 2; /* it closed meanwhile */
+		dump->cursor.done = true;
 	}
-	dump->begun = true;
 	return msg->len;
 }
