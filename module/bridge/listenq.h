@@ -51,6 +51,7 @@
  *   lq_listener    the sock it is attached to    lq_listener_detach()
  *                  a connect() under way         its end
  *                  an accept() that looks        before it waits or returns
+ *                  a dump of its requests        the end of the message
  *                                                then an RCU grace period (segments in
  *                                                flight) before the memory goes
  *   lq_request     the shim that allocated it    lq_core_syn_commit() takes it
@@ -520,6 +521,47 @@ struct lq_counters {
 	u64 accept_wait[LISTENQ_HIST_BUCKETS];
 };
 void lq_core_counters(const struct lq_core *core, struct lq_counters *counters);
+
+/* [locked] How long the oldest connection has waited for accept(), modulo 2^32; 0: none does. */
+u32 lq_core_accept_oldest_us(const struct lq_core *core, u32 now_us);
+
+/* One half-open request as a reader may know it: no sequence number, nothing of a key. */
+struct lq_request_info {
+	struct lq_key key;
+	u32 age_ms;	/* since the SYN-ACK was first sent; begins anew after 2^32 us */
+	u32 due_ms;	/* until the timer looks at it; 0: now */
+	u16 mss;	/* bytes; what the peer takes */
+	u8 state;	/* enum listenq_request_state */
+	u8 flags;	/* LISTENQ_REQUEST_F_* */
+	u8 num_retrans; /* SYN-ACKs sent beyond the first */
+	u8 num_timeout; /* timer runs that found it due */
+	u8 snd_wscale;	/* the peer's shift; with LISTENQ_REQUEST_F_WSCALE */
+	u8 rcv_wscale;	/* ours */
+};
+
+/*
+ * Where a walk over the SYN queue is; all zeros at its beginning. What came or
+ * went since then may have been seen or not. All others are seen once unless
+ * it is torn: the table was resized or closed, which ends the walk, or the
+ * request that it stopped at in the middle of a bucket went.
+ */
+struct lq_request_cursor {
+	u32 bucket;
+	u32 position;	    /* requests of the bucket that were seen */
+	struct lq_key last; /* with a position: the last of them, */
+	u32 last_us;	    /* and its stamp_us: the same peer may come again */
+	u32 generation;	    /* the core's; 0: not begun */
+	bool torn;
+	bool done;
+};
+
+/*
+ * [locked] The next requests, @room of them at most, into @out; their number,
+ * which may be 0 before the walk is done: one call looks at LQ_WALK_BUCKETS.
+ */
+#define LQ_WALK_BUCKETS 512
+u32 lq_core_requests(const struct lq_core *core, struct lq_request_cursor *cursor, u32 now,
+		     u32 now_us, struct lq_request_info *out, u32 room);
 
 /*
  * [locked] Check every invariant of both queues; returns NULL or the words of

@@ -28,6 +28,7 @@ public:
 	// Empty it and hand back the chain; slots held by ACKs stay held.
 	[[nodiscard]] Request *close();
 
+	[[nodiscard]] const Request *oldest() const { return list_.front(); }
 	[[nodiscard]] u32 qlen() const { return qlen_; }
 	[[nodiscard]] u32 promoting() const { return promoting_; }
 	// What a limit is compared with.

@@ -198,6 +198,17 @@ void lq_core_info(const lq_core *core, listenq_info *info)
 	listener(core).info(*info);
 }
 
+u32 lq_core_accept_oldest_us(const lq_core *core, u32 now_us)
+{
+	return listener(core).accept_oldest_us(Micros{now_us});
+}
+
+u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u32 now, u32 now_us,
+		     lq_request_info *out, u32 room)
+{
+	return listener(core).requests(*cursor, {now}, {now_us}, {out, room});
+}
+
 void lq_core_counters(const lq_core *core, lq_counters *counters)
 {
 	*counters = listener(core).counters().values();

@@ -6,6 +6,7 @@
 #include "accept_filter.hh"
 #include "handshake.hh"
 #include "options.hh"
+#include "request_info.hh"
 
 namespace listenq {
 
@@ -712,6 +713,25 @@ void Listener::info(listenq_info &info) const
 	info.accepted = counters_.events(LISTENQ_EVENT_ACCEPTED);
 	info.established = counters_.events(LISTENQ_EVENT_ESTABLISHED);
 	info.drops = counters_.drops_total();
+}
+
+u32 Listener::accept_oldest_us(Micros now) const
+{
+	const Request *r = accept_queue_.oldest();
+
+	return r ? max<u32>(now.since(Micros{r->stamp_us}), 1) : 0;
+}
+
+u32 Listener::requests(lq_request_cursor &cursor, Ticks now, Micros now_us,
+		       std::span<lq_request_info> out) const
+{
+	const u32 hz = max<u32>(config_.hz, 1);
+	u32 count = 0;
+
+	syn_queue_.walk(
+		cursor, static_cast<u32>(out.size()), LQ_WALK_BUCKETS,
+		[&](const Request &r) { out[count++] = request_info::of(r, now, now_us, hz); });
+	return count;
 }
 
 const char *Listener::check() const

@@ -8,6 +8,8 @@
 // Locking: the caller holds the listener's lock throughout; see bridge/listenq.h.
 #pragma once
 
+#include <span>
+
 #include "accept_queue.hh"
 #include "backoff.hh"
 #include "counters.hh"
@@ -65,6 +67,9 @@ public:
 	[[nodiscard]] u32 syn_qlen() const { return syn_queue_.qlen(); }
 	[[nodiscard]] const Counters &counters() const { return counters_; }
 	void info(listenq_info &info) const;
+	[[nodiscard]] u32 accept_oldest_us(Micros now) const;
+	[[nodiscard]] u32 requests(lq_request_cursor &cursor, Ticks now, Micros now_us,
+				   std::span<lq_request_info> out) const;
 	[[nodiscard]] const char *check() const;
 
 private:

@@ -9,6 +9,7 @@ Request **SynQueue::resize(Request **buckets, u32 count)
 	Request **old = buckets_;
 	const u32 old_count = bucket_count();
 
+	new_generation();
 	buckets_ = buckets;
 	mask_ = count - 1;
 	log_ = static_cast<u8>(std::countr_zero(count));
@@ -112,6 +113,25 @@ Request *SynQueue::evict_oldest()
 			return r;
 	}
 	return nullptr;
+}
+
+// The request after the last one that a walk saw in its bucket, or nullptr.
+const Request *SynQueue::resume(lq_request_cursor &at) const
+{
+	const Request *const first = buckets_[at.bucket];
+
+	if (at.position == 0)
+		return first;
+	for (const Request *r = first; r; r = r->next) {
+		if (r->stamp_us == at.last_us && request::matches(*r, at.last))
+			return r->next;
+	}
+	// It went. The others are behind those seen, unless some of these went, too.
+	at.torn = true;
+	const Request *r = first;
+	for (u32 i = 1; r && i < at.position; i++)
+		r = r->next;
+	return r;
 }
 
 void SynQueue::mark_timed_out(Request &r)

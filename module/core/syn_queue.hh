@@ -54,6 +54,11 @@ public:
 	template <typename Visit, typename Leave>
 	[[nodiscard]] bool sweep_bucket(Visit visit, Leave leave);
 
+	// Call @visit(const Request &) for @room requests from @at on, at most, in @buckets
+	// buckets; see struct lq_request_cursor.
+	template <typename Visit>
+	void walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const;
+
 	[[nodiscard]] bool is_open() const { return buckets_ != nullptr; }
 	[[nodiscard]] u32 qlen() const { return qlen_; }
 	[[nodiscard]] u32 young() const { return young_; }
@@ -66,10 +71,13 @@ public:
 private:
 	[[nodiscard]] Request **bucket(u32 hash) const { return &buckets_[hash & mask_]; }
 	void unlink(Request **link);
+	void new_generation() { generation_ += generation_ == ~0u ? 2 : 1; }
 	[[nodiscard]] Request *take_last(Request **link);
+	[[nodiscard]] const Request *resume(lq_request_cursor &at) const;
 
 	Request **buckets_ = nullptr;
 	u32 mask_ = 0;
+	u32 generation_ = 1; // of the table; never 0
 	Hint<u32> qlen_{0};
 	u32 young_ = 0;
 	u32 reserved_ = 0;
@@ -90,11 +98,36 @@ Request **SynQueue::close(Visit visit)
 		}
 	}
 	Request **table = buckets_;
+	new_generation();
 	buckets_ = nullptr;
 	mask_ = 0;
 	log_ = 0;
 	clock_hand_ = 0;
 	return table;
+}
+
+template <typename Visit>
+void SynQueue::walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const
+{
+	if (at.generation && at.generation != generation_)
+		at.torn = at.done = true;
+	at.generation = generation_;
+	for (; !at.done && buckets > 0; buckets--) {
+		if (at.bucket >= bucket_count()) {
+			at.done = true;
+			return;
+		}
+		for (const Request *r = resume(at); r; r = r->next) {
+			if (room-- == 0)
+				return;
+			visit(*r);
+			at.last = request::key_of(*r);
+			at.last_us = r->stamp_us;
+			at.position++;
+		}
+		at.bucket++;
+		at.position = 0;
+	}
 }
 
 template <typename Visit, typename Leave>

@@ -62,7 +62,6 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	lst->attached = true;
 	refcount_set(&lst->refs, 1);
 	lst->overrides = lq_follow_all;
-	INIT_LIST_HEAD(&lst->node);
 	spin_lock_init(&lst->lock);
 	lq_timer_init(lst);
 	lq_filter_init(lst);
@@ -145,6 +144,44 @@ int lq_listener_reconfigure(struct lq_listener *lst)
 	return err;
 }
 
+/* --- the listeners of a network namespace --- */
+
+struct lq_listener *lq_net_first(const struct lq_net *lqn, u64 id)
+{
+	struct rb_node *node = lqn->listeners.rb_node;
+	struct lq_listener *found = NULL;
+
+	while (node) {
+		struct lq_listener *lst = rb_entry(node, struct lq_listener, node);
+
+		if (lst->id >= id) {
+			found = lst;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id)
+{
+	struct lq_listener *lst = lq_net_first(lqn, id);
+
+	return lst && lst->id == id ? lst : NULL;
+}
+
+struct lq_listener *lq_net_after(const struct lq_listener *lst)
+{
+	return rb_entry_safe(rb_next(&lst->node), struct lq_listener, node);
+}
+
+static bool lq_id_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct lq_listener, node)->id <
+	       rb_entry(b, struct lq_listener, node)->id;
+}
+
 /* The first listener after @id in @net, with a reference on its sock, or NULL. */
 static struct sock *lq_net_next(struct lq_net *lqn, u64 *id)
 {
@@ -152,8 +189,8 @@ static struct sock *lq_net_next(struct lq_net *lqn, u64 *id)
 	struct sock *sk = NULL;
 
 	spin_lock(&lqn->list_lock);
-	list_for_each_entry(lst, &lqn->listeners, node) {
-		if (lst->id > *id && refcount_inc_not_zero(&lst->sk->sk_refcnt)) {
+	for (lst = lq_net_first(lqn, *id + 1); lst; lst = lq_net_after(lst)) {
+		if (refcount_inc_not_zero(&lst->sk->sk_refcnt)) {
 			*id = lst->id;
 			sk = lst->sk;
 			break;
@@ -189,9 +226,10 @@ static void lq_listener_start(struct lq_listener *lst)
 
 	lst->listening = true;
 	spin_lock(&lqn->list_lock);
-	/* Under the lock, so that the list is in the order of the ids. */
+	/* Under the lock, so that a dump meets the newest last. */
 	lst->id = atomic64_inc_return(&lq_next_id);
-	list_add_tail(&lst->node, &lqn->listeners);
+	rb_add(&lst->node, &lqn->listeners, lq_id_less);
+	lqn->listener_count++;
 	lqn->generation++;
 	spin_unlock(&lqn->list_lock);
 }
@@ -360,7 +398,8 @@ void lq_listener_stop(struct lq_listener *lst)
 		return;
 	lst->listening = false;
 	spin_lock(&lqn->list_lock);
-	list_del_init(&lst->node);
+	rb_erase(&lst->node, &lqn->listeners);
+	lqn->listener_count--;
 	lqn->generation++;
 	spin_unlock(&lqn->list_lock);
 

@@ -9,6 +9,7 @@
 
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
+#include <linux/rbtree.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
@@ -53,7 +54,7 @@ struct lq_listener {
 	bool hooked;			 /* lock_sock; holds one lq_net.hook_users */
 	bool unlisted;			 /* lock_sock; it left lq_net.ports once */
 	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
-	struct list_head node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
+	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
 	struct timer_list timer;	 /* armed under lock; see timer.c */
 	u8 filter;			 /* lock_sock; enum lq_filter */
@@ -107,7 +108,8 @@ struct lq_net {
 	struct nf_hook_ops hooks[LQ_HOOKS]; /* hook_mutex; priv is this */
 	unsigned int hook_users;     /* listeners that need the hooks */
 	spinlock_t list_lock;	     /* listeners; process context */
-	struct list_head listeners;  /* list_lock; in the order of their ids */
+	struct rb_root listeners;    /* list_lock; by their ids */
+	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 };
 
@@ -161,6 +163,12 @@ void lq_listener_detach(struct lq_listener *lst);
 void lq_listener_put(struct lq_listener *lst);
 /* lock_sock held: take changed settings. -ENOMEM: nothing changed. */
 int lq_listener_reconfigure(struct lq_listener *lst);
+/* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */
+struct lq_listener *lq_net_first(const struct lq_net *lqn, u64 id);
+/* The same: that one, or NULL. */
+struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id);
+/* The same: the one after @lst, or NULL. */
+struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* Process context: lq_listener_reconfigure() for every listener of @net. */
 void lq_net_reconfigure(struct net *net);
 
@@ -398,6 +406,15 @@ void lq_proc_exit(struct net *net);
 extern struct genl_family lq_genl_family;
 enum { LQ_MCGRP_EVENTS };
 int lq_put_address(struct sk_buff *msg, int type, const struct sock *sk);
+
+/* --- request_dump.c: LISTENQ_CMD_REQUEST_GET --- */
+
+struct netlink_callback;
+extern const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1];
+int lq_request_get_start(struct netlink_callback *cb);
+int lq_request_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb);
+int lq_request_get_done(struct netlink_callback *cb);
+
 int lq_netlink_init(void);
 void lq_netlink_exit(void);
 

@@ -39,7 +39,7 @@ static int __net_init lq_net_init(struct net *net)
 	lqn->net = net;
 	mutex_init(&lqn->hook_mutex);
 	spin_lock_init(&lqn->list_lock);
-	INIT_LIST_HEAD(&lqn->listeners);
+	lqn->listeners = RB_ROOT;
 	lqn->generation = 1;
 	lqn->counters = alloc_percpu_gfp(struct lq_net_counters, GFP_KERNEL_ACCOUNT);
 	if (!lqn->counters)
@@ -64,7 +64,7 @@ static void __net_exit lq_net_exit(struct net *net)
 {
 	struct lq_net *lqn = lq_net(net);
 
-	WARN_ON_ONCE(!list_empty(&lqn->listeners));
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&lqn->listeners));
 	WARN_ON_ONCE(lqn->hook_users);
 	lq_proc_exit(net);
 	lq_sysctl_exit(net);

@@ -2,8 +2,9 @@
 /*
  * Generic netlink family "listenq": look at the listeners and the counters of
  * the caller's network namespace, and change a listener's settings.
- * uapi/listenq.yaml describes it. Process
- * context; a dump holds lq_net.list_lock for one message buffer at a time.
+ * uapi/listenq.yaml describes it. Process context. A dump of listeners holds
+ * lq_net.list_lock for one message buffer at a time. The dump of half-open
+ * requests is in request_dump.c.
  */
 #include <linux/in6.h>
 #include <net/genetlink.h>
@@ -105,6 +106,26 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 	return 0;
 }
 
+/* LISTENQ_OWN_*. Settings may change meanwhile: each is read once. */
+static u32 lq_own(const struct lq_listener *lst)
+{
+	const struct lq_overrides *own = &lst->overrides;
+	u32 flags = 0;
+
+	if (READ_ONCE(own->policy) != LQ_FOLLOW)
+		flags |= LISTENQ_OWN_POLICY;
+	if (READ_ONCE(own->max_syn_backlog) != LQ_FOLLOW)
+		flags |= LISTENQ_OWN_MAX_SYN_BACKLOG;
+	if (READ_ONCE(own->abort_on_overflow) != LQ_FOLLOW)
+		flags |= LISTENQ_OWN_ABORT_ON_OVERFLOW;
+	if (READ_ONCE(own->synack_retries) != LQ_FOLLOW ||
+	    READ_ONCE(inet_csk(lst->sk)->icsk_syn_retries))
+		flags |= LISTENQ_OWN_SYNACK_RETRIES;
+	if (READ_ONCE(own->syncookies) != LQ_FOLLOW)
+		flags |= LISTENQ_OWN_SYNCOOKIES;
+	return flags;
+}
+
 /* lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none. */
 static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 portid, u32 seq,
 			    int flags, struct netlink_callback *cb, struct user_namespace *reader)
@@ -113,6 +134,7 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 				LISTENQ_CMD_LISTENER_GET);
 	struct lq_counters counters;
 	struct listenq_info info = {};
+	u32 oldest_us;
 
 	if (!hdr)
 		return -EMSGSIZE;
@@ -121,10 +143,14 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	spin_lock_bh(&lst->lock);
 	lq_core_info(lst->core, &info);
 	lq_core_counters(lst->core, &counters);
+	oldest_us = lq_core_accept_oldest_us(lst->core, lq_now_us());
 	spin_unlock_bh(&lst->lock);
 	info.id = lst->id;
 
-	if (lq_put_info(msg, &info) || lq_put_socket(msg, lst->sk, reader) ||
+	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, lq_own(lst)) ||
+	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_GIVEN, READ_ONCE(lst->backlog)) ||
+	    (oldest_us && nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, oldest_us)) ||
+	    lq_put_info(msg, &info) || lq_put_socket(msg, lst->sk, reader) ||
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, counters.drops, __LISTENQ_DROP_MAX) ||
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, counters.events,
 			    __LISTENQ_EVENT_MAX) ||
@@ -159,13 +185,10 @@ static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!msg)
 		return -ENOMEM;
 	spin_lock(&lqn->list_lock);
-	list_for_each_entry(lst, &lqn->listeners, node) {
-		if (lst->id == id) {
-			err = lq_fill_listener(msg, lst, info->snd_portid, info->snd_seq, 0, NULL,
-					       sk_user_ns(NETLINK_CB(skb).sk));
-			break;
-		}
-	}
+	lst = lq_net_find(lqn, id);
+	if (lst)
+		err = lq_fill_listener(msg, lst, info->snd_portid, info->snd_seq, 0, NULL,
+				       sk_user_ns(NETLINK_CB(skb).sk));
 	spin_unlock(&lqn->list_lock);
 	if (err) {
 		nlmsg_free(msg);
@@ -182,9 +205,7 @@ static int lq_listener_get_dumpit(struct sk_buff *msg, struct netlink_callback *
 
 	spin_lock(&lqn->list_lock);
 	cb->seq = lqn->generation;
-	list_for_each_entry(lst, &lqn->listeners, node) {
-		if (lst->id <= (u64)cb->args[0])
-			continue;
+	for (lst = lq_net_first(lqn, (u64)cb->args[0] + 1); lst; lst = lq_net_after(lst)) {
 		if (lq_fill_listener(msg, lst, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				     NLM_F_MULTI, cb, sk_user_ns(NETLINK_CB(cb->skb).sk)))
 			break;
@@ -302,13 +323,9 @@ static struct sock *lq_listener_sock(struct lq_net *lqn, u64 id)
 	struct sock *sk = NULL;
 
 	spin_lock(&lqn->list_lock);
-	list_for_each_entry(lst, &lqn->listeners, node) {
-		if (lst->id == id) {
-			if (refcount_inc_not_zero(&lst->sk->sk_refcnt))
-				sk = lst->sk;
-			break;
-		}
-	}
+	lst = lq_net_find(lqn, id);
+	if (lst && refcount_inc_not_zero(&lst->sk->sk_refcnt))
+		sk = lst->sk;
 	spin_unlock(&lqn->list_lock);
 	return sk;
 }
@@ -346,9 +363,8 @@ static int lq_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct net *net = genl_info_net(info);
 	struct lq_net *lqn = lq_net(net);
 	struct lq_net_counters sum;
-	struct lq_listener *lst;
 	struct sk_buff *msg;
-	u32 listeners = 0;
+	u32 listeners;
 	void *hdr;
 
 	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
@@ -359,8 +375,7 @@ static int lq_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
 		goto too_small;
 	lq_net_counters_read(net, &sum);
 	spin_lock(&lqn->list_lock);
-	list_for_each_entry(lst, &lqn->listeners, node)
-		listeners++;
+	listeners = lqn->listener_count;
 	spin_unlock(&lqn->list_lock);
 	if (nla_put_u32(msg, LISTENQ_A_STATS_LISTENERS, listeners) ||
 	    lq_put_u64_nest(msg, LISTENQ_A_STATS_DROPS, sum.drops, __LISTENQ_DROP_MAX) ||
@@ -388,6 +403,14 @@ static const struct genl_ops lq_genl_ops[] = {
 		.policy = lq_listener_set_policy,
 		.maxattr = LISTENQ_A_LISTENER_MAX,
 		.flags = GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd = LISTENQ_CMD_REQUEST_GET,
+		.start = lq_request_get_start,
+		.dumpit = lq_request_get_dumpit,
+		.done = lq_request_get_done,
+		.policy = lq_request_get_policy,
+		.maxattr = LISTENQ_A_REQUEST_MAX,
 	},
 	{
 		.cmd = LISTENQ_CMD_STATS_GET,

@@ -56,7 +56,7 @@ void synack(const u8 *data, size_t size)
 	r.flags = in.flags & (LQ_REQ_V6 | LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_SACK | LQ_REQ_ECN);
 	r.wscale = static_cast<u8>(in.wscale % 15 | (in.wscale >> 4) % 15 << 4);
 	std::memset(out, 0xa5, sizeof(out));
-	const size_t length = lq_core_synack(&r, in.local_port, in.mss, in.tsval, out);
+	const size_t length = lq_core_synack(&r, in.local_port, in.mss, in.tsval, in.tos & 1, out);
 
 	require(length >= 20 && length <= LQ_SYNACK_MAX && length % 4 == 0);
 	require(out[length] == 0xa5);

@@ -343,6 +343,153 @@ TEST_F(syn_queue, check__sees_an_orphan)
 	find(0)->flags &= static_cast<u8>(~LQ_REQ_ORPHAN);
 }
 
+// All that a walk of @room a step sees, by peer_port and family; the cursor where it ended.
+static std::multiset<const Request *> walk(const SynQueue &queue, lq_request_cursor &at, u32 room,
+					   u32 buckets)
+{
+	std::multiset<const Request *> seen;
+
+	while (!at.done) {
+		u32 count = 0;
+
+		queue.walk(at, room, buckets, [&](const Request &r) {
+			seen.insert(&r);
+			count++;
+		});
+		EXPECT_LE(count, room);
+	}
+	return seen;
+}
+
+TEST_F(syn_queue, walk__sees_each_once_whatever_the_steps)
+{
+	std::multiset<const Request *> all;
+
+	for (u32 n = 0; n < 100; n++)
+		all.insert(&put(n));
+	for (const u32 buckets : {1u, 16u, 512u}) {
+		for (const u32 room : {1u, 3u, 1000u}) {
+			lq_request_cursor at{};
+
+			EXPECT_EQ(walk(queue, at, room, buckets), all) << room;
+			EXPECT_FALSE(at.torn);
+		}
+	}
+}
+
+TEST_F(syn_queue, walk__of_an_empty_or_closed_table)
+{
+	lq_request_cursor at{};
+
+	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
+	EXPECT_FALSE(at.torn);
+	std::free(queue.close([](Request &r) { free_request(&r); }));
+	at = {};
+	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
+	open(16);
+}
+
+TEST_F(syn_queue, walk__what_comes_meanwhile_repeats_nothing)
+{
+	open(1);
+	for (u32 n = 0; n < 10; n++)
+		put(n);
+	lq_request_cursor at{};
+	std::multiset<const Request *> seen;
+	queue.walk(at, 4, 512, [&](const Request &r) { seen.insert(&r); });
+	for (u32 n = 10; n < 20; n++)
+		put(n);
+	seen.merge(walk(queue, at, 4, 512));
+	EXPECT_FALSE(at.torn);
+	for (u32 n = 0; n < 10; n++)
+		EXPECT_EQ(seen.count(find(n)), 1u) << n;
+}
+
+TEST_F(syn_queue, walk__goes_on_where_its_place_went)
+{
+	open(1);
+	for (u32 n = 0; n < 10; n++)
+		put(n);
+	lq_request_cursor at{};
+	const Request *last = nullptr;
+	std::multiset<const Request *> seen;
+	queue.walk(at, 4, 512, [&](const Request &r) { seen.insert(last = &r); });
+	ASSERT_EQ(last, find(6)); // the newest are at the front
+	seen.erase(last);
+	take(6);
+	seen.merge(walk(queue, at, 4, 512));
+	EXPECT_TRUE(at.torn);
+	EXPECT_EQ(seen.size(), 9u);
+	EXPECT_EQ(std::set<const Request *>(seen.begin(), seen.end()).size(), 9u);
+}
+
+TEST_F(syn_queue, walk__a_resize_ends_it)
+{
+	for (u32 n = 0; n < 10; n++)
+		put(n);
+	lq_request_cursor at{};
+	queue.walk(at, 2, 512, [](const Request &) {});
+	open(64);
+	EXPECT_TRUE(walk(queue, at, 2, 512).empty());
+	EXPECT_TRUE(at.torn);
+	at = {};
+	EXPECT_EQ(walk(queue, at, 2, 512).size(), 10u);
+	EXPECT_FALSE(at.torn);
+}
+
+TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that_stay)
+{
+	property("a walk among changes", [] {
+		const auto ops = *rc::gen::arbitrary<std::vector<std::pair<u8, u8>>>();
+		const u32 room = *rc::gen::inRange<u32>(1, 6);
+		SynQueue queue(kKeys.table[0], kKeys.table[1]);
+		std::map<u32, Request *> model;
+		std::set<u32> stay;
+		std::map<u32, u32> seen;
+		u32 stamp = 0;
+		lq_request_cursor at{};
+
+		std::free(queue.resize(new_buckets(4), 4));
+		for (u32 n = 0; n < 24; n++) {
+			model[n] = new_request(peer(n));
+			queue.insert(*model[n], queue.hash(peer(n)));
+			stay.insert(n);
+		}
+		const auto step = [&] {
+			queue.walk(at, room, 2, [&](const Request &r) {
+				for (const auto &[n, one] : model) {
+					if (one == &r)
+						seen[n]++;
+				}
+			});
+		};
+		for (const auto &[op, arg] : ops) {
+			const u32 n = arg % 64, hash = queue.hash(peer(n));
+			const auto found = model.find(n);
+
+			if (op % 3 == 0) {
+				step();
+			} else if (found == model.end()) {
+				model[n] = new_request(peer(n));
+				model[n]->stamp_us = ++stamp;
+				queue.insert(*model[n], hash);
+			} else {
+				queue.remove(*found->second, hash);
+				free_request(found->second);
+				model.erase(found);
+				stay.erase(n);
+			}
+		}
+		while (!at.done)
+			step();
+		if (!at.torn) {
+			for (const u32 n : stay)
+				RC_ASSERT(seen[n] == 1u);
+		}
+		std::free(queue.close([](Request &r) { free_request(&r); }));
+	});
+}
+
 TEST_F(syn_queue, property__is_a_map)
 {
 	property("insert, remove, time out and resize as a map does", [] {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "error.hh"
 
@@ -53,7 +54,16 @@ std::string to_string(const Address &address, bool numeric)
 	return fmt::format("{}:{}", host, address.port);
 }
 
-namespace {
+void parse_address(Address &address, const Attr &attr)
+{
+	Bytes bytes = attr.payload();
+	if (bytes.size() != 4 && bytes.size() != 16)
+		throw Error(fmt::format("the kernel sent an address of {} bytes: "
+					"use the lqctl that came with the module",
+					bytes.size()));
+	std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
+	address.family = bytes.size() == 16 ? AF_INET6 : AF_INET;
+}
 
 std::optional<std::uint16_t> parse_port(std::string_view text)
 {
@@ -66,13 +76,25 @@ std::optional<std::uint16_t> parse_port(std::string_view text)
 	return std::nullopt;
 }
 
+namespace {
+
+bool same_prefix(const std::uint8_t *a, const std::uint8_t *b, unsigned bits)
+{
+	for (; bits >= 8; bits -= 8) {
+		if (*a++ != *b++)
+			return false;
+	}
+	return bits == 0 || ((*a ^ *b) >> (8 - bits)) == 0;
+}
+
 } // namespace
 
 Filter::Filter(std::string_view text)
 {
 	auto fail = [&](std::string_view why) {
-		return Error(fmt::format("\"{}\" {}: filter by :PORT, ADDRESS or ADDRESS:PORT, "
-					 "an IPv6 address with a port as [::1]:80",
+		return Error(fmt::format("\"{}\" {}: filter by :PORT, ADDRESS, ADDRESS/BITS or "
+					 "ADDRESS:PORT, an IPv6 address with a port as "
+					 "[::1]:80, or as in \"sport = :80\", see lqctl(8)",
 					 text, why));
 	};
 	std::string_view host = text, port;
@@ -108,9 +130,23 @@ Filter::Filter(std::string_view text)
 	if (host.empty() || host == "*")
 		return;
 
-	Host parsed{AF_INET, {}};
-	if (host.find(':') != host.npos)
+	Host parsed{AF_INET, {}, 32};
+	if (host.find(':') != host.npos) {
 		parsed.family = AF_INET6;
+		parsed.bits = 128;
+	}
+	if (const auto slash = host.find('/'); slash != host.npos) {
+		const std::string_view length = host.substr(slash + 1);
+		unsigned bits = 0;
+		const auto [end, error] =
+			std::from_chars(length.data(), length.data() + length.size(), bits);
+		if (error != std::errc{} || end != length.data() + length.size() ||
+		    bits > parsed.bits)
+			throw fail(fmt::format("has a prefix of other than 0 to {} bits",
+					       parsed.bits));
+		parsed.bits = bits;
+		host = host.substr(0, slash);
+	}
 	if (inet_pton(parsed.family, std::string(host).c_str(), parsed.bytes.data()) != 1)
 		throw fail("is no IP address");
 	host_ = parsed;
@@ -120,7 +156,8 @@ bool Filter::matches(const Address &address) const
 {
 	if (port_ && *port_ != address.port)
 		return false;
-	return !host_ || (host_->family == address.family && host_->bytes == address.bytes);
+	return !host_ || (host_->family == address.family &&
+			  same_prefix(host_->bytes.data(), address.bytes.data(), host_->bits));
 }
 
 } // namespace lqctl

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "attr.hh"
+
 namespace lqctl {
 
 struct Address {
@@ -24,17 +26,25 @@ struct Address {
 	[[nodiscard]] std::string host() const; /* inet_ntop(3) */
 };
 
+/* From an attribute of 4 or 16 bytes, which say the family. */
+void parse_address(Address &address, const Attr &attr);
+
 /* The interface's name, or "if<index>" where this namespace has no such interface. */
 [[nodiscard]] std::string interface_name(std::uint32_t ifindex);
 
 /* 127.0.0.1:80, [::1]:80, *:80 for a dual-stack wildcard, *%eth0:80; :http unless numeric. */
 [[nodiscard]] std::string to_string(const Address &address, bool numeric);
 
-/* What lqctl list shows: everything, a port, an address, or both. */
+/* A number or the name of a TCP service. */
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);
+
+/* A port, an address, or both: what a filter is made of. */
 class Filter final {
 public:
-	Filter() = default;
-	/* ":8080", "8080", ":http", "192.0.2.1", "192.0.2.1:80", "::1", "[::1]:80", "*:80". */
+	/*
+	 * ":8080", "8080", ":http", "192.0.2.1", "192.0.2.1:80", "192.0.2.0/24", "::1", "[::1]:80",
+	 * "*:80".
+	 */
 	explicit Filter(std::string_view text);
 
 	[[nodiscard]] bool matches(const Address &address) const;
@@ -43,6 +53,7 @@ private:
 	struct Host {
 		sa_family_t family;
 		std::array<std::uint8_t, 16> bytes;
+		unsigned bits; /* that count */
 	};
 
 	std::optional<Host> host_;

@@ -53,9 +53,14 @@ TEST(address, to_string__port_without_service_name)
 	EXPECT_EQ(to_string(address("127.0.0.1", 64999), false), "127.0.0.1:64999");
 }
 
-TEST(filter, none__everything)
+TEST(filter, prefix)
 {
-	EXPECT_TRUE(Filter().matches(address("127.0.0.1", 80)));
+	for (const char *text : {"127.0.0.0/8", "127.0.0.1/32", "0.0.0.0/0", "126.0.0.0/7:80"})
+		EXPECT_TRUE(Filter(text).matches(address("127.0.0.1", 80))) << text;
+	for (const char *text : {"127.0.0.2/31", "126.0.0.0/8", "::/0"})
+		EXPECT_FALSE(Filter(text).matches(address("127.0.0.1", 80))) << text;
+	EXPECT_TRUE(Filter("[2001:db8::/33]:80").matches(address("2001:db8:7fff::1", 80)));
+	EXPECT_FALSE(Filter("2001:db8::/33").matches(address("2001:db8:8000::1", 80)));
 }
 
 TEST(filter, port)
@@ -86,8 +91,9 @@ TEST(filter, address_and_port)
 
 TEST(filter, bad__one_line_that_says_how)
 {
-	for (const char *text : {"", ":", ":65536", ":-1", "127.0.0.1:", "localhost", "[::1",
-				 "[::1]x", "[::1]:", "[]", "1.2.3", "::g", ":80x"}) {
+	for (const char *text :
+	     {"", ":", ":65536", ":-1", "127.0.0.1:", "localhost", "[::1", "[::1]x", "[::1]:", "[]",
+	      "1.2.3", "::g", ":80x", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/x", "::1/129"}) {
 		try {
 			Filter filter{std::string_view(text)};
 			ADD_FAILURE() << text;

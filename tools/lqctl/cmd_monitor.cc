@@ -16,7 +16,9 @@
 #include "error.hh"
 #include "event.hh"
 #include "genl.hh"
+#include "output.hh"
 #include "runner.hh"
+#include "selection.hh"
 #include "subscription.hh"
 #include "threshold.hh"
 
@@ -76,8 +78,11 @@ private:
 class Monitor final {
 public:
 	explicit Monitor(const MonitorOptions &options)
-	    : options_(options), filter_(options.filter.empty() ? Filter() : Filter(options.filter))
+	    : options_(options), selection_(options.filter)
 	{
+		if (selection_.wants_processes())
+			throw Error("monitor cannot filter by process: one that listens may have "
+				    "gone when its event comes; filter by port or address");
 		if (!options.warn.empty())
 			thresholds_.emplace(parse_percent(options.warn));
 		if (!options.exec.empty())
@@ -142,20 +147,11 @@ private:
 
 	void tell(const Event &event)
 	{
-		if (closed_ || (event.listener && !filter_.matches(event.address)))
+		if (closed_ || (event.listener && !selection_.matches(as_listener(event))))
 			return;
-		using nlohmann::ordered_json;
-		const std::string text =
-			options_.json
-				? to_json(event).dump(-1, ' ', false,
-						      ordered_json::error_handler_t::replace) +
-					  '\n'
-				: event_text(event, options_.numeric, locale_glyphs());
-		if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-		    std::fflush(stdout) != 0) {
-			if (errno != EPIPE)
-				throw Error(fmt::format("cannot write to stdout: {}",
-							std::generic_category().message(errno)));
+		if (!write_stdout(options_.json
+					  ? json_line(to_json(event))
+					  : event_text(event, options_.numeric, locale_glyphs()))) {
 			closed_ = true;
 			return;
 		}
@@ -165,7 +161,7 @@ private:
 	}
 
 	const MonitorOptions &options_;
-	Filter filter_;
+	Selection selection_;
 	std::optional<Thresholds> thresholds_;
 	std::optional<Runner> runner_;
 	bool closed_ = false; /* nobody reads stdout any more */

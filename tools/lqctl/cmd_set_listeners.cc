@@ -1,57 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* lqctl set --listener: the settings of live listeners. */
+/* lqctl set --listener and lqctl reset: the settings of live listeners. */
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <charconv>
-#include <optional>
+#include <set>
 
 #include "commands.hh"
 #include "error.hh"
 #include "genl.hh"
 #include "listing.hh"
+#include "lookup.hh"
 #include "sysctl.hh"
 
 namespace lqctl {
 
 namespace {
-
-/* Whom it is for. */
-class Selector final {
-public:
-	explicit Selector(const std::string &text)
-	{
-		if (!text.starts_with('@')) {
-			filter_ = Filter(text);
-			return;
-		}
-		std::uint64_t id = 0;
-		const char *first = text.data() + 1, *last = text.data() + text.size();
-		const auto [end, error] = std::from_chars(first, last, id);
-		if (error != std::errc{} || end != last || id == 0)
-			throw Error(fmt::format("\"{}\" is no listener: write its id as @7; "
-						"\"lqctl list -e\" shows it",
-						text));
-		id_ = id;
-	}
-	[[nodiscard]] bool matches(const Listener &l) const
-	{
-		return id_ ? *id_ == l.id : filter_.matches(l.address);
-	}
-
-private:
-	Filter filter_;
-	std::optional<std::uint64_t> id_;
-};
-
-std::vector<Listener> selected(Genl &genl, const Selector &selector)
-{
-	bool incomplete;
-	std::vector<Listener> listeners = genl.listeners(incomplete);
-
-	std::erase_if(listeners, [&](const Listener &l) { return !selector.matches(l); });
-	return listeners;
-}
 
 /* False: it has closed meanwhile. */
 bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
@@ -71,26 +34,52 @@ bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
 
 } // namespace
 
+namespace {
+
+/* Set for all that are selected, and show them. */
+std::string change_all(const Selection &selection, const std::vector<Setting> &settings, bool json)
+{
+	Genl genl;
+	std::set<std::uint64_t> changed;
+	for (const Listener &l : find_some(genl, selection)) {
+		if (change(genl, l, settings))
+			changed.insert(l.id);
+	}
+	if (changed.empty())
+		throw Error(fmt::format("no listener matches \"{}\": see \"lqctl list -e\"",
+					selection.text()));
+	/* Those that were changed: what is set may be what they were selected by. */
+	std::vector<Listener> now = find_listeners(genl, {});
+	std::erase_if(now, [&](const Listener &l) { return !changed.contains(l.id); });
+	if (json)
+		return json_text(listing_json(now));
+	return listing_text(now, {.numeric = true,
+				  .extended = true,
+				  .glyphs = locale_glyphs(),
+				  .terminal = stdout_terminal()});
+}
+
+} // namespace
+
 std::string set_listeners(const SetOptions &options)
 {
-	const Selector selector(options.listener);
+	const Selection selection(options.listener);
 	std::vector<Setting> settings;
 
 	for (const std::string &text : options.assignments) {
 		const auto [name, value] = parse_assignment(text);
 		settings.push_back(parse_setting(name, value));
 	}
-	Genl genl;
-	unsigned changed = 0;
-	for (const Listener &l : selected(genl, selector))
-		changed += change(genl, l, settings);
-	if (changed == 0)
-		throw Error(fmt::format("no listener matches \"{}\": see \"lqctl list -e\"",
-					options.listener));
-	const std::vector<Listener> now = selected(genl, selector);
-	if (options.json)
-		return json_text(listing_json(now));
-	return listing_text(now, {.numeric = true, .extended = true, .glyphs = locale_glyphs()});
+	return change_all(selection, settings, options.json);
+}
+
+std::string reset(const ResetOptions &options)
+{
+	/* An accept filter follows no sysctl: it stays. */
+	std::vector<Setting> settings;
+	for (const std::string &name : own_names(~0U))
+		settings.push_back(parse_setting(name, "default"));
+	return change_all(Selection(options.filter), settings, options.json);
 }
 
 } // namespace lqctl

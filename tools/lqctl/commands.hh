@@ -11,16 +11,45 @@ struct ListOptions {
 	bool no_header = false;
 	bool numeric = false;
 	bool extended = false;
+	bool processes = false;
+	bool netstat = false;
 	bool json = false;
-	std::string filter;
+	std::vector<std::string> filter; /* the words of a Selection; none: all */
 };
 [[nodiscard]] std::string list(const ListOptions &options);
+
+struct ShowOptions {
+	bool numeric = false;
+	bool json = false;
+	std::vector<std::string> filter;
+};
+[[nodiscard]] std::string show(const ShowOptions &options);
+
+struct ExplainOptions {
+	bool numeric = false;
+	bool json = false;
+	double interval = 1; /* seconds between two looks; 0: one look */
+	std::vector<std::string> filter;
+};
+[[nodiscard]] std::string explain(const ExplainOptions &options);
+
+struct RequestsOptions {
+	bool no_header = false;
+	bool numeric = false;
+	bool json = false;
+	std::vector<std::string> filter;
+};
+[[nodiscard]] std::string requests(const RequestsOptions &options);
 
 struct StatsOptions {
 	bool zeros = false;
 	bool json = false;
+	bool since = false;  /* the last call with it */
+	double interval = 0; /* seconds; 0: once */
+	unsigned count = 0;  /* of intervals; 0: without end */
 };
-[[nodiscard]] std::string stats(const StatsOptions &options);
+/* Writes to stdout itself. */
+void stats(const StatsOptions &options);
 
 struct GetOptions {
 	bool values = false; /* without the names */
@@ -37,6 +66,20 @@ struct SetOptions {
 [[nodiscard]] std::string set(const SetOptions &options);
 [[nodiscard]] std::string set_listeners(const SetOptions &options);
 
+struct ResetOptions {
+	bool json = false;
+	std::vector<std::string> filter;
+};
+/* Those settings that are listeners' own follow the sysctls again. */
+[[nodiscard]] std::string reset(const ResetOptions &options);
+
+struct ExportOptions {
+	bool prometheus = false;
+	std::string output; /* a file; empty: stdout */
+	std::vector<std::string> filter;
+};
+[[nodiscard]] std::string export_(const ExportOptions &options);
+
 struct ProbeOptions {
 	bool tcp = false; /* plain TCP, too */
 	bool json = false;
@@ -50,7 +93,7 @@ struct ProbeOptions {
 struct MonitorOptions {
 	bool numeric = false;
 	bool json = false; /* JSON lines */
-	std::string filter;
+	std::vector<std::string> filter;
 	std::string warn; /* a part of the limits, as "80%"; empty: no warning */
 	std::string exec; /* a command for sh -c; empty: none */
 };
@@ -62,6 +105,13 @@ template <typename Json>
 std::string json_text(const Json &json)
 {
 	return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+/* JSON in one line. */
+template <typename Json>
+std::string json_line(const Json &json)
+{
+	return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 } // namespace lqctl

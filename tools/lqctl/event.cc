@@ -138,6 +138,22 @@ Event parse_event(Bytes attributes)
 	return e;
 }
 
+Listener as_listener(const Event &e)
+{
+	Listener l;
+
+	l.id = e.listener;
+	l.address = e.address;
+	l.policy = e.policy;
+	l.backlog_asked = e.backlog_asked;
+	l.backlog = e.backlog;
+	l.accept_qlen = e.accept_qlen;
+	l.accept_limit = e.accept_limit;
+	l.syn_qlen = e.syn_qlen;
+	l.syn_limit = e.syn_limit;
+	return l;
+}
+
 Event events_lost(std::uint64_t time)
 {
 	Event e;

@@ -12,6 +12,7 @@
 #include "address.hh"
 #include "attr.hh"
 #include "glyphs.hh"
+#include "listener.hh"
 
 namespace lqctl {
 
@@ -34,6 +35,9 @@ struct Event {
 
 /* From the attributes of one message; attributes of a newer module are passed over. */
 [[nodiscard]] Event parse_event(Bytes attributes);
+
+/* What an event says of its listener, for a Selection. */
+[[nodiscard]] Listener as_listener(const Event &event);
 
 /* The reader was too slow: some are missing. */
 [[nodiscard]] Event events_lost(std::uint64_t time);

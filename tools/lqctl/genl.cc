@@ -161,6 +161,34 @@ std::vector<Listener> Genl::listeners(bool &incomplete)
 	return listeners;
 }
 
+std::vector<Request> Genl::requests(std::uint64_t listener, bool &torn)
+{
+	std::vector<Request> requests;
+	const auto fill = [&](nlmsghdr *header) {
+		mnl_attr_put_u64(header, LISTENQ_A_REQUEST_LISTENER, listener);
+	};
+
+	torn = true;
+	try {
+		for (int attempt = 0; torn && attempt < dump_attempts; attempt++) {
+			requests.clear();
+			torn = !request(family_.id, LISTENQ_CMD_REQUEST_GET, LISTENQ_GENL_VERSION,
+					NLM_F_DUMP, fill, [&](Bytes attributes) {
+						requests.push_back(parse_request(attributes));
+					});
+		}
+	} catch (const NetlinkError &error) {
+		if (error.code() == EOPNOTSUPP)
+			throw Error("the loaded listenq module cannot list requests: it is older "
+				    "than this lqctl; install module and lqctl of the same release",
+				    Exit::no_module);
+		if (error.code() != ENOENT)
+			throw;
+		torn = false;
+	}
+	return requests;
+}
+
 Stats Genl::stats()
 {
 	Stats stats;

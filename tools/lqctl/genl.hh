@@ -10,6 +10,7 @@
 #include "attr.hh"
 #include "listener.hh"
 #include "reply.hh"
+#include "request.hh"
 #include "setting.hh"
 #include "stats.hh"
 
@@ -42,6 +43,11 @@ public:
 	/* incomplete: the listeners kept changing while they were listed. */
 	[[nodiscard]] std::vector<Listener> listeners(bool &incomplete);
 	[[nodiscard]] Stats stats();
+	/*
+	 * The half-open requests of one listener; none if it has closed meanwhile. torn: some may
+	 * be missing or there twice. Throws when the module is too old.
+	 */
+	[[nodiscard]] std::vector<Request> requests(std::uint64_t listener, bool &torn);
 	/* All of them, or none; throws. */
 	void set(std::uint64_t listener, const std::vector<Setting> &settings);
 

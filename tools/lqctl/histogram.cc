@@ -5,14 +5,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "error.hh"
 
 namespace lqctl {
 
 namespace {
-
-constexpr std::uint64_t bar_cells = 36; /* a line fits 80 columns whatever the count */
 
 /* A power of two of microseconds, in units of 1024 as bpftrace's hist() has them. */
 std::string duration(std::uint64_t us)
@@ -52,7 +51,38 @@ Histogram::Range Histogram::range(std::size_t bucket) const
 	return range;
 }
 
-std::string Histogram::draw(const Glyphs &glyphs, const std::string &indent) const
+std::vector<Histogram::Bucket> Histogram::cumulative() const
+{
+	std::vector<Bucket> all;
+	std::uint64_t sum = 0;
+
+	for (std::size_t i = 0; i < buckets_.size(); i++) {
+		sum += buckets_[i];
+		all.push_back({range(i).to_us, sum});
+	}
+	return all;
+}
+
+std::uint64_t Histogram::count() const
+{
+	return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0});
+}
+
+std::optional<std::uint64_t> Histogram::percentile_us(unsigned percent) const
+{
+	const std::uint64_t all = count();
+	std::uint64_t sum = 0;
+
+	for (std::size_t i = 0; all && i < buckets_.size(); i++) {
+		sum += buckets_[i];
+		if (static_cast<long double>(sum) * 100 >= static_cast<long double>(all) * percent)
+			return range(i).to_us;
+	}
+	return std::nullopt;
+}
+
+std::string Histogram::draw(const Glyphs &glyphs, const std::string &indent,
+			    std::size_t width) const
 {
 	auto counted = [](auto count) { return count != 0; };
 	auto first = std::find_if(buckets_.begin(), buckets_.end(), counted);
@@ -63,6 +93,10 @@ std::string Histogram::draw(const Glyphs &glyphs, const std::string &indent) con
 		return out;
 	std::uint64_t largest = *std::max_element(first, end);
 	std::size_t digits = fmt::formatted_size("{}", largest);
+	/* Two labels of 7 and 8, and spaces. */
+	const std::size_t taken = indent.size() + 7 + 1 + 8 + 1 + digits + 1;
+	const std::uint64_t bar_cells =
+		std::min<std::uint64_t>(36, width > taken + 5 ? width - taken - 1 : 4);
 	for (auto it = first; it != end; ++it) {
 		Range r = range(static_cast<std::size_t>(it - buckets_.begin()));
 		out += fmt::format(

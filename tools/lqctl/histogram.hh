@@ -22,7 +22,19 @@ public:
 	[[nodiscard]] bool empty() const; /* nothing was counted */
 
 	/* One line for each bucket from the first to the last that counted something. */
-	[[nodiscard]] std::string draw(const Glyphs &glyphs, const std::string &indent) const;
+	[[nodiscard]] std::string draw(const Glyphs &glyphs, const std::string &indent,
+				       std::size_t width = 80) const;
+
+	struct Bucket {
+		std::optional<std::uint64_t> below_us; /* none: no upper end */
+		std::uint64_t count;
+	};
+	/* How many waited less than each upper end. */
+	[[nodiscard]] std::vector<Bucket> cumulative() const;
+
+	[[nodiscard]] std::uint64_t count() const;
+	/* That so many of 100 waited less than; with the last bucket, or without any: none. */
+	[[nodiscard]] std::optional<std::uint64_t> percentile_us(unsigned percent) const;
 
 	[[nodiscard]] nlohmann::ordered_json to_json() const;
 

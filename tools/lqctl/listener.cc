@@ -11,21 +11,6 @@
 
 namespace lqctl {
 
-namespace {
-
-void parse_address(Address &address, const Attr &attr)
-{
-	Bytes bytes = attr.payload();
-	if (bytes.size() != 4 && bytes.size() != 16)
-		throw Error(fmt::format("the kernel sent an address of {} bytes: "
-					"use the lqctl that came with the module",
-					bytes.size()));
-	std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
-	address.family = bytes.size() == 16 ? AF_INET6 : AF_INET;
-}
-
-} // namespace
-
 Listener parse_listener(Bytes attributes)
 {
 	Listener l;
@@ -113,6 +98,15 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_FILTER_LIMIT:
 			l.filter_limit = u32();
 			break;
+		case LISTENQ_A_LISTENER_OWN:
+			l.own = u32();
+			break;
+		case LISTENQ_A_LISTENER_BACKLOG_GIVEN:
+			l.backlog_given = attr.number<std::int32_t>();
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_OLDEST:
+			l.accept_oldest = u32();
+			break;
 		case LISTENQ_A_LISTENER_DROPS:
 			l.drops = parse_counters(CounterKind::drop, attr);
 			break;
@@ -131,6 +125,40 @@ Listener parse_listener(Bytes attributes)
 			    "use the lqctl that came with the module");
 	return l;
 }
+
+std::vector<std::string> own_names(std::uint32_t own)
+{
+	constexpr struct {
+		std::uint32_t flag;
+		const char *name;
+	} all[] = {
+		{LISTENQ_OWN_POLICY, "policy"},
+		{LISTENQ_OWN_MAX_SYN_BACKLOG, "max_syn_backlog"},
+		{LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow"},
+		{LISTENQ_OWN_SYNACK_RETRIES, "synack_retries"},
+		{LISTENQ_OWN_SYNCOOKIES, "syncookies"},
+	};
+	std::vector<std::string> names;
+	for (const auto &one : all) {
+		if (own & one.flag)
+			names.emplace_back(one.name);
+	}
+	return names;
+}
+
+namespace {
+
+nlohmann::ordered_json own_json(std::optional<std::uint32_t> own)
+{
+	if (!own)
+		return nullptr;
+	auto json = nlohmann::ordered_json::array();
+	for (const std::string &name : own_names(*own))
+		json.push_back(name);
+	return json;
+}
+
+} // namespace
 
 nlohmann::ordered_json to_json(const Listener &l)
 {
@@ -169,10 +197,20 @@ nlohmann::ordered_json to_json(const Listener &l)
 		json["accept_filter"] = l.accept_filter;
 	json["filter_qlen"] = l.filter_qlen;
 	json["filter_limit"] = l.filter_limit;
+	json["backlog_given"] = l.backlog_given ? nlohmann::ordered_json(*l.backlog_given)
+						: nlohmann::ordered_json();
+	json["accept_oldest_us"] = l.accept_oldest;
+	json["own"] = own_json(l.own);
 	json["drops_total"] = total(l.drops);
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);
 	json["accept_wait"] = l.accept_wait.to_json();
+	if (l.has_processes) {
+		json["processes"] = nlohmann::ordered_json::array();
+		for (const Process &p : l.processes)
+			json["processes"].push_back(
+				{{"name", p.name}, {"pid", p.pid}, {"fd", p.fd}});
+	}
 	return json;
 }
 

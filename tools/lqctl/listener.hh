@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "address.hh"
 #include "attr.hh"
 #include "counters.hh"
 #include "histogram.hh"
+#include "process.hh"
 
 namespace lqctl {
 
@@ -37,13 +40,22 @@ struct Listener {
 	std::string accept_filter; /* empty: none */
 	std::uint32_t filter_qlen = 0;
 	std::uint32_t filter_limit = 0;
+	std::optional<std::uint32_t> own; /* LISTENQ_OWN_*; none: an older module */
+	std::optional<std::int32_t> backlog_given;
+	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
 	Histogram accept_wait;
+	/* What lqctl found in /proc, when it looked. */
+	bool has_processes = false;
+	std::vector<Process> processes;
 };
 
 /* From the attributes of one message; attributes of a newer module are passed over. */
 [[nodiscard]] Listener parse_listener(Bytes attributes);
+
+/* The settings of LISTENQ_OWN_*. */
+[[nodiscard]] std::vector<std::string> own_names(std::uint32_t own);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Listener &listener);
 

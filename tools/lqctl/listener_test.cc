@@ -80,7 +80,8 @@ TEST(listener, parse__everything)
 		  R"("synack_retries":17,"syncookies":2,"accept_qlen":10,"accept_limit":4097,)"
 		  R"("accept_qlen_peak":18,"syn_qlen":12,"syn_young":13,"syn_limit":14,)"
 		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
-		  R"("filter_qlen":22,"filter_limit":23,"drops_total":20})");
+		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
+		  R"("accept_oldest_us":0,"own":null,"drops_total":20})");
 }
 
 TEST(listener, parse__unknown_attributes_and_padding_are_passed_over)

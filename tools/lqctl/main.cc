@@ -5,14 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
-#include <system_error>
 
 #include "commands.hh"
 #include "error.hh"
+#include "output.hh"
 #include "reply.hh"
 
 namespace lqctl {
@@ -20,12 +19,20 @@ namespace {
 
 struct Options {
 	ListOptions list;
+	ShowOptions show;
+	ExplainOptions explain;
+	RequestsOptions requests;
 	StatsOptions stats;
 	GetOptions get;
 	SetOptions set;
+	ResetOptions reset;
 	ProbeOptions probe;
 	MonitorOptions monitor;
+	ExportOptions exporter;
 };
+
+constexpr const char *filter_help =
+	":PORT, ADDRESS, ADDRESS:PORT, @ID, or as in \"sport = :80 and drops > 0\"";
 
 void declare(CLI::App &app, Options &o)
 {
@@ -40,11 +47,44 @@ void declare(CLI::App &app, Options &o)
 	list->add_flag("-e,--extended", o.list.extended,
 		       "Limits, peaks, drops by reason and waiting times, below each listener");
 	list->add_flag("-j,--json", o.list.json, "JSON");
-	list->add_option("FILTER", o.list.filter, ":PORT, ADDRESS or ADDRESS:PORT");
+	list->add_flag("-p,--processes", o.list.processes, "The processes that hold each socket");
+	list->add_flag("-L,--netstat", o.list.netstat, "As FreeBSD's netstat -L shows them");
+	list->add_option("FILTER", o.list.filter, filter_help);
+
+	auto *show =
+		app.add_subcommand("show", "Listeners whole: limits and why, queues, drops, waits");
+	show->add_flag("-n,--numeric", o.show.numeric, "Ports as numbers, not as service names");
+	show->add_flag("-j,--json", o.show.json, "JSON");
+	show->add_option("FILTER", o.show.filter, filter_help);
+
+	auto *explain = app.add_subcommand(
+		"explain", "What holds listeners back, in words, and what to change");
+	explain->add_flag("-n,--numeric", o.explain.numeric,
+			  "Ports as numbers, not as service names");
+	explain->add_flag("-j,--json", o.explain.json, "JSON");
+	explain->add_option("-i,--interval", o.explain.interval,
+			    "Seconds to watch, 1 unless given; 0: what was counted is all")
+		->check(CLI::Range(0.0, 3600.0));
+	explain->add_option("FILTER", o.explain.filter, filter_help);
+
+	auto *requests = app.add_subcommand("requests", "The half-open requests of listeners");
+	requests->add_flag("-H,--no-header", o.requests.no_header, "No line of column titles");
+	requests->add_flag("-n,--numeric", o.requests.numeric,
+			   "Ports as numbers, not as service names");
+	requests->add_flag("-j,--json", o.requests.json, "JSON");
+	requests->add_option("FILTER", o.requests.filter, filter_help);
 
 	auto *stats = app.add_subcommand("stats", "The counters of this network namespace");
 	stats->add_flag("-z,--zeros", o.stats.zeros, "Counters at 0 too");
 	stats->add_flag("-j,--json", o.stats.json, "JSON");
+	auto *since = stats->add_flag("-s,--since", o.stats.since,
+				      "What came since the last call with this option");
+	auto *interval = stats->add_option("-i,--interval", o.stats.interval,
+					   "What comes in each so many seconds, with rates");
+	interval->check(CLI::Range(0.1, 86400.0))->excludes(since);
+	stats->add_option("-c,--count", o.stats.count, "Intervals, then the end")
+		->check(CLI::Range(1u, 1000000000u))
+		->needs(interval);
 
 	auto *get = app.add_subcommand("get", "The settings of this network namespace");
 	get->add_flag("-n,--values", o.get.values, "Values without the names");
@@ -57,6 +97,11 @@ void declare(CLI::App &app, Options &o)
 	set->add_option("-l,--listener", o.set.listener,
 			"The settings of these live listeners: @ID, or as in list");
 	set->add_option("NAME=VALUE", o.set.assignments, "Such as max_syn_backlog=1024");
+
+	auto *reset = app.add_subcommand(
+		"reset", "Let listeners follow the settings of their network namespace again");
+	reset->add_flag("-j,--json", o.reset.json, "JSON");
+	reset->add_option("FILTER", o.reset.filter, filter_help)->required();
 
 	auto *probe = app.add_subcommand(
 		"probe", "How many connections a backlog holds, found out by connecting");
@@ -71,6 +116,13 @@ void declare(CLI::App &app, Options &o)
 		->check(CLI::Range(1, 100000));
 	probe->add_flag("-j,--json", o.probe.json, "JSON");
 
+	auto *exporter = app.add_subcommand("export", "Counters and queues for another program");
+	exporter->add_flag("--prometheus", o.exporter.prometheus,
+			   "The text format of Prometheus, for node_exporter's textfile collector");
+	exporter->add_option("-o,--output", o.exporter.output,
+			     "This file, replaced at once as a whole");
+	exporter->add_option("FILTER", o.exporter.filter, filter_help);
+
 	auto *monitor =
 		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
 	monitor->add_flag("-n,--numeric", o.monitor.numeric,
@@ -80,9 +132,10 @@ void declare(CLI::App &app, Options &o)
 			    "Warn when a queue reaches this part of its limit, such as 80%");
 	monitor->add_option("-x,--exec", o.monitor.exec,
 			    "Run this by sh for each event, with LISTENQ_* in its environment");
-	monitor->add_option("FILTER", o.monitor.filter, ":PORT, ADDRESS or ADDRESS:PORT");
+	monitor->add_option("FILTER", o.monitor.filter, filter_help);
 
-	for (CLI::App *command : {list, stats, get, set, probe, monitor})
+	for (CLI::App *command :
+	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter})
 		command->set_help_flag("-h,--help", "What can be said to this command");
 }
 
@@ -90,10 +143,18 @@ std::string run(const CLI::App &app, const Options &o)
 {
 	if (app.got_subcommand("list"))
 		return list(o.list);
-	if (app.got_subcommand("stats"))
-		return stats(o.stats);
+	if (app.got_subcommand("show"))
+		return show(o.show);
+	if (app.got_subcommand("explain"))
+		return explain(o.explain);
+	if (app.got_subcommand("requests"))
+		return requests(o.requests);
 	if (app.got_subcommand("get"))
 		return get(o.get);
+	if (app.got_subcommand("reset"))
+		return reset(o.reset);
+	if (app.got_subcommand("export"))
+		return export_(o.exporter);
 	if (app.got_subcommand("probe"))
 		return probe(o.probe);
 	if (o.set.assignments.empty())
@@ -104,12 +165,8 @@ std::string run(const CLI::App &app, const Options &o)
 /* A reader that has seen enough is no error. */
 Exit write_out(const std::string &text)
 {
-	if ((std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-	     std::fflush(stdout) == 0) ||
-	    errno == EPIPE)
-		return Exit::ok;
-	throw Error(
-		fmt::format("cannot write to stdout: {}", std::generic_category().message(errno)));
+	(void)write_stdout(text);
+	return Exit::ok;
 }
 
 std::string not_understood(const CLI::App &app)
@@ -148,10 +205,16 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, stats, get, set, probe or monitor; see "
+		throw Error("no command given: use list, show, explain, requests, stats, get, set, "
+			    "probe "
+			    "probe, monitor or export; see "
 			    "\"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
+		return Exit::ok;
+	}
+	if (app.got_subcommand("stats")) {
+		stats(options.stats);
 		return Exit::ok;
 	}
 	return write_out(run(app, options));

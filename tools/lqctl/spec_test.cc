@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "counters.hh"
+#include "listener.hh"
 
 using namespace lqctl;
 
@@ -89,6 +90,80 @@ TEST(spec, all_attributes)
 	EXPECT_EQ(listener.rbegin()->first, static_cast<unsigned>(LISTENQ_A_LISTENER_MAX));
 	ASSERT_EQ(stats.size(), static_cast<std::size_t>(LISTENQ_A_STATS_MAX));
 	EXPECT_EQ(stats.rbegin()->first, static_cast<unsigned>(LISTENQ_A_STATS_MAX));
+}
+
+TEST(spec, request_attributes)
+{
+	const Set want = {
+#define NAME(NAME, name) {LISTENQ_A_REQUEST_##NAME, name}
+		NAME(PAD, "pad"),
+		NAME(LISTENER, "listener"),
+		NAME(FAMILY, "family"),
+		NAME(PEER, "peer"),
+		NAME(PEER_PORT, "peer-port"),
+		NAME(LOCAL, "local"),
+		NAME(LOCAL_PORT, "local-port"),
+		NAME(IFINDEX, "ifindex"),
+		NAME(STATE, "state"),
+		NAME(AGE, "age"),
+		NAME(DUE, "due"),
+		NAME(RETRANS, "retrans"),
+		NAME(TIMEOUTS, "timeouts"),
+		NAME(FLAGS, "flags"),
+		NAME(MSS, "mss"),
+		NAME(SND_WSCALE, "snd-wscale"),
+		NAME(RCV_WSCALE, "rcv-wscale"),
+#undef NAME
+	};
+	EXPECT_EQ(attribute_set("request"), want);
+	EXPECT_EQ(want.size(), static_cast<std::size_t>(LISTENQ_A_REQUEST_MAX));
+}
+
+TEST(spec, request_states_and_flags)
+{
+	std::vector<std::string> states, want{"unspec"}, flags, own;
+	for (const std::string &line : section("definitions:", "request-state")) {
+		if (line.starts_with("        name: "))
+			states.push_back(line.substr(14));
+	}
+#define NAME(number, NAME, name, text) want.push_back(#name);
+	LISTENQ_REQUEST_STATES(NAME)
+#undef NAME
+	for (std::string &name : want)
+		std::replace(name.begin(), name.end(), '_', '-');
+	EXPECT_EQ(states, want);
+	for (const std::string &line : section("definitions:", "request-f")) {
+		if (line.starts_with("      - "))
+			flags.push_back(line.substr(8));
+	}
+	EXPECT_EQ(flags, (std::vector<std::string>{"tstamp", "wscale", "sack", "ecn"}));
+	EXPECT_EQ(LISTENQ_REQUEST_F_ECN, 1 << 3);
+	for (const std::string &line : section("definitions:", "own")) {
+		if (line.starts_with("      - "))
+			own.push_back(line.substr(8));
+	}
+	std::vector<std::string> names = own_names(~0U);
+	for (std::string &name : names)
+		std::replace(name.begin(), name.end(), '_', '-');
+	EXPECT_EQ(own, names);
+	EXPECT_EQ(LISTENQ_OWN_SYNCOOKIES, 1 << (own.size() - 1));
+}
+
+TEST(spec, every_command)
+{
+	const std::pair<const char *, int> want[] = {
+		{"listener-get", LISTENQ_CMD_LISTENER_GET}, {"stats-get", LISTENQ_CMD_STATS_GET},
+		{"listener-set", LISTENQ_CMD_LISTENER_SET}, {"event", LISTENQ_CMD_EVENT},
+		{"request-get", LISTENQ_CMD_REQUEST_GET},
+	};
+	for (const auto &[name, value] : want) {
+		const auto lines = section("operations:", name);
+		EXPECT_NE(std::find(lines.begin(), lines.end(),
+				    fmt::format("      value: {}", value)),
+			  lines.end())
+			<< name;
+	}
+	EXPECT_EQ(std::size(want), static_cast<std::size_t>(LISTENQ_CMD_MAX));
 }
 
 TEST(spec, event_types)

@@ -31,17 +31,31 @@ Stats parse_stats(Bytes attributes)
 	return stats;
 }
 
-std::string stats_text(const Stats &stats, bool zeros)
+std::string stats_text(const Stats &stats, const StatsStyle &style)
 {
 	using enum Table::Align;
-	Table table({{"Counter", left}, {"Value", right}, {"What it counts", left}});
+	const bool rates = style.seconds > 0;
+	std::vector<Table::Column> columns = {{"Counter", left}, {"Value", right}};
+	if (rates)
+		columns.push_back({"Rate", right});
+	columns.push_back({"What it counts", left});
+	Table table(std::move(columns));
+	const auto add = [&](const std::string &name, std::uint64_t value, const std::string &per,
+			     const std::string &text) {
+		if (rates)
+			table.add({name, fmt::format("{}", value), per, text});
+		else
+			table.add({name, fmt::format("{}", value), text});
+	};
+	const auto rate = [&](std::uint64_t value) {
+		return fmt::format("{:.1f}/s", static_cast<double>(value) / style.seconds);
+	};
 
-	table.add({"listeners", fmt::format("{}", stats.listeners), "listening now"});
+	add("listeners", stats.listeners, "", "listening now");
 	for (const Counters *counters : {&stats.events, &stats.drops})
 		for (const Counter &counter : *counters)
-			if (zeros || counter.value != 0)
-				table.add({counter.name, fmt::format("{}", counter.value),
-					   counter.text});
+			if (style.zeros || counter.value != 0)
+				add(counter.name, counter.value, rate(counter.value), counter.text);
 	return table.render(false);
 }
 

@@ -19,8 +19,12 @@ struct Stats {
 
 [[nodiscard]] Stats parse_stats(Bytes attributes);
 
+struct StatsStyle {
+	bool zeros = false;
+	double seconds = 0; /* what was counted in so many, with a column of rates; 0: in all */
+};
 /* Name, value and what it counts; those at 0 only on request. */
-[[nodiscard]] std::string stats_text(const Stats &stats, bool zeros);
+[[nodiscard]] std::string stats_text(const Stats &stats, const StatsStyle &style);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Stats &stats);
 

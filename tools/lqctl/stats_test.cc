@@ -23,16 +23,25 @@ Stats parsed()
 
 TEST(stats, text__nonzero)
 {
-	EXPECT_EQ(stats_text(parsed(), false),
+	EXPECT_EQ(stats_text(parsed(), {}),
 		  "listeners   2 listening now\n"
 		  "established 6 connections put on an accept queue\n"
 		  "no_route    5 SYN: no route back to the peer\n"
 		  "drop_99     1 of a newer module: this lqctl has no word for it\n");
 }
 
+TEST(stats, text__rates)
+{
+	EXPECT_EQ(stats_text(parsed(), {.seconds = 2}),
+		  "listeners   2       listening now\n"
+		  "established 6 3.0/s connections put on an accept queue\n"
+		  "no_route    5 2.5/s SYN: no route back to the peer\n"
+		  "drop_99     1 0.5/s of a newer module: this lqctl has no word for it\n");
+}
+
 TEST(stats, text__zeros)
 {
-	std::string text = stats_text(Stats(), true);
+	std::string text = stats_text(Stats(), {.zeros = true});
 	EXPECT_EQ(std::count(text.begin(), text.end(), '\n'),
 		  1 + LISTENQ_DROP_MAX + LISTENQ_EVENT_MAX);
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 
 #include "error.hh"
@@ -130,6 +131,13 @@ void SysctlDir::write(const std::string &name, const std::string &value) const
 		throw write_error(name, value, errno);
 	if (static_cast<std::size_t>(size) != line.size())
 		throw write_error(name, value, EINVAL);
+}
+
+std::uint32_t read_somaxconn()
+{
+	std::uint32_t value = 0;
+	std::ifstream("/proc/sys/net/core/somaxconn") >> value;
+	return value;
 }
 
 std::pair<std::string, std::string> parse_assignment(std::string_view text)

@@ -2,6 +2,7 @@
 /* The settings of a network namespace: the files of /proc/sys/net/listenq. */
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -35,6 +36,9 @@ private:
 	std::filesystem::path root_;
 	std::vector<std::string> names_;
 };
+
+/* net.core.somaxconn, or 0 where it cannot be read. */
+[[nodiscard]] std::uint32_t read_somaxconn();
 
 /* What an errno of a write means, in words. */
 [[nodiscard]] Error write_error(const std::string &name, const std::string &value, int code);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "terminal.hh"
+
 namespace lqctl {
 
 class Table final {
@@ -13,19 +15,32 @@ public:
 	struct Column {
 		std::string title;
 		Align align;
+		/* What a terminal is too narrow for goes by this, the smallest first; 0 never. */
+		unsigned rank = 0;
+	};
+	struct Cell {
+		std::string text;
+		Tone tone = Tone::plain;
+
+		Cell() = default;
+		Cell(std::string t, Tone n = Tone::plain) : text(std::move(t)), tone(n) {}
+		Cell(const char *t) : text(t) {}
 	};
 
 	explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-	void add(std::vector<std::string> cells, std::string below = "");
+	void add(std::vector<Cell> cells, std::string below = "");
 
-	[[nodiscard]] std::string render(bool header) const;
+	[[nodiscard]] std::string render(bool header, const Terminal &terminal = {}) const;
 
 private:
 	struct Row {
-		std::vector<std::string> cells;
+		std::vector<Cell> cells;
 		std::string below; /* whole lines, unaligned */
 	};
+	[[nodiscard]] std::vector<std::size_t> shown(const std::vector<std::size_t> &widths,
+						     unsigned columns) const;
+
 	std::vector<Column> columns_;
 	std::vector<Row> rows_;
 };

@@ -15,7 +15,7 @@ TEST(table, render__aligned)
 	table.add({"abcdef", "1", ""});
 	EXPECT_EQ(table.render(true), "Name      N Where\n"
 				      "a      1000 x\n"
-				      "abcdef    1 \n");
+				      "abcdef    1\n");
 }
 
 TEST(table, render__without_header_titles_take_no_room)
@@ -45,7 +45,7 @@ TEST(table, render__missing_cells)
 {
 	Table table({{"A", left}, {"B", left}});
 	table.add({"x"});
-	EXPECT_EQ(table.render(false), "x \n");
+	EXPECT_EQ(table.render(false), "x\n");
 }
 
 } // namespace

@@ -95,6 +95,13 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_F_BACKLOG_TRUNCATED 1 /* listen() asked for more than it got */
 #define LISTENQ_F_ABORT_ON_OVERFLOW 2 /* abort_on_overflow is in force */
 
+/* LISTENQ_A_LISTENER_OWN: what is the socket's own, and does not follow the sysctl */
+#define LISTENQ_OWN_POLICY 1
+#define LISTENQ_OWN_MAX_SYN_BACKLOG 2
+#define LISTENQ_OWN_ABORT_ON_OVERFLOW 4
+#define LISTENQ_OWN_SYNACK_RETRIES 8 /* or TCP_SYNCNT */
+#define LISTENQ_OWN_SYNCOOKIES 16
+
 /*
  * What getsockopt(LQ_INFO) returns, in the manner of TCP_INFO: a shorter
  * buffer gets the front part, and optlen says how much was written. Before
@@ -224,6 +231,32 @@ enum listenq_event_type {
 };
 #define LISTENQ_EVENT_TYPE_MAX (__LISTENQ_EVENT_TYPE_MAX - 1)
 
+/*
+ * A half-open request, LISTENQ_CMD_REQUEST_GET: X(NUMBER, NAME, name, "what it
+ * waits for").
+ */
+/* clang-format off */
+#define LISTENQ_REQUEST_STATES(X) \
+	X(1, SYN_RECV,  syn_recv,  "the SYN-ACK was sent, the ACK has not come") \
+	X(2, ACKED,     acked,     "the ACK came: for room in the accept queue, or for data (TCP_DEFER_ACCEPT)") \
+	X(3, PROMOTING, promoting, "the ACK came, and the child is being built")
+/* clang-format on */
+
+enum listenq_request_state {
+	LISTENQ_REQUEST_STATE_UNSPEC = 0,
+#define LISTENQ_X(number, NAME, name, text) LISTENQ_REQUEST_STATE_##NAME = number,
+	LISTENQ_REQUEST_STATES(LISTENQ_X)
+#undef LISTENQ_X
+		__LISTENQ_REQUEST_STATE_MAX
+};
+#define LISTENQ_REQUEST_STATE_MAX (__LISTENQ_REQUEST_STATE_MAX - 1)
+
+/* LISTENQ_A_REQUEST_FLAGS: what was agreed */
+#define LISTENQ_REQUEST_F_TSTAMP 1 /* timestamps */
+#define LISTENQ_REQUEST_F_WSCALE 2 /* window scaling */
+#define LISTENQ_REQUEST_F_SACK 4
+#define LISTENQ_REQUEST_F_ECN 8
+
 /* --- generic netlink; uapi/listenq.yaml describes it in the kernel's format --- */
 
 #define LISTENQ_GENL_NAME "listenq"
@@ -251,6 +284,12 @@ enum listenq_event_type {
  * message of LISTENQ_A_EVENT_* attributes per event. A reader that is too slow,
  * or for whom there was no memory, gets ENOBUFS from its socket and goes on.
  *
+ * LISTENQ_CMD_REQUEST_GET, dump: request LISTENQ_A_REQUEST_LISTENER, one
+ * message of LISTENQ_A_REQUEST_* attributes per half-open request of that
+ * listener. ENOENT: no such listener. A request that comes or goes meanwhile is
+ * there or not; NLM_F_DUMP_INTR says that others may be missing or there twice,
+ * because the SYN queue was resized or closed, or the dump lost its place.
+ *
  * Reading needs no privilege; all is of the caller's network namespace.
  */
 #define LISTENQ_FOLLOW 0xffffffffU
@@ -261,6 +300,7 @@ enum {
 	LISTENQ_CMD_STATS_GET = 2,
 	LISTENQ_CMD_LISTENER_SET = 3,
 	LISTENQ_CMD_EVENT = 4,
+	LISTENQ_CMD_REQUEST_GET = 5,
 	__LISTENQ_CMD_MAX
 };
 #define LISTENQ_CMD_MAX (__LISTENQ_CMD_MAX - 1)
@@ -303,6 +343,10 @@ enum {
 	LISTENQ_A_LISTENER_FILTER_LIMIT = 29,	/* u32: connections that it may hold back */
 	LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW = 30, /* u32: in force */
 	LISTENQ_A_LISTENER_SYNCOOKIES = 31,	/* u32: in force */
+	LISTENQ_A_LISTENER_OWN = 32,		/* u32: LISTENQ_OWN_* */
+	LISTENQ_A_LISTENER_BACKLOG_GIVEN = 33,	/* s32: asked, after the clamp to somaxconn */
+	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
+	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
@@ -340,5 +384,28 @@ enum {
 	__LISTENQ_A_EVENT_MAX
 };
 #define LISTENQ_A_EVENT_MAX (__LISTENQ_A_EVENT_MAX - 1)
+
+enum {
+	LISTENQ_A_REQUEST_UNSPEC = 0,
+	LISTENQ_A_REQUEST_PAD = 1,	  /* alignment of u64 */
+	LISTENQ_A_REQUEST_LISTENER = 2,	  /* u64: its id */
+	LISTENQ_A_REQUEST_FAMILY = 3,	  /* u16: of the SYN, AF_INET or AF_INET6 */
+	LISTENQ_A_REQUEST_PEER = 4,	  /* binary: 4 or 16 bytes, network order */
+	LISTENQ_A_REQUEST_PEER_PORT = 5,  /* u16, host byte order */
+	LISTENQ_A_REQUEST_LOCAL = 6,	  /* binary: 4 or 16 bytes, network order */
+	LISTENQ_A_REQUEST_LOCAL_PORT = 7, /* u16, host byte order */
+	LISTENQ_A_REQUEST_IFINDEX = 8,	  /* u32: the interface it is bound to; 0 none */
+	LISTENQ_A_REQUEST_STATE = 9,	  /* u32: enum listenq_request_state */
+	LISTENQ_A_REQUEST_AGE = 10,	  /* u32: ms since the first SYN-ACK, modulo 2^32 us */
+	LISTENQ_A_REQUEST_DUE = 11,	  /* u32: ms until the timer looks at it; 0 now */
+	LISTENQ_A_REQUEST_RETRANS = 12,	  /* u32: SYN-ACKs sent beyond the first */
+	LISTENQ_A_REQUEST_TIMEOUTS = 13,  /* u32: times that the timer found it due; 0 young */
+	LISTENQ_A_REQUEST_FLAGS = 14,	  /* u32: LISTENQ_REQUEST_F_* */
+	LISTENQ_A_REQUEST_MSS = 15,	  /* u32: bytes; what the peer takes */
+	LISTENQ_A_REQUEST_SND_WSCALE = 16, /* u32: the peer's shift */
+	LISTENQ_A_REQUEST_RCV_WSCALE = 17, /* u32: ours */
+	__LISTENQ_A_REQUEST_MAX
+};
+#define LISTENQ_A_REQUEST_MAX (__LISTENQ_A_REQUEST_MAX - 1)
 
 #endif /* _UAPI_LINUX_LISTENQ_H */

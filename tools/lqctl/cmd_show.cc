@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lqctl show: listeners whole. */
+#include "commands.hh"
+#include "genl.hh"
+#include "lookup.hh"
+#include "show.hh"
+
+namespace lqctl {
+
+std::string show(const ShowOptions &options)
+{
+	const Selection selection(options.filter);
+	Genl genl;
+	const std::vector<Listener> listeners = find_some(genl, selection, true);
+
+	if (options.json) {
+		nlohmann::ordered_json json;
+		json["listeners"] = nlohmann::ordered_json::array();
+		for (const Listener &l : listeners)
+			json["listeners"].push_back(show_json(l));
+		return json_text(json);
+	}
+	std::string out;
+	for (const Listener &l : listeners)
+		out += (out.empty() ? "" : "\n") + show_text(l, {.numeric = options.numeric,
+								 .glyphs = locale_glyphs(),
+								 .terminal = stdout_terminal()});
+	return out;
+}
+
+} // namespace lqctl

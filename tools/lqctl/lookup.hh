@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The listeners that a command is about, from the kernel and, if wanted, /proc. */
+#pragma once
+
+#include <vector>
+
+#include "genl.hh"
+#include "selection.hh"
+
+namespace lqctl {
+
+/* Says on stderr when some may be missing. */
+[[nodiscard]] std::vector<Listener> find_listeners(Genl &genl, const Selection &selection,
+						   bool processes = false);
+
+/* One at least; throws when there is none. */
+[[nodiscard]] std::vector<Listener> find_some(Genl &genl, const Selection &selection,
+					      bool processes = false);
+
+} // namespace lqctl

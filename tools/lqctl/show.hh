@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One listener whole, as lqctl show prints it. */
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "glyphs.hh"
+#include "listener.hh"
+#include "terminal.hh"
+
+namespace lqctl {
+
+struct ShowStyle {
+	bool numeric = false;
+	Glyphs glyphs = ascii_glyphs;
+	Terminal terminal = {};
+};
+
+[[nodiscard]] std::string show_text(const Listener &listener, const ShowStyle &style);
+
+/* The object of lqctl list with a member "why". */
+[[nodiscard]] nlohmann::ordered_json show_json(const Listener &listener);
+
+/* Such as 0.4 ms, 12 ms, 3.2 s, 4 min. */
+[[nodiscard]] std::string duration_text(std::uint64_t us);
+
+} // namespace lqctl
