@@ -268,7 +268,7 @@ public:
 			release(entry);
 			between();
 			std::lock_guard lock(lock_);
-			lq_core_accept_done(core_);
+			lq_core_accept_done(core_, 1);
 		}
 		memory_.give();
 		return entry;
