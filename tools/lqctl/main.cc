@@ -25,6 +25,8 @@ struct Options {
 	SetOptions set;
 	ProbeOptions probe;
 	MonitorOptions monitor;
+	RecordOptions record;
+	ReportOptions report;
 };
 
 void declare(CLI::App &app, Options &o)
@@ -82,6 +84,9 @@ void declare(CLI::App &app, Options &o)
 			    "Run this by sh for each event, with LISTENQ_* in its environment");
 	monitor->add_option("FILTER", o.monitor.filter, ":PORT, ADDRESS or ADDRESS:PORT");
 
+	declare_record(app, o.record);
+	declare_report(app, o.report);
+
 	for (CLI::App *command : {list, stats, get, set, probe, monitor})
 		command->set_help_flag("-h,--help", "What can be said to this command");
 }
@@ -96,6 +101,8 @@ std::string run(const CLI::App &app, const Options &o)
 		return get(o.get);
 	if (app.got_subcommand("probe"))
 		return probe(o.probe);
+	if (app.got_subcommand("report"))
+		return report(o.report);
 	if (o.set.assignments.empty())
 		throw Error("nothing to set: write it as NAME=VALUE, such as max_syn_backlog=1024");
 	return o.set.listener.empty() ? set(o.set) : set_listeners(o.set);
@@ -148,10 +155,15 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, stats, get, set, probe or monitor; see "
-			    "\"lqctl --help\"");
+		throw Error("no command given: use list, stats, get, set, probe, monitor, record "
+			    "or report; "
+			    "see \"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
+		return Exit::ok;
+	}
+	if (app.got_subcommand("record")) {
+		record(options.record);
 		return Exit::ok;
 	}
 	return write_out(run(app, options));
