@@ -81,6 +81,13 @@ private:
 	{
 		return time_text(timeline_.begin_ns, us, timeline_.end_us);
 	}
+	/* With tenths where rows are less than a second apart. */
+	[[nodiscard]] std::string row_time(std::int64_t us) const
+	{
+		using namespace std::chrono_literals;
+		return timeline_.interval < 1s ? time_text(timeline_.begin_ns, us, 1'000'000)
+					       : time(us);
+	}
 	[[nodiscard]] std::uint64_t events_of(const Series &s, const char *name) const
 	{
 		return timeline_.count(s.events, name);

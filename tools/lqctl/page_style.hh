@@ -95,6 +95,8 @@ span:has(>.sw.h5){margin-right:-16px}
 details{margin-top:14px}
 summary{cursor:pointer;color:var(--soft);font-size:13.5px}
 details .scroll{max-height:420px;overflow:auto}
+details th,details td{padding:3px 7px}
+details thead th{position:sticky;top:0;background:var(--card)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 28px}
 footer{color:var(--soft);font-size:13px}
 footer p{margin-bottom:8px}
