@@ -121,17 +121,16 @@ def lqsynq():
         lq.equal({low: count for low, count in found.items() if count}, {0: 1, 1: 1, 2: 2, 4: 2})
 
 
-@lq.case("v4", "v6", timeout=300)
-def lqhandshake(version):
+@lq.case(timeout=300)
+def lqhandshake():
     """Handshakes that take long are in a row that says so."""
     lq.sysctl("net.listenq.synack_timeout_ms", 60000)
-    v6 = version == "v6"
     tun = Tun()
     with script("lqhandshake.bt") as tracer:
-        listener = lq.listener(backlog=8, v6=v6)
+        listener = lq.listener(backlog=8)
         port = lq.port_of(listener)
         for wait in (0, 0, 1.1):
-            peer = Peer(tun, port, v6=v6)
+            peer = Peer(tun, port)
             before = lq.Info(listener).established
             peer.half_open()
             # What is measured: not a wait for something.
