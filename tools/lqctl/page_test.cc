@@ -16,7 +16,7 @@ Recording recording(std::uint64_t samples)
 	r.names = {"syn_received", "accepted", "accept_queue_full_syn", "drop_99"};
 	r.segments.push_back({1763721062'000'000'000, 1s, "0.1", {}, {}, "signal"});
 	for (std::uint64_t i = 0; i < samples; i++) {
-		Observation o;
+		RecordedListener o;
 		o.id = 1;
 		o.local = "*:80";
 		o.policy = "linux";
@@ -161,7 +161,7 @@ TEST(page, numbers_of_any_size)
 {
 	Recording r = recording(3);
 	for (std::uint64_t i = 0; i < 3; i++) {
-		Observation &o = r.segments[0].samples[i].listeners[0];
+		RecordedListener &o = r.segments[0].samples[i].listeners[0];
 		o.accept_qlen = ~std::uint64_t{0};
 		o.accept_limit = 0;
 		o.syn_limit = ~std::uint64_t{0};

@@ -205,9 +205,9 @@ private:
 		out_.segments.back().samples.push_back(std::move(sample));
 	}
 
-	Observation observation(const json &object)
+	RecordedListener observation(const json &object)
 	{
-		Observation o;
+		RecordedListener o;
 
 		if (!object.is_object())
 			throw Damaged();

@@ -38,7 +38,7 @@ inline constexpr unsigned recording_version = 1;
 using NamedCounters = std::vector<std::pair<std::uint16_t, std::uint64_t>>;
 
 /* A listener as one sample has it. The members carry the names of lqctl list --json. */
-struct Observation {
+struct RecordedListener {
 	std::uint64_t id = 0;
 	std::string local; /* address and port as lqctl list -n prints them */
 	std::string policy;
@@ -55,7 +55,7 @@ struct Observation {
 struct Sample {
 	Microseconds elapsed{};
 	bool complete = true;
-	std::vector<Observation> listeners;
+	std::vector<RecordedListener> listeners;
 };
 
 struct RecordedEvent {

@@ -88,7 +88,7 @@ TEST(recording, what_was_written_is_read)
 	EXPECT_TRUE(s.samples[0].complete);
 	EXPECT_FALSE(s.samples[1].complete);
 	ASSERT_EQ(s.samples[0].listeners.size(), 1u);
-	const Observation &o = s.samples[0].listeners[0];
+	const RecordedListener &o = s.samples[0].listeners[0];
 	EXPECT_EQ(o.id, 7u);
 	EXPECT_EQ(o.local, "127.0.0.1:8080");
 	EXPECT_EQ(o.policy, "linux");

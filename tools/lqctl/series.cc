@@ -63,7 +63,7 @@ private:
 	struct Track {
 		Series series;
 		std::size_t last_moment = 0;
-		const Observation *last = nullptr;
+		const RecordedListener *last = nullptr;
 	};
 
 	/* Where each segment stands: by the clock, but never before the end of another. */
@@ -123,7 +123,7 @@ private:
 				{moments_[0].time_us, moments_[0].time_us, false});
 	}
 
-	Track &track_of(const Observation &o)
+	Track &track_of(const RecordedListener &o)
 	{
 		const auto key = std::pair(o.id, o.local);
 		const auto [it, fresh] = index_.try_emplace(key, tracks_.size());
@@ -139,11 +139,11 @@ private:
 
 	void take(std::size_t i)
 	{
-		for (const Observation &o : moments_[i].sample->listeners)
+		for (const RecordedListener &o : moments_[i].sample->listeners)
 			observe(track_of(o), o, i);
 	}
 
-	void observe(Track &track, const Observation &o, std::size_t i)
+	void observe(Track &track, const RecordedListener &o, std::size_t i)
 	{
 		Series &s = track.series;
 		Cell &cell = s.cells[column_of_[i]];
@@ -154,7 +154,7 @@ private:
 			/* It began after the sample before, which had all there were. */
 			if (i > 0 && now.segment == moments_[i - 1].segment &&
 			    moments_[i - 1].sample->complete) {
-				static const Observation nothing;
+				static const RecordedListener nothing;
 				s.came = true;
 				s.begin_us = moments_[i - 1].time_us;
 				count(s, cell, nothing, o, now.time_us - s.begin_us);
@@ -173,12 +173,12 @@ private:
 		track.last_moment = i;
 	}
 
-	static void count(Series &s, Cell &cell, const Observation &from, const Observation &to,
-			  std::int64_t us)
+	static void count(Series &s, Cell &cell, const RecordedListener &from,
+			  const RecordedListener &to, std::int64_t us)
 	{
-		static const Observation nothing;
+		static const RecordedListener nothing;
 		const bool reset = lqctl::went_back(from, to);
-		const Observation &base = reset ? nothing : from;
+		const RecordedListener &base = reset ? nothing : from;
 
 		s.resets += reset;
 		cell.covered_us += us;
@@ -191,7 +191,7 @@ private:
 			cell.syn_peak = std::max(cell.syn_peak, to.syn_qlen_peak);
 	}
 
-	static void lengths(Cell &cell, const Observation &o)
+	static void lengths(Cell &cell, const RecordedListener &o)
 	{
 		cell.sampled = true;
 		cell.accept_qlen = std::max(cell.accept_qlen, o.accept_qlen);
@@ -287,7 +287,7 @@ private:
 
 } // namespace
 
-bool went_back(const Observation &from, const Observation &to)
+bool went_back(const RecordedListener &from, const RecordedListener &to)
 {
 	if (from.accept_wait.size() > to.accept_wait.size())
 		return true;

@@ -47,7 +47,7 @@ struct Episode {
 struct Series {
 	std::uint64_t id = 0;
 	std::string local;
-	Observation first, last;	       /* as the first and the last sample had it */
+	RecordedListener first, last;	       /* as the first and the last sample had it */
 	std::int64_t begin_us = 0, end_us = 0; /* of the samples that had it */
 	bool came = false, went = false;       /* while it was recorded */
 	unsigned resets = 0;	     /* counters that began anew: the module was reloaded */
@@ -77,7 +77,7 @@ struct Timeline {
 [[nodiscard]] std::uint64_t total(const NamedCounters &counters);
 
 /* Counters that are smaller than they were began anew: the module was reloaded. */
-[[nodiscard]] bool went_back(const Observation &from, const Observation &to);
+[[nodiscard]] bool went_back(const RecordedListener &from, const RecordedListener &to);
 /* What was added, when none went back. */
 [[nodiscard]] NamedCounters added(const NamedCounters &from, const NamedCounters &to);
 [[nodiscard]] std::vector<std::uint64_t> added(const std::vector<std::uint64_t> &from,

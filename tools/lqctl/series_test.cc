@@ -19,9 +19,9 @@ Recording recording(std::initializer_list<Microseconds> times = {})
 	return r;
 }
 
-Observation listener(std::uint64_t id, std::uint64_t syns, std::uint64_t drops = 0)
+RecordedListener listener(std::uint64_t id, std::uint64_t syns, std::uint64_t drops = 0)
 {
-	Observation o;
+	RecordedListener o;
 	o.id = id;
 	o.local = "*:80";
 	o.accept_limit = 9;
@@ -93,7 +93,7 @@ TEST(series, many_samples_share_a_column)
 {
 	Recording r = recording();
 	for (std::uint64_t i = 0; i <= 1000; i++) {
-		Observation o = listener(1, i);
+		RecordedListener o = listener(1, i);
 		o.accept_qlen = i == 333 ? 9 : 1;
 		r.segments[0].samples.push_back({Microseconds(i * 1'000'000), true, {o}});
 	}
