@@ -9,7 +9,7 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | stats | get | set | probe | monitor)
+		list | stats | get | set | probe | monitor | record | report)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,13 +17,15 @@ _lqctl()
 	done
 
 	case $command in
-	'') words='list stats get set probe monitor --version --help' ;;
+	'') words='list stats get set probe monitor record report --version --help' ;;
 	list) words='--no-header --numeric --extended --json --help' ;;
 	stats) words='--zeros --json --help' ;;
 	get) words='--values --json --help' ;;
 	set) words='--listener --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	monitor) words='--numeric --json --warn --exec --help' ;;
+	record) words='--output --interval --duration --append --help' ;;
+	report) words='--output --title --help' ;;
 	esac
 
 	if [[ $command && $cur != -* ]]; then
@@ -39,6 +41,7 @@ _lqctl()
 			words='linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux'
 			words+=' solaris xnu windows'
 			;;
+		record | report) compopt -o default ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

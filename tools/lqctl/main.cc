@@ -29,6 +29,8 @@ struct Options {
 	ProbeOptions probe;
 	MonitorOptions monitor;
 	ExportOptions exporter;
+	RecordOptions record;
+	ReportOptions report;
 };
 
 constexpr const char *filter_help =
@@ -134,6 +136,9 @@ void declare(CLI::App &app, Options &o)
 			    "Run this by sh for each event, with LISTENQ_* in its environment");
 	monitor->add_option("FILTER", o.monitor.filter, filter_help);
 
+	declare_record(app, o.record);
+	declare_report(app, o.report);
+
 	for (CLI::App *command :
 	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter})
 		command->set_help_flag("-h,--help", "What can be said to this command");
@@ -157,6 +162,8 @@ std::string run(const CLI::App &app, const Options &o)
 		return export_(o.exporter);
 	if (app.got_subcommand("probe"))
 		return probe(o.probe);
+	if (app.got_subcommand("report"))
+		return report(o.report);
 	if (o.set.assignments.empty())
 		throw Error("nothing to set: write it as NAME=VALUE, such as max_syn_backlog=1024");
 	return o.set.listener.empty() ? set(o.set) : set_listeners(o.set);
@@ -205,16 +212,19 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, show, explain, requests, stats, get, set, "
-			    "probe "
-			    "probe, monitor or export; see "
-			    "\"lqctl --help\"");
+		throw Error(
+			"no command given: use list, show, explain, requests, stats, get, set, "
+			"reset, probe, monitor, record, report or export; see \"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
 		return Exit::ok;
 	}
 	if (app.got_subcommand("stats")) {
 		stats(options.stats);
+		return Exit::ok;
+	}
+	if (app.got_subcommand("record")) {
+		record(options.record);
 		return Exit::ok;
 	}
 	return write_out(run(app, options));
