@@ -318,7 +318,6 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	if (!err) {
 		backlog = lst->limits.accept_limit - 1;
 		unlisted = lst->unlisted;
-		lst->unlisted = false;
 	}
 	release_sock(sk);
 	if (!hooked)
@@ -338,6 +337,7 @@ int lq_listener_listen(struct socket *sock, int backlog)
 		if (!lst->listening)
 			err = lq_listener_prepare(sock, given, asked);
 		lq_listener_port_add(lst);
+		lst->unlisted = false;
 	}
 	lq_ports_unknown(lqn, -1);
 	if (lst && sk->sk_state != TCP_LISTEN) {

@@ -202,6 +202,16 @@ static struct peer new_peer(uint16_t to)
 	};
 }
 
+/* From an address that never sent anything, below 198.19.255.255. */
+static struct peer stranger(uint16_t to)
+{
+	static uint32_t next;
+	struct peer peer = new_peer(to);
+
+	peer.addr = LOCAL + 0x10000 + next++;
+	return peer;
+}
+
 /* Takes the SYN-ACK; its TSval. */
 static uint32_t synack(struct peer *peer)
 {
@@ -294,6 +304,22 @@ static void bench_floor(void)
 		samples[i] = inject(&packet);
 	}
 	report("floor", TCP);
+}
+
+/* Whose way back nobody remembers. */
+static void bench_syn_stranger(enum kind kind, uint16_t port)
+{
+	int fd = listener(kind, port, 65535);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct peer peer = stranger(port);
+		struct packet packet = segment(&peer, SYN, 0, 0);
+
+		samples[i] = inject(&packet);
+		synack(&peer);
+	}
+	close(fd);
+	report("syn_stranger", kind);
 }
 
 /* Plain, answered by a cookie, or the same one again. */
@@ -459,6 +485,7 @@ static void bench_kind(enum kind kind)
 
 	cookies(false);
 	bench_syn("syn", kind, port, false);
+	bench_syn_stranger(kind, port + 9);
 	bench_syn("syn_duplicate", kind, port + 1, true);
 	bench_ack("ack", kind, port + 2);
 	bench_dropped_syn(kind, port + 3);

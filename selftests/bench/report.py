@@ -17,6 +17,7 @@ GROWTH = 1.01
 # event: (what it is, packets in it, largest ratio to TCP's net cost)
 EVENTS = {
     "syn": ("SYN: request and SYN-ACK", 1, 0.60),
+    "syn_stranger": ("SYN from a new address", 1, 0.80),
     "syn_duplicate": ("duplicate SYN", 1, 0.60),
     "syn_cookie": ("SYN answered by cookie", 1, 0.55),
     "ack": ("final ACK: child on the queue", 1, 1.00),
