@@ -134,8 +134,9 @@ def spoofed_syns(what):
         ends = (moved("Accepted") - moved("CookieReceived") + moved("DropRequestExpired")
                 + moved("DropRequestEvicted") + lq.Info(listener).syn_qlen)
         lq.equal(moved("RequestCreated"), ends, "requests, and what became of them")
-    lq.diag(f"{COUNT} SYNs in {seconds:.1f} s: {parts}; {max(served, 0)} clients served, the slowest "
-            f"in {slowest * 1000:.0f} ms; at most {watch.syn} requests of {limit}, {watch.bytes} bytes")
+    lq.diag(f"{COUNT} SYNs in {seconds:.1f} s: {parts}; {max(served, 0)} clients served, the "
+            f"slowest in {slowest * 1000:.0f} ms; at most {watch.syn} requests of {limit}, "
+            f"{watch.bytes} bytes")
     assert 0 < watch.syn <= limit, (watch.syn, limit)
     if watch.base is not None:
         # 96 bytes each at most, and what each CPU keeps at hand.
