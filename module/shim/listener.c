@@ -224,6 +224,16 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	return 0;
 }
 
+/*
+ * TCP never sends cookies for a listener of ours, but would check those that come: it takes the
+ * last overflow of a socket that had none for recent while jiffies, modulo 2^32, are near 0, first
+ * 5 minutes after boot (tcp_synq_no_recent_overflow()).
+ */
+static void lq_listener_no_tcp_cookies(struct sock *sk)
+{
+	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
+}
+
 int lq_listener_listen(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
@@ -255,6 +265,7 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	if (lst && sk->sk_state != TCP_LISTEN) {
 		lq_listener_stop(lst);
 	} else if (lst && !err) {
+		lq_listener_no_tcp_cookies(sk);
 		trace_listen(lst, asked);
 		lq_event_listen(lst);
 	}

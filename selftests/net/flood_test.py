@@ -199,6 +199,11 @@ def resets(version):
     lq.expect_serves(listener, v6)
 
 
+def many_files():
+    """As many descriptors as a flood takes."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SLOW + 8000, SLOW + 8000))
+
+
 def connect_many(port, count, keep):
     """Real clients over lo that say nothing; the first @keep are held, older ones may be reset."""
     clients = []
@@ -218,6 +223,7 @@ def connect_many(port, count, keep):
 def slow_clients(name):
     """Clients that connect and never send, with an accept filter: the oldest go, a client that
     has something to say gets in."""
+    many_files()
     listener = lq.listener(backlog=64)
     lq.set_filter(listener, name)
     limit = lq.Info(listener).filter_limit
@@ -225,8 +231,6 @@ def slow_clients(name):
     saying = {"httpready": b"GET / HTTP/1.0\r\n\r\n", "dataready": b"x",
               "tlsready": b"\x16\x03\x01\x00\x05hello"}[name]
     most, silent = 0, []
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20000, limits[1]), limits[1]))
     with lq.Counted() as moved:
         done = 0
         while done < SLOW:
@@ -252,6 +256,7 @@ def never_accepted(how):
     lq.sysctl("net.listenq.synack_timeout_ms", 100)
     lq.sysctl("net.listenq.synack_retries", 1)
     lq.sysctl("net.listenq.max_syn_backlog", 256)
+    many_files()
     listener = lq.listener(backlog=32)
     limit, port = lq.Info(listener).accept_limit, lq.port_of(listener)
     watch = Watch(listener)
