@@ -234,7 +234,8 @@ static void lq_listener_no_tcp_cookies(struct sock *sk)
 	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
 }
 
-int lq_listener_listen(struct socket *sock, int backlog)
+/* listen_mutex held. */
+static int lq_listener_listen_locked(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
 	const int asked = lq_compat_listen_asked(backlog);
@@ -270,6 +271,17 @@ int lq_listener_listen(struct socket *sock, int backlog)
 		lq_event_listen(lst);
 	}
 	release_sock(sk);
+	return err;
+}
+
+int lq_listener_listen(struct socket *sock, int backlog)
+{
+	struct lq_net *lqn = lq_net(sock_net(sock->sk));
+	int err;
+
+	mutex_lock(&lqn->listen_mutex);
+	err = lq_listener_listen_locked(sock, backlog);
+	mutex_unlock(&lqn->listen_mutex);
 	return err;
 }
 

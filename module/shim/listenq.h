@@ -90,6 +90,7 @@ struct lq_net {
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
+	struct mutex listen_mutex;   /* what starts and what ends a listener, as a whole */
 	struct mutex hook_mutex;     /* hook_users and the hooks' registration */
 	unsigned int hook_users;     /* listeners that need the hooks */
 	spinlock_t list_lock;	     /* listeners; process context */

@@ -47,6 +47,7 @@ static int __net_init lq_net_init(struct net *net)
 	int err = -ENOMEM;
 
 	lqn->net = net;
+	mutex_init(&lqn->listen_mutex);
 	mutex_init(&lqn->hook_mutex);
 	spin_lock_init(&lqn->list_lock);
 	INIT_LIST_HEAD(&lqn->listeners);

@@ -61,7 +61,8 @@ class Genl:
 
     def ask(self, family, command, attributes=b"", dump=False):
         """Everything that comes back; an OSError for an error."""
-        flags = 1 | (0x300 if dump else 4 if command == 3 else 0)  # NLM_F_ACK of what only sets
+        # NLM_F_DUMP; NLM_F_ACK for what only sets
+        flags = 1 | (0x300 if dump else 4 if family != 16 and command == 3 else 0)
         self.sock.send(struct.pack("=IHHIIBBH", 20 + len(attributes), family, flags, 1, 0, command,
                                    1, 0) + attributes)
         said = b""
