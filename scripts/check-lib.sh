@@ -188,16 +188,18 @@ check_net_build() {
 		"KSELFTEST=$top/build/kselftest"
 }
 
+# check_vm KERNEL [TEST...]
 check_vm() {
 	local kernel=$1 status release
 
+	shift
 	release=$(scripts/kernels --release "$kernel") || return
 	if [[ ! -e build/check/$release/src/listenq.ko ]]; then
 		fail "no module for $kernel" </dev/null
 		return
 	fi
 	scripts/vm -k "$kernel" -t "$vm_timeout" "${vm_options[@]}" \
-		--module "build/check/$release/src/listenq.ko" -- selftests/net/run.sh \
+		--module "build/check/$release/src/listenq.ko" -- selftests/net/run.sh "$@" \
 		>"$log/$suite.tap" 2>"$log/$suite.log" </dev/null
 	status=$?
 	take_selftests <"$log/$suite.tap"

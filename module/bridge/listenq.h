@@ -32,12 +32,15 @@
  *
  * Order, outermost first:
  *
+ *	mutex_lock(&lq_net.listen_mutex);	process; listen(), and what ends a listener
  *	mutex_lock(&lq_net.hook_mutex);		process; hooks and their count
  *	lock_sock(sk);				process; attach, listen, stop
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&lst->lock);			both; the core
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
+ * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go:
+ * listen_mutex keeps one of them from coming between the two halves of another.
  * hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
  * process context) protects the list of listeners and nests inside lock_sock.
  * Nothing is allocated, sent, woken or freed under lst->lock, except that a

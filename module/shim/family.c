@@ -53,18 +53,45 @@ static int lq_release(struct socket *sock)
 	return err;
 }
 
+/* TCP's listener ends in the operation that follows: nothing may be queued in between. */
+static void lq_stop_listening(struct sock *sk)
+{
+	struct lq_listener *lst;
+
+	lock_sock(sk);
+	lst = lq_listener_of(sk);
+	if (lst && sk->sk_state == TCP_LISTEN)
+		lq_listener_stop(lst);
+	release_sock(sk);
+}
+
 static int lq_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
-	struct lq_listener *lst;
+	struct lq_net *lqn = lq_net(sock_net(sk));
+	int err;
 
 	/* SHUT_RD and SHUT_RDWR, numbered 0 and 2, end a listener: inet_shutdown(). */
-	lock_sock(sk);
-	lst = lq_listener_of(sk);
-	if (lst && sk->sk_state == TCP_LISTEN && (how == SHUT_RD || how == SHUT_RDWR))
-		lq_listener_stop(lst);
-	release_sock(sk);
-	return lq_orig_ops(sk)->shutdown(sock, how);
+	if (how != SHUT_RD && how != SHUT_RDWR)
+		return lq_orig_ops(sk)->shutdown(sock, how);
+	mutex_lock(&lqn->listen_mutex);
+	lq_stop_listening(sk);
+	err = lq_orig_ops(sk)->shutdown(sock, how);
+	mutex_unlock(&lqn->listen_mutex);
+	return err;
+}
+
+static int lq_disconnect(struct socket *sock, struct sockaddr *addr, int addr_len, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct lq_net *lqn = lq_net(sock_net(sk));
+	int err;
+
+	mutex_lock(&lqn->listen_mutex);
+	lq_stop_listening(sk);
+	err = lq_orig_ops(sk)->connect(sock, addr, addr_len, flags);
+	mutex_unlock(&lqn->listen_mutex);
+	return err;
 }
 
 /*
@@ -79,13 +106,12 @@ static int lq_connect(struct socket *sock, struct sockaddr *addr, int addr_len, 
 	bool connected;
 	int err;
 
+	if (addr_len >= (int)sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC)
+		return lq_disconnect(sock, addr, addr_len, flags);
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
 	if (lst)
 		refcount_inc(&lst->refs);
-	if (lst && sk->sk_state == TCP_LISTEN && addr_len >= (int)sizeof(addr->sa_family) &&
-	    addr->sa_family == AF_UNSPEC)
-		lq_listener_stop(lst);
 	release_sock(sk);
 
 	err = lq_orig_ops(sk)->connect(sock, addr, addr_len, flags);

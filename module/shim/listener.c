@@ -298,11 +298,22 @@ static void lq_listener_port_remove(struct lq_listener *lst)
 	lst->unlisted = true;
 }
 
-int lq_listener_listen(struct socket *sock, int backlog)
+/*
+ * TCP never sends cookies for a listener of ours, but would check those that come: it takes the
+ * last overflow of a socket that had none for recent while jiffies, modulo 2^32, are near 0, first
+ * 5 minutes after boot (tcp_synq_no_recent_overflow()).
+ */
+static void lq_listener_no_tcp_cookies(struct sock *sk)
+{
+	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
+}
+
+/* listen_mutex held. */
+static int lq_listener_listen_locked(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
 	struct lq_net *lqn = lq_net(sock_net(sk));
-	const int given = backlog, asked = lq_compat_listen_asked(backlog);
+	const int asked = lq_compat_listen_asked(backlog);
 	struct lq_listener *lst;
 	bool hooked = false, unlisted = false;
 	int err;
@@ -333,9 +344,6 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
 	if (lst && sk->sk_state == TCP_LISTEN) {
-		/* A shutdown() came between us and ourselves. */
-		if (!lst->listening)
-			err = lq_listener_prepare(sock, given, asked);
 		lq_listener_port_add(lst);
 		lst->unlisted = false;
 	}
@@ -343,10 +351,22 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	if (lst && sk->sk_state != TCP_LISTEN) {
 		lq_listener_stop(lst);
 	} else if (lst && !err) {
+		lq_listener_no_tcp_cookies(sk);
 		trace_listen(lst, asked);
 		lq_event_listen(lst);
 	}
 	release_sock(sk);
+	return err;
+}
+
+int lq_listener_listen(struct socket *sock, int backlog)
+{
+	struct lq_net *lqn = lq_net(sock_net(sock->sk));
+	int err;
+
+	mutex_lock(&lqn->listen_mutex);
+	err = lq_listener_listen_locked(sock, backlog);
+	mutex_unlock(&lqn->listen_mutex);
 	return err;
 }
 

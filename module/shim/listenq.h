@@ -104,6 +104,7 @@ struct lq_net {
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
+	struct mutex listen_mutex;   /* what starts and what ends a listener, as a whole */
 	struct mutex hook_mutex;     /* hook_users and the hooks' registration */
 	struct nf_hook_ops hooks[LQ_HOOKS]; /* hook_mutex; priv is this */
 	unsigned int hook_users;     /* listeners that need the hooks */

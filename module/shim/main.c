@@ -37,6 +37,7 @@ static int __net_init lq_net_init(struct net *net)
 	int err = -ENOMEM;
 
 	lqn->net = net;
+	mutex_init(&lqn->listen_mutex);
 	mutex_init(&lqn->hook_mutex);
 	spin_lock_init(&lqn->list_lock);
 	lqn->listeners = RB_ROOT;

@@ -29,24 +29,24 @@ void lq_request_exit(void)
 
 /*
  * To the account of the memory cgroup that the listening socket was made in, which the sock holds;
- * in softirq nobody else would be charged, and with a TUN device whoever writes to it.
+ * in softirq nobody else would be charged, and with a TUN device whoever writes to it. Not as
+ * GFP_ATOMIC, whose __GFP_HIGH goes over the cgroup's limit (try_charge_memcg()).
  */
 struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
 {
 	struct kmem_cache *cache = v6 ? lq_cache_v6 : lq_cache_v4;
-	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 #ifdef CONFIG_MEMCG
 	struct mem_cgroup *outer;
 	struct lq_request *request;
 
 	if (sk->sk_memcg) {
 		outer = set_active_memcg(sk->sk_memcg);
-		request = kmem_cache_alloc(cache, gfp | __GFP_ACCOUNT);
+		request = kmem_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
 		set_active_memcg(outer);
 		return request;
 	}
 #endif
-	return kmem_cache_alloc(cache, gfp);
+	return kmem_cache_alloc(cache, GFP_ATOMIC | __GFP_NOWARN);
 }
 
 void lq_request_free(struct lq_request *request)

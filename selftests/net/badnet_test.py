@@ -161,8 +161,8 @@ def bad_network(what):
     lq.equal(counts["RequestCreated"] + counts["CookieReceived"],
              COUNT + counts["DropRequestExpired"] + counts["DropRequestReset"])
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 70)
-    lq.diag(f"{percent} %: {COUNT} connections in {seconds:.1f} s, the slowest in {max(took):.1f} s;"
-            f" {counts['SynackRetrans']} SYN-ACKs again, {counts['SynDuplicate']} duplicate SYNs,"
+    lq.diag(f"{percent} %: {COUNT} connections in {seconds:.1f} s, the slowest in {max(took):.1f} "
+            f"s; {counts['SynackRetrans']} SYN-ACKs again, {counts['SynDuplicate']} duplicate SYNs,"
             f" {counts['DropAcceptQueueFullAck']} ACKs at a full queue")
 
 

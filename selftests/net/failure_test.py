@@ -19,8 +19,10 @@ import lq
 from rawtcp import ACK, Peer, Tun
 
 DEBUG = "/sys/kernel/debug"
-# EFAULT: copies from and to user space fail as well; ENFILE: no memory for a file.
-FAILING = (errno.ENOMEM, errno.ENOBUFS, errno.EFAULT, errno.EAGAIN, errno.ENFILE)
+# EFAULT: copies from and to user space fail as well; ENFILE: no memory for a file; EADDRINUSE: for
+# a port that listen() chooses.
+FAILING = (errno.ENOMEM, errno.ENOBUFS, errno.EFAULT, errno.EAGAIN, errno.ENFILE,
+           errno.EADDRINUSE)
 STORM = int(os.environ.get("LQ_FAIL_STORM", "300"))
 
 
@@ -156,6 +158,8 @@ def each_allocation_of_an_ack(what):
     count = each(nth, half_open, lambda peer: peer.segment(ACK), again)
     assert count >= 2, count  # the segment, the child
     lq.diag(f"{count} allocations")
+    if how == "held":
+        lq.remove_filter(listener)
     balanced(listener, before)
 
 

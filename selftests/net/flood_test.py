@@ -134,8 +134,9 @@ def spoofed_syns(what):
         ends = (moved("Accepted") - moved("CookieReceived") + moved("DropRequestExpired")
                 + moved("DropRequestEvicted") + lq.Info(listener).syn_qlen)
         lq.equal(moved("RequestCreated"), ends, "requests, and what became of them")
-    lq.diag(f"{COUNT} SYNs in {seconds:.1f} s: {parts}; {max(served, 0)} clients served, the slowest "
-            f"in {slowest * 1000:.0f} ms; at most {watch.syn} requests of {limit}, {watch.bytes} bytes")
+    lq.diag(f"{COUNT} SYNs in {seconds:.1f} s: {parts}; {max(served, 0)} clients served, the "
+            f"slowest in {slowest * 1000:.0f} ms; at most {watch.syn} requests of {limit}, "
+            f"{watch.bytes} bytes")
     assert 0 < watch.syn <= limit, (watch.syn, limit)
     if watch.base is not None:
         # 96 bytes each at most, and what each CPU keeps at hand.
@@ -198,6 +199,11 @@ def resets(version):
     lq.expect_serves(listener, v6)
 
 
+def many_files():
+    """As many descriptors as a flood takes."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SLOW + 8000, SLOW + 8000))
+
+
 def connect_many(port, count, keep):
     """Real clients over lo that say nothing; the first @keep are held, older ones may be reset."""
     clients = []
@@ -217,6 +223,7 @@ def connect_many(port, count, keep):
 def slow_clients(name):
     """Clients that connect and never send, with an accept filter: the oldest go, a client that
     has something to say gets in."""
+    many_files()
     listener = lq.listener(backlog=64)
     lq.set_filter(listener, name)
     limit = lq.Info(listener).filter_limit
@@ -224,8 +231,6 @@ def slow_clients(name):
     saying = {"httpready": b"GET / HTTP/1.0\r\n\r\n", "dataready": b"x",
               "tlsready": b"\x16\x03\x01\x00\x05hello"}[name]
     most, silent = 0, []
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20000, limits[1]), limits[1]))
     with lq.Counted() as moved:
         done = 0
         while done < SLOW:
@@ -251,6 +256,7 @@ def never_accepted(how):
     lq.sysctl("net.listenq.synack_timeout_ms", 100)
     lq.sysctl("net.listenq.synack_retries", 1)
     lq.sysctl("net.listenq.max_syn_backlog", 256)
+    many_files()
     listener = lq.listener(backlog=32)
     limit, port = lq.Info(listener).accept_limit, lq.port_of(listener)
     watch = Watch(listener)

@@ -29,6 +29,7 @@ TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(_
 os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
 CLONE_NEWNET = 0x40000000
+SCALE = int(os.environ.get("LQ_TIME_SCALE", "1"))  # how much longer anything may take
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -64,7 +65,7 @@ def diag(text):
 
 def _run(function, args, timeout):
     """Run one case in this process; the exit status."""
-    signal.alarm(timeout)
+    signal.alarm(timeout * SCALE)
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("too slow")))
     try:
         unshare_net()
@@ -118,7 +119,7 @@ def equal(got, want, what=""):
 
 def wait_for(condition, seconds=10, what="it did not happen"):
     """Poll until condition() is true; its value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SCALE
     while True:
         value = condition()
         if value:
@@ -345,7 +346,7 @@ def port_of(sock):
 def connect_to(sock, v6=False, addr=None, timeout=10):
     """A client of a listener, over lo."""
     client = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
-    client.settimeout(timeout)
+    client.settimeout(timeout * SCALE)
     client.connect((addr or ("::1" if v6 else "127.0.0.1"), port_of(sock)))
     return client
 
@@ -365,7 +366,7 @@ def connected(client):
 
 def accept(sock, seconds=10):
     """accept() on a non-blocking listener, once there is something."""
-    if not select.select([sock], [], [], seconds)[0]:
+    if not select.select([sock], [], [], seconds * SCALE)[0]:
         raise AssertionError(f"nothing to accept within {seconds} s")
     return sock.accept()[0]
 
@@ -382,7 +383,7 @@ def accept_all(sock):
 
 def read_all(sock, length, seconds=10):
     """So many bytes from a socket."""
-    sock.settimeout(seconds)
+    sock.settimeout(seconds * SCALE)
     data = b""
     while len(data) < length:
         more = sock.recv(length - len(data))

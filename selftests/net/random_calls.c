@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,7 +34,8 @@
 static uint64_t state;
 static int fds[FDS];
 static uint8_t *edge; /* a page, and none behind it */
-static unsigned long good;
+static unsigned long good, done;
+static int last; /* which call */
 
 static uint32_t roll(uint32_t sides)
 {
@@ -117,6 +120,11 @@ static int message(int fd)
 			 recvmsg(fd, &msg, (flags | MSG_DONTWAIT) & ~MSG_WAITALL);
 }
 
+/* Of sockets, not of devices. */
+static const unsigned int ioctls[] = { FIONREAD,   TIOCOUTQ,	 FIOASYNC,    SIOCATMARK,
+				       SIOCGPGRP,  SIOCSPGRP,	 FIOGETOWN,   SIOCGSTAMP,
+				       SIOCGIFCONF, 0x894b /* SIOCOUTQNSD */, 0xdead };
+
 static int one(int *slot)
 {
 	struct sockaddr_storage to;
@@ -132,7 +140,8 @@ static int one(int *slot)
 			       roll(20) ? roll(2) : roll(300));
 		return *slot;
 	}
-	switch (roll(20)) {
+	last = roll(20);
+	switch (last) {
 	case 0:
 	case 1:
 		return bind(fd, (struct sockaddr *)&to, length);
@@ -161,8 +170,7 @@ static int one(int *slot)
 		return roll(2) ? getsockname(fd, memory(64), &length) :
 				 getpeername(fd, (struct sockaddr *)&to, memory(4));
 	case 12:
-		value = roll(2);
-		return ioctl(fd, roll(2) ? FIONREAD : 0x8900 + roll(0x60), memory(40));
+		return ioctl(fd, ioctls[roll(sizeof(ioctls) / sizeof(*ioctls))], memory(40));
 	case 13:
 		return poll(&poller, 1, 0);
 	case 14:
@@ -183,6 +191,13 @@ static int one(int *slot)
 	}
 }
 
+static void stuck(int number)
+{
+	(void)number;
+	fprintf(stderr, "random_calls: stuck in call %lu, of kind %d\n", done, last);
+	_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long count, i;
@@ -198,8 +213,11 @@ int main(int argc, char **argv)
 		perror("random_calls: mmap");
 		return 1;
 	}
-	for (i = 0; i < count; i++)
+	signal(SIGALRM, stuck);
+	for (done = 0; done < count; done++) {
+		alarm(60);
 		good += one(&fds[roll(FDS)]) >= 0;
+	}
 	for (i = 0; i < FDS; i++) {
 		if (fds[i] > 0)
 			close(fds[i]);

@@ -3,8 +3,8 @@
 # timeout=200
 """Everything at once: stress.c has threads of two processes do all that can be done to listeners,
 while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
-is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel each
-run is checked as it goes.
+is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel
+each run is checked as it goes.
 
 LQ_STRESS: seconds, 5 if unset. LQ_FUZZ: calls and segments, 20000 if unset. LQ_SEED: the seed,
 which is printed, so that a run can be had again; by chance if unset.

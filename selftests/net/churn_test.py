@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=300
+"""Lifecycle under load: namespaces, the module, and processes that stop, or that the kernel kills.
+
+    clients --- lo --- listener, in many namespaces
+
+LQ_CHURN: how many namespaces, 30 if unset, and a tenth as many loads of the module.
+"""
+import contextlib
+import mmap
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import lq
+
+TURNS = int(os.environ.get("LQ_CHURN", "30"))
+CGROUP = "/sys/fs/cgroup"
+
+
+def fill_over_lo(listener, v6=False):
+    """Clients for both queues: one more than fit, and two that stay half-open."""
+    limit = lq.Info(listener).accept_limit
+    clients = [lq.begin_connect(listener, v6) for _ in range(limit + 4)]
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == limit)
+    lq.wait_for(lambda: lq.Info(listener).syn_qlen)
+    return clients
+
+
+@lq.case(timeout=120 + TURNS)
+def namespaces_end_with_full_queues():
+    """One after the other, and a few at a time: queues, timers and counters go with them."""
+    before, users = lq.requests_in_memory(), lq.module_users()
+    begin = time.monotonic()
+    left = TURNS
+    while left > 0:
+        pids = []
+        for turn in range(min(left, 6)):
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    lq.unshare_net()
+                    lq.no_timer()
+                    lq.sysctl("net.listenq.synack_timeout_ms", 10)
+                    listeners = [lq.listener(backlog=3, v6=v6) for v6 in (False, True)]
+                    if turn % 2:
+                        lq.set_filter(listeners[0], "dataready")
+                        clients = [lq.connect_to(listeners[0]) for _ in range(3)]
+                    else:
+                        clients = fill_over_lo(listeners[0])
+                    clients += fill_over_lo(listeners[1], True)
+                    status = 0
+                    if turn % 3:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                finally:
+                    os._exit(status)
+            pids.append((pid, turn))
+        for pid, turn in pids:
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            lq.equal(code, -signal.SIGKILL if turn % 3 else 0)
+        left -= len(pids)
+    lq.wait_for(lambda: lq.module_users() == users, 60)
+    lq.wait_for(lambda: lq.requests_in_memory() == before, 60)
+    lq.diag(f"{TURNS} namespaces in {time.monotonic() - begin:.1f} s")
+
+
+@lq.case(timeout=120 + TURNS)
+def module_comes_and_goes_under_traffic():
+    """Clients knock all the time; the module is loaded, serves, and is removed."""
+    turns, stop, served, failed = max(3, TURNS // 10), threading.Event(), [0, 0], []
+    port = 7300
+
+    def knock(v6):
+        while not stop.is_set():
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET) as client:
+                    client.settimeout(20)
+                    client.connect(("::1" if v6 else "127.0.0.1", port + v6))
+                    client.send(b"?")
+                    served[v6] += client.recv(1) == b"!"
+
+    threads = [threading.Thread(target=knock, args=(v6,), daemon=True)
+               for v6 in (False, True, False, True)]
+    for thread in threads:
+        thread.start()
+    for turn in range(turns):
+        listeners = [lq.listener(port=port + v6, v6=bool(v6)) for v6 in (0, 1)]
+        start = sum(served)
+        end = time.monotonic() + 30
+        while sum(served) < start + 20:
+            assert time.monotonic() < end, "nobody is served"
+            for listener in select.select(listeners, [], [], 0.1)[0]:
+                for child in lq.accept_all(listener):
+                    with contextlib.suppress(OSError):
+                        lq.read_all(child, 1)
+                        child.send(b"!")
+                    child.close()
+        for listener in listeners:
+            listener.close()
+        done = subprocess.run(["rmmod", "listenq"], capture_output=True, text=True, check=False)
+        failed.append(done.stderr)
+        done = subprocess.run(["insmod", lq.module_file()], capture_output=True, text=True,
+                              check=False)
+        failed.append(done.stderr)
+        lq.equal(set(failed), {""}, f"turn {turn}")
+    stop.set()
+    lq.diag(f"{turns} times, {sum(served)} connections served")
+
+
+@lq.case("v4", "v6", timeout=90)
+def the_accepting_process_is_stopped(version):
+    """SIGSTOP: the queue fills up to its limit, clients wait; SIGCONT: all of them are served."""
+    v6 = version == "v6"
+    lq.sysctl("net.listenq.synack_timeout_ms", 200)
+    listener = lq.listener(backlog=4, v6=v6)
+    limit = lq.Info(listener).accept_limit
+    pid = os.fork()
+    if pid == 0:
+        listener.setblocking(True)
+        listener.settimeout(None)
+        while True:
+            with listener.accept()[0] as child:
+                child.send(lq.read_all(child, 1, 60))
+    os.kill(pid, signal.SIGSTOP)
+    lq.wait_for(lambda: _state(pid) == "T")
+    clients = [lq.begin_connect(listener, v6) for _ in range(3 * limit)]
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == limit)
+    lq.never(lambda: lq.Info(listener).accept_qlen != limit)
+    os.kill(pid, signal.SIGCONT)
+    silent = list(clients)
+    while silent:
+        ready = select.select([], silent, [], 60)[1]
+        assert ready, f"{len(silent)} never connected"
+        for client in ready:
+            lq.equal(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+            client.send(b"x")
+            silent.remove(client)
+    for client in clients:
+        lq.equal(lq.read_all(client, 1, 60), b"x")
+    lq.equal(lq.Info(listener).accepted, 3 * limit)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _state(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+@lq.case(timeout=90)
+def the_accepting_process_is_killed_for_memory():
+    """The OOM killer takes the only process that holds a listener: its clients are told."""
+    group = f"{CGROUP}/lq-oom"
+    with contextlib.suppress(OSError):
+        with open(f"{CGROUP}/cgroup.subtree_control", "w", encoding="ascii") as file:
+            file.write("+memory")
+    os.makedirs(group, exist_ok=True)
+    if not os.path.exists(f"{group}/memory.max"):
+        os.rmdir(group)
+        raise lq.Skip("no memory controller")
+    before, users = lq.requests_in_memory(), lq.module_users()
+    ready, ours = os.pipe()
+    port = 7400
+    pid = os.fork()
+    if pid == 0:
+        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        listener = lq.listener(backlog=4, port=port)
+        os.write(ours, b"x")
+        while lq.Info(listener).accept_qlen < 3:
+            time.sleep(0.01)
+        with open(f"{group}/memory.max", "w", encoding="ascii") as file:
+            file.write(str(32 << 20))
+        hog = mmap.mmap(-1, 512 << 20)
+        for at in range(0, len(hog), mmap.PAGESIZE):
+            hog[at] = 1
+        os._exit(0)
+    os.read(ready, 1)
+    clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(3)]
+    lq.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
+    with open(f"{group}/memory.events", encoding="ascii") as file:
+        events = dict(line.split() for line in file)
+    assert int(events["oom_kill"]) >= 1, events
+    for client in clients:
+        with lq.fails_with(104):  # ECONNRESET
+            client.recv(1)
+    lq.wait_for(lambda: lq.module_users() == users)
+    lq.wait_for(lambda: lq.requests_in_memory() == before)
+    os.rmdir(group)
+    lq.expect_serves(lq.listener())
+
+
+lq.main()
