@@ -28,6 +28,7 @@ class Recording:
     def __init__(self, *words, interval="50ms"):
         self.directory = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         self.path = os.path.join(self.directory.name, "recording")
+        self.complaint = ""
         self.start(*words, interval=interval)
 
     def start(self, *words, interval="50ms"):
@@ -60,8 +61,9 @@ class Recording:
         """Its lines."""
         if number:
             self.process.send_signal(number)
-        lq.equal(self.process.wait(GENEROUS), status)
+        ended = self.process.wait(GENEROUS)
         self.complaint = self.process.stderr.read()
+        lq.equal(ended, status, self.complaint)
         return self.lines()
 
     def report(self):
