@@ -198,7 +198,8 @@ private:
 		try {
 			listeners = genl_.listeners(incomplete);
 		} catch (const NetlinkError &error) {
-			if (error.code() != ENOENT)
+			/* Gone, or going: __netlink_dump_start() of net/netlink/af_netlink.c. */
+			if (error.code() != ENOENT && error.code() != EPROTONOSUPPORT)
 				throw;
 			throw module_unloaded();
 		}
