@@ -83,9 +83,10 @@ def installed(prefix="/usr/local"):
 @case
 def install_and_uninstall():
     """What install puts there uninstall takes away, and nothing else."""
-    kdir = os.path.join(TOP, "build/kernels/6.12/kdir")
-    if not os.path.exists(kdir):
+    if not os.path.exists(os.path.join(TOP, "build/kernels/6.12/kdir")):
         raise Skip("build/kernels/6.12 is not unpacked")
+    # As everybody names it: Kbuild builds all anew for another name.
+    kdir = run("scripts/kernels", "--kdir", "6.12").strip()
     with tempfile.TemporaryDirectory() as directory:
         words = (f"DESTDIR={directory}", "PREFIX=/opt/listenq", f"KDIR={kdir}")
         other = os.path.join(directory, "opt/listenq/bin/other")
