@@ -31,7 +31,7 @@ double load(const Listener &l)
 
 std::string bar(std::uint64_t part, std::uint64_t limit, const Glyphs &glyphs)
 {
-	constexpr std::uint64_t cells = 10;
+	constexpr std::uint64_t cells = 8;
 	std::uint64_t full = limit ? std::min(cells, part * cells / limit) : 0;
 	if (part && !full)
 		full = 1;
@@ -165,17 +165,17 @@ std::size_t Top::size() const
 std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &clock) const
 {
 	const std::vector<Row> all = rows();
-	Table table({{"Accept queue", left, 5},
-		     {"", right},
-		     {"SYN queue", left, 4},
-		     {"", right, 7},
+	Table table({{"Accept", left, 9},
+		     {"queue", right},
+		     {"SYN", left, 4},
+		     {"queue", right, 7},
 		     {"SYN/s", right, 6},
 		     {"Acc/s", right, 8},
-		     {"Drop/s", right},
+		     {"Drop/s", right, 10},
 		     {"Drops", right, 3},
 		     {"Oldest", right, 2},
 		     {"Policy", left, 1},
-		     {"Local Address:Port", left}});
+		     {"Address:Port", left}});
 	Rates sum;
 
 	for (const Row &row : all) {
@@ -212,9 +212,10 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 	frame.push_back({{fmt::format("lqctl {} {} of {}", clock, all.size(), listeners_.size()),
 			  Tone::title},
 			 {fmt::format(" by {}{}", reversed ? "-" : "", to_string(sort))},
-			 {fmt::format("  SYN {}/s acc {}/s ", rate(sum.syns), rate(sum.accepts))},
+			 {"  "},
 			 {fmt::format("drop {}/s", rate(sum.drops)),
 			  sum.drops > 0 ? Tone::bad : Tone::plain},
+			 {fmt::format(" SYN {}/s acc {}/s", rate(sum.syns), rate(sum.accepts))},
 			 {selection_.text().empty() ? "" : "  " + selection_.text()}});
 	for (Table::Line &line : table.lines(true, style.columns))
 		frame.push_back(std::move(line));

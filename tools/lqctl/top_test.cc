@@ -61,17 +61,16 @@ protected:
 
 TEST_F(top, frame__first_look_has_no_rates)
 {
-	EXPECT_EQ(
-		text(),
-		"lqctl 14:05:07 3 of 3 by load  SYN 0.0/s acc 0.0/s drop 0.0/s\n"
-		"Accept queue       SYN queue         SYN/s Acc/s Drop/s Drops Oldest Policy Local "
-		"Address:Port\n"
-		"[##########] 10/10 [..........] 0/16   0.0   0.0    0.0     0        linux  "
-		"0.0.0.0:82\n"
-		"[#########.]  9/10 [..........] 0/16   0.0   0.0    0.0     5        linux  "
-		"0.0.0.0:81\n"
-		"[..........]  0/10 [..........] 0/16   0.0   0.0    0.0     0        linux  "
-		"0.0.0.0:80\n");
+	EXPECT_EQ(text(),
+		  "lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
+		  "Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Policy "
+		  "Address:Port\n"
+		  "[########] 10/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
+		  "0.0.0.0:82\n"
+		  "[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5        linux  "
+		  "0.0.0.0:81\n"
+		  "[........]  0/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
+		  "0.0.0.0:80\n");
 }
 
 TEST_F(top, frame__rates)
@@ -79,7 +78,7 @@ TEST_F(top, frame__rates)
 	t.update({listener(1, 80, 0, 30, 0), listener(2, 81, 9, 20, 9), listener(4, 83, 0, 99, 9)},
 		 102);
 	EXPECT_EQ(text().substr(0, text().find('\n')),
-		  "lqctl 14:05:07 3 of 3 by load  SYN 10.0/s acc 0.0/s drop 2.0/s");
+		  "lqctl 14:05:07 3 of 3 by load  drop 2.0/s SYN 10.0/s acc 0.0/s");
 	t.sort = TopSort::drops;
 	EXPECT_EQ(ports(), "81 83 80 ");
 	t.sort = TopSort::syns;
@@ -137,11 +136,11 @@ TEST_F(top, frame__fits_any_terminal)
 
 TEST_F(top, frame__forty_columns)
 {
-	EXPECT_EQ(text(40), "lqctl 14:05:07 3 of 3 by load  SYN 0.0/s\n"
-			    "      Acc/s Drop/s Local Address:Port\n"
-			    "10/10   0.0    0.0 0.0.0.0:82\n"
-			    " 9/10   0.0    0.0 0.0.0.0:81\n"
-			    " 0/10   0.0    0.0 0.0.0.0:80\n");
+	EXPECT_EQ(text(40), "lqctl 14:05:07 3 of 3 by load  drop 0.0/\n"
+			    "Accept     queue Drop/s Address:Port\n"
+			    "[########] 10/10    0.0 0.0.0.0:82\n"
+			    "[#######.]  9/10    0.0 0.0.0.0:81\n"
+			    "[........]  0/10    0.0 0.0.0.0:80\n");
 }
 
 TEST_F(top, frame__scrolled)
