@@ -8,6 +8,7 @@ SHELL := /bin/bash
 TOP := $(CURDIR)
 BUILD := $(TOP)/build
 PREFIX ?= /usr/local
+VERSION := $(shell sed -n 's/^VERSION ?= //p' tools/Makefile)
 
 # The kernel to build for: the running one, or else the unpacked 6.12.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(BUILD)/kernels/6.12/kdir)
@@ -31,7 +32,9 @@ help:
 ## make check-debug     the VM tests on a kernel with KASAN, lockdep, kmemleak, …
 ## make bench           instructions of each event beside TCP's, and whether any grew
 ## make demo            an unmodified server on AF_LISTENQ, in a VM
-## make install         module and tools, below DESTDIR and PREFIX
+## make install         module, tools and documents, below DESTDIR and PREFIX; make uninstall
+## make deb             Debian packages: build/deb/*.deb
+## make check-packages  the packages installed, used and removed in a clean Debian 12
 ## make clean           forget what was built; make distclean: the unpacked kernels too
 
 $(BUILD)/kernels/%/kdir:
@@ -59,11 +62,50 @@ check:
 bench check-debug demo:
 	@scripts/$@
 
-.PHONY: install
-install: all
-	@$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE)/src CONFIG_MODULE_SIG_ALL= \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+# --- install: all below DESTDIR; the module where the kernel looks, the rest below PREFIX ---
+
+# An installed module is found as <release>/updates/listenq.ko, before any of the kernel's own.
+MODULE_DIR = $(DESTDIR)/lib/modules/$(RELEASE)
+SHARE = $(DESTDIR)$(PREFIX)/share
+SOURCES_DIR = $(DESTDIR)/usr/src/listenq-$(VERSION)
+DOCS = README.md COPYING docs uapi/listenq.yaml
+RUN_DEPMOD = $(if $(DESTDIR),,depmod $(RELEASE))
+
+.PHONY: install install-module install-tools install-doc install-dkms
+install: install-module install-tools install-doc
+install-module: module
+	@install -D -m 644 $(BUILD)/$(RELEASE)/listenq.ko $(MODULE_DIR)/updates/listenq.ko
+	@strip --strip-debug $(MODULE_DIR)/updates/listenq.ko
+	@$(RUN_DEPMOD)
+install-tools:
 	@$(MAKE) -C tools BUILD=$(BUILD)/tools DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
+	@install -d $(SHARE)/listenq/bpftrace
+	@install -m 755 scripts/bpftrace/*.bt $(SHARE)/listenq/bpftrace
+install-doc:
+	@install -d $(SHARE)/doc/listenq/examples
+	@cp -R --no-preserve=ownership $(DOCS) $(SHARE)/doc/listenq
+	@for file in modules-load sysctl lqrun; do \
+		sed 's|@PREFIX@|$(PREFIX)|' examples/$$file.conf \
+			>$(SHARE)/doc/listenq/examples/$$file.conf || exit 1; \
+	done
+# The source, for DKMS: dkms install listenq/$(VERSION)
+install-dkms:
+	@install -d $(SOURCES_DIR)
+	@cp -R --no-preserve=ownership Kbuild COPYING module uapi $(SOURCES_DIR)
+	@sed 's/#MODULE_VERSION#/$(VERSION)/' dkms.conf >$(SOURCES_DIR)/dkms.conf
+
+# What the targets above made, and nothing else.
+.PHONY: uninstall
+uninstall:
+	@rm -f $(MODULE_DIR)/updates/listenq.ko
+	@rmdir $(MODULE_DIR)/updates 2>/dev/null || true
+	@$(RUN_DEPMOD)
+	@$(MAKE) -C tools BUILD=$(BUILD)/tools DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) uninstall
+	@rm -rf $(SHARE)/listenq $(SHARE)/doc/listenq $(SOURCES_DIR)
+
+.PHONY: deb check-packages
+deb check-packages:
+	@scripts/$@
 
 .PHONY: clean distclean
 clean:

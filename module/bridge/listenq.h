@@ -9,6 +9,7 @@
  *
  * How a SYN becomes an accepted socket
  * ------------------------------------
+ *   all      shim/hook.c                               find the listener
  *   SYN      shim/syn.c       lq_core_syn()            reserve room in the SYN queue
  *                             (route, LSM, memory)
  *                             lq_core_syn_commit()     put the request on the SYN queue
@@ -288,11 +289,11 @@ void *lq_core_close(struct lq_core *core, struct lq_drained *drained);
 
 struct lq_syn {
 	struct lq_key key;
+	const u8 *options; /* the octets after the fixed header */
+	size_t options_length; /* 0..40 */
 	u32 seq;
-	u32 tsval;	/* with saw_tstamp */
 	u32 now;	/* ticks */
 	u32 now_s;	/* seconds of a clock that does not go back */
-	bool saw_tstamp;
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
 	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
@@ -459,7 +460,7 @@ void lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 no
  * only then.
  */
 struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
-void lq_core_accept_done(struct lq_core *core); /* [locked] */
+void lq_core_accept_done(struct lq_core *core, u32 count); /* [locked] @count of them */
 
 /* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */
 u32 lq_core_accept_qlen(const struct lq_core *core);
@@ -588,6 +589,7 @@ struct lq_options {
 	u16 mss;    /* after user_mss */
 	u8 flags;   /* LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_SACK, each seen and allowed */
 	u8 wscale;  /* 0..14, with LQ_REQ_WSCALE */
+	bool is_signed; /* TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925), which no listener of ours has */
 };
 
 /* TCP options of a SYN. @bytes: @length octets after the fixed header, 0..40. */
@@ -651,13 +653,15 @@ struct lq_window {
 void lq_core_window(struct lq_window *window);
 
 /*
- * Write the SYN-ACK of @request: TCP header and options, checksum left 0.
- * Returns its length, 20..60, a multiple of 4. @local_port in network byte
- * order, @mss what we take, @tsval our clock's value without the offset.
+ * Write the SYN-ACK of @request: TCP header and options. Returns its length,
+ * 20..60, a multiple of 4. @local_port in network byte order, @mss what we
+ * take, @tsval our clock's value without the offset. @checksum: compute it;
+ * otherwise the field holds the pseudo header's sum, for a device to go on from
+ * (CHECKSUM_PARTIAL). @out is on a 4-byte boundary.
  */
 #define LQ_SYNACK_MAX 60
 size_t lq_core_synack(const struct lq_request *request, u16 local_port, u16 mss, u32 tsval,
-		      u8 *out);
+		      bool checksum, u8 *out);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,17 @@
 #include <net/rstreason.h>
 #endif
 
+/*
+ * Kernels that zero every variable on the stack (CONFIG_INIT_STACK_ALL_ZERO) spend more on that
+ * than on the work, for the large ones of the packet path. For those whose every field is written
+ * before anybody reads it.
+ */
+#if __has_attribute(uninitialized)
+#define LQ_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define LQ_UNINITIALIZED
+#endif
+
 /* --- accept() --- */
 
 #ifdef LQ_HAVE_PROTO_ACCEPT_ARG
@@ -80,15 +91,28 @@ static inline void lq_compat_send_reset(const struct request_sock_ops *ops, cons
 
 /* --- the child --- */
 
+#ifdef LQ_HAVE_SYN_RECV_SOCK_7
+#define LQ_SYN_RECV_SOCK_PARAMS \
+	const struct sock *sk, struct sk_buff *skb, struct request_sock *req, \
+	struct dst_entry *dst, struct request_sock *req_unhash, bool *own_req, \
+	void (*opt_child_init)(struct sock *newsk, const struct sock *sk)
+#define LQ_SYN_RECV_SOCK_ARGS sk, skb, req, dst, req_unhash, own_req, opt_child_init
+#define LQ_SYN_RECV_SOCK_NO_INIT , NULL
+#else
+#define LQ_SYN_RECV_SOCK_PARAMS \
+	const struct sock *sk, struct sk_buff *skb, struct request_sock *req, \
+	struct dst_entry *dst, struct request_sock *req_unhash, bool *own_req
+#define LQ_SYN_RECV_SOCK_ARGS sk, skb, req, dst, req_unhash, own_req
+#define LQ_SYN_RECV_SOCK_NO_INIT
+#endif
+
+/* Takes the reference on @dst. */
 static inline struct sock *lq_compat_syn_recv_sock(const struct inet_connection_sock_af_ops *ops,
 						   const struct sock *sk, struct sk_buff *skb,
-						   struct request_sock *req, bool *own_req)
+						   struct request_sock *req, struct dst_entry *dst,
+						   bool *own_req)
 {
-#ifdef LQ_HAVE_SYN_RECV_SOCK_7
-	return ops->syn_recv_sock(sk, skb, req, NULL, NULL, own_req, NULL);
-#else
-	return ops->syn_recv_sock(sk, skb, req, NULL, NULL, own_req);
-#endif
+	return ops->syn_recv_sock(sk, skb, req, dst, NULL, own_req LQ_SYN_RECV_SOCK_NO_INIT);
 }
 
 static inline void lq_compat_no_usec_ts(struct tcp_request_sock *treq)

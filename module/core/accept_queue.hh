@@ -23,7 +23,7 @@ public:
 
 	// The oldest connection, or nullptr; it holds its slot until left().
 	[[nodiscard]] Request *pop();
-	void left() { leaving_--; }
+	void left(u32 count) { leaving_ -= count; }
 
 	// Empty it and hand back the chain; slots held by ACKs stay held.
 	[[nodiscard]] Request *close();
@@ -38,7 +38,7 @@ public:
 
 private:
 	RequestList list_;
-	u32 qlen_ = 0;
+	Hint<u32> qlen_{0};
 	u32 promoting_ = 0;
 	u32 leaving_ = 0;
 };

@@ -158,9 +158,9 @@ lq_request *lq_core_accept(lq_core *core, u32 now_us)
 	return listener(core).accept(Micros{now_us});
 }
 
-void lq_core_accept_done(lq_core *core)
+void lq_core_accept_done(lq_core *core, u32 count)
 {
-	listener(core).accept_done();
+	listener(core).accept_done(count);
 }
 
 u32 lq_core_accept_qlen(const lq_core *core)
@@ -274,7 +274,8 @@ void lq_core_window(lq_window *window)
 	listenq::handshake::window(*window);
 }
 
-size_t lq_core_synack(const lq_request *request, u16 local_port, u16 mss, u32 tsval, u8 *out)
+size_t lq_core_synack(const lq_request *request, u16 local_port, u16 mss, u32 tsval, bool checksum,
+		      u8 *out)
 {
-	return listenq::options::write_synack(*request, local_port, mss, tsval, out);
+	return listenq::options::write_synack(*request, local_port, mss, tsval, checksum, out);
 }

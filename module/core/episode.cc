@@ -27,7 +27,7 @@ void Episode::tick(Ticks now, u32 quiet)
 
 Episode::News Episode::tell()
 {
-	switch (state_) {
+	switch (State{state_}) {
 	case State::Quiet:
 	case State::Running:
 		break;

@@ -35,7 +35,9 @@ public:
 
 	[[nodiscard]] bool pending() const
 	{
-		return state_ == State::Began || state_ == State::Ended;
+		const State state = state_;
+
+		return state == State::Began || state == State::Ended;
 	}
 	[[nodiscard]] bool running() const
 	{
@@ -48,7 +50,7 @@ private:
 
 	u64 count_ = 0;
 	Ticks last_{0}; // when it happened last, unless Quiet
-	State state_ = State::Quiet;
+	Hint<State> state_{State::Quiet};
 	u8 cause_ = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include "accept_filter.hh"
 #include "handshake.hh"
+#include "options.hh"
 #include "request_info.hh"
 
 namespace listenq {
@@ -210,7 +211,9 @@ lq_syn_verdict Listener::syn_for_request(lq_syn &syn, Request &r, lq_request_cop
 		syn.reason = LISTENQ_DROP_ACK_BUSY;
 		return LQ_SYN_DROP;
 	}
-	const bool paws = paws_rejects(r, syn.saw_tstamp, syn.tsval);
+	options::Timestamp peer{};
+	const bool saw = options::parse_timestamp({syn.options, syn.options_length}, peer);
+	const bool paws = paws_rejects(r, saw, peer.tsval);
 
 	if (seq == Seq{r.rcv_isn} && !paws) {
 		counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);

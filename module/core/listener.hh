@@ -53,7 +53,7 @@ public:
 	void filter_admit(Request &r, Micros now);
 
 	[[nodiscard]] Request *accept(Micros now);
-	void accept_done() { accept_queue_.left(); }
+	void accept_done(u32 count) { accept_queue_.left(count); }
 	void tick(lq_tick &tick);
 
 	[[nodiscard]] bool event_pending() const

@@ -19,6 +19,6 @@ struct Timestamp {
 
 // See lq_core_synack(). @out has room for LQ_SYNACK_MAX bytes.
 [[nodiscard]] size_t write_synack(const Request &request, u16 local_port, u16 mss, u32 tsval,
-				  u8 *out);
+				  bool checksum, u8 *out);
 
 } // namespace listenq::options

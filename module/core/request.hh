@@ -67,11 +67,11 @@ namespace request {
 
 inline void copy_to(lq_request_copy &copy, const Request &r)
 {
-	const u8 *from = reinterpret_cast<const u8 *>(&r);
-	const size_t size = has(r, LQ_REQ_V6) ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4;
-
-	for (size_t i = 0; i < size; i++)
-		copy.bytes[i] = from[i];
+	if (has(r, LQ_REQ_V6))
+		__builtin_memcpy(copy.bytes, words(r) - offsetof(Request, addr) / sizeof(u32),
+				 LQ_REQUEST_SIZE_V6);
+	else
+		__builtin_memcpy(&copy.request, &r, LQ_REQUEST_SIZE_V4);
 	copy.request.next = nullptr;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// SipHash of whole 64-bit words (Aumasson and Bernstein, 2012): 2-4 rounds where the
-// result leaves the machine, 1-3 where it only spreads a hash table.
+// SipHash of 64-bit words and at most one 32-bit word behind them (Aumasson and Bernstein,
+// 2012): 2-4 rounds where the result leaves the machine, 1-3 where it only spreads a hash
+// table.
 #pragma once
 
 #include <bit>
@@ -21,24 +22,31 @@ public:
 
 	constexpr void word(u64 m)
 	{
-		v3_ ^= m;
-		for (unsigned i = 0; i < CompressRounds; i++)
-			round();
-		v0_ ^= m;
+		block(m);
 		length_ += 8;
 	}
 
 	// The message was a whole number of words: the last block is the length alone.
-	[[nodiscard]] constexpr u64 finish()
+	[[nodiscard]] constexpr u64 finish() { return finish_block(0); }
+
+	// Four more bytes share the last block with the length.
+	[[nodiscard]] constexpr u64 finish(u32 tail)
 	{
-		word_last(static_cast<u64>(length_ & 0xff) << 56);
+		length_ += 4;
+		return finish_block(tail);
+	}
+
+private:
+	constexpr u64 finish_block(u64 tail)
+	{
+		block(static_cast<u64>(length_ & 0xff) << 56 | tail);
 		v2_ ^= 0xff;
+#pragma GCC unroll 8
 		for (unsigned i = 0; i < FinalRounds; i++)
 			round();
 		return v0_ ^ v1_ ^ v2_ ^ v3_;
 	}
 
-private:
 	constexpr void round()
 	{
 		v0_ += v1_;
@@ -52,9 +60,10 @@ private:
 		v1_ = std::rotl(v1_, 17) ^ v2_;
 		v2_ = std::rotl(v2_, 32);
 	}
-	constexpr void word_last(u64 m)
+	constexpr void block(u64 m)
 	{
 		v3_ ^= m;
+#pragma GCC unroll 8
 		for (unsigned i = 0; i < CompressRounds; i++)
 			round();
 		v0_ ^= m;
@@ -71,16 +80,13 @@ using SipHash13 = SipHash<1, 3>;
 template <typename Hash>
 [[nodiscard]] inline u64 hash_key(Hash hash, const lq_key &key, u16 local)
 {
-	const u64 ports = static_cast<u64>(key.peer_port) << 16 | local;
-
 	hash.word(static_cast<u64>(key.addr[0]) << 32 | key.addr[1]);
 	if (key.v6) {
 		hash.word(static_cast<u64>(key.addr[2]) << 32 | key.addr[3]);
 		hash.word(static_cast<u64>(key.addr[4]) << 32 | key.addr[5]);
 		hash.word(static_cast<u64>(key.addr[6]) << 32 | key.addr[7]);
 	}
-	hash.word(ports);
-	return hash.finish();
+	return hash.finish(static_cast<u32>(key.peer_port) << 16 | local);
 }
 
 } // namespace listenq

@@ -78,7 +78,7 @@ private:
 	Request **buckets_ = nullptr;
 	u32 mask_ = 0;
 	u32 generation_ = 1; // of the table; never 0
-	u32 qlen_ = 0;
+	Hint<u32> qlen_{0};
 	u32 young_ = 0;
 	u32 reserved_ = 0;
 	u32 clock_hand_ = 0; // next bucket to sweep

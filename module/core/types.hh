@@ -39,6 +39,31 @@ struct Micros {
 	[[nodiscard]] constexpr u32 since(Micros start) const { return value - start.value; }
 };
 
+// Written under the lock and read also without it, as a hint: each access is one load or store,
+// as READ_ONCE() and WRITE_ONCE() make them.
+template <typename T>
+class Hint final {
+public:
+	explicit constexpr Hint(T value) : value_(value) {}
+	Hint &operator=(T value)
+	{
+		__atomic_store(&value_, &value, __ATOMIC_RELAXED);
+		return *this;
+	}
+	operator T() const
+	{
+		T value;
+
+		__atomic_load(&value_, &value, __ATOMIC_RELAXED);
+		return value;
+	}
+	void operator++(int) { *this = *this + 1; }
+	void operator--(int) { *this = *this - 1; }
+
+private:
+	T value_;
+};
+
 template <typename T>
 [[nodiscard]] constexpr T min(T a, T b)
 {

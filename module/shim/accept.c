@@ -94,23 +94,16 @@ static int lq_accept_move(struct lq_listener *lst)
 		err = 0;
 	}
 	spin_unlock(&queue->rskq_lock);
-	spin_unlock_bh(&lst->lock);
-
-	if (!entry) {
-		lq_carrier_put(carrier);
-		return err;
+	spin_unlock(&lst->lock);
+	if (entry) {
+		lq_listener_event(lst, LISTENQ_EVENT_ACCEPTED);
+		trace_accept(lst, entry, now_us - entry->stamp_us);
+		lq_request_free(entry);
 	}
-	lq_count_event(sock_net(sk), LISTENQ_EVENT_ACCEPTED);
-	trace_accept(lst, entry, now_us - entry->stamp_us);
-	lq_request_free(entry);
-	return 0;
-}
-
-static void lq_accept_moved(struct lq_listener *lst)
-{
-	spin_lock_bh(&lst->lock);
-	lq_core_accept_done(lst->core);
-	spin_unlock_bh(&lst->lock);
+	local_bh_enable();
+	if (!entry)
+		lq_carrier_put(carrier);
+	return err;
 }
 
 /* Something for accept(): in our queue, or migrated into the kernel's. */
@@ -197,7 +190,7 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 	if (!err) {
 		err = lq_compat_accept(lq_orig_ops(sock->sk), sock, newsock, LQ_ACCEPT_ARGS);
 		if (ours)
-			lq_accept_moved(lst);
+			atomic_inc(&lst->accepts_done);
 	}
 	if (!err)
 		LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
@@ -211,6 +204,8 @@ int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 	long timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
 	int err;
 
+	if (!timeo && lq_accept_idle(sk))
+		return -EAGAIN;
 	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN) {
 		err = lq_accept_wait(sk, &timeo);
 		if (err)

@@ -51,46 +51,61 @@ static void lq_view_pktopts(struct tcp_request_sock *treq, const struct sock *sk
 }
 #endif
 
-/* Returns the child, locked and with a reference for us, or NULL. */
-static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
-				   const struct lq_request *request, const struct lq_ack *ack)
+/*
+ * inet_csk_route_child_sock() leaves the flow in the child, for ip_queue_xmit();
+ * a child that is given its route has none: cookie_v4_check().
+ */
+static void lq_child_flow(struct sock *child, const struct lq_request *request)
 {
+	struct flowi4 *fl4 = &inet_sk(child)->cork.fl.u.ip4;
+
+	fl4->saddr = (__force __be32)request->addr[1];
+	fl4->daddr = (__force __be32)request->addr[0];
+}
+
+/* Returns the child, locked and with a reference for us, or NULL. Takes @route. */
+static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
+				   const struct lq_request *request, const struct lq_ack *ack,
+				   struct lq_route *route, u64 now_ns)
+{
+	const u32 rtt_us = lq_us(now_ns) - request->stamp_us;
+	const bool v6 = request->flags & LQ_REQ_V6;
 	struct sock *sk = lst->sk;
-	struct tcp_request_sock treq;
-	const u32 now_us = lq_now_us();
-	struct sock *child;
+	struct tcp_request_sock treq LQ_UNINITIALIZED;
+	struct sock *child = NULL;
 	bool own_req;
 
-	lq_request_view(&treq, lst, request);
+	lq_request_view_tcp(&treq, lst, request);
+	treq.txhash = net_tx_rndhash();
 	if (!ack->cookie_mss)
-		treq.snt_synack = div_u64(ktime_get_ns(), NSEC_PER_USEC) -
-				  (u32)(now_us - request->stamp_us);
+		treq.snt_synack = div_u64(now_ns, NSEC_PER_USEC) - rtt_us;
 #if IS_ENABLED(CONFIG_IPV6)
-	if (request->flags & LQ_REQ_V6)
+	if (v6)
 		lq_view_pktopts(&treq, sk, skb);
 #endif
 	/* Labels come from here: the SYN's own are not kept. */
-	if (security_inet_conn_request(sk, skb, &treq.req.req))
-		child = NULL;
-	else
-		child = lq_compat_syn_recv_sock(lst->orig_af_ops, sk, skb, &treq.req.req,
+	if (security_inet_conn_request(sk, skb, &treq.req.req)) {
+		lq_route_put(route);
+	} else {
+		if (!route->owned)
+			dst_hold(route->dst);
+		child = lq_compat_syn_recv_sock(&lst->af_ops, sk, skb, &treq.req.req, route->dst,
 						&own_req);
+	}
 #if IS_ENABLED(CONFIG_IPV6)
-	if (request->flags & LQ_REQ_V6 && treq.req.pktopts)
+	if (v6 && treq.req.pktopts)
 		consume_skb(treq.req.pktopts);
 #endif
 	if (!child)
 		return NULL;
-
-	/* A mapped child has operations of its own already. */
-	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
-		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	if (!v6)
+		lq_child_flow(child, request);
 	if (ack->saw_tstamp && !after(ack->seq, request->rcv_isn + 1))
 		tcp_sk(child)->rx_opt.ts_recent = ack->tsval;
 	sock_rps_save_rxhash(child, skb);
 	/* A cookie's SYN-ACK left no time behind: TCP takes it from the timestamps. */
 	if (request->num_retrans == 0 && !ack->cookie_mss)
-		lq_child_seed_rtt(child, now_us - request->stamp_us);
+		lq_child_seed_rtt(child, rtt_us);
 	return child;
 }
 
@@ -131,7 +146,7 @@ static unsigned int lq_child_failed(struct lq_listener *lst, struct sk_buff *skb
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 	/* A closed listener counted its requests when it closed. */
 	if (!free || promotion->cookie)
-		lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_CHILD_FAILED);
+		lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
 	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	if (free)
 		lq_request_free(promotion->request);
@@ -141,24 +156,46 @@ static unsigned int lq_child_failed(struct lq_listener *lst, struct sk_buff *skb
 	return NF_ACCEPT;
 }
 
+struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
+{
+	const struct inet_connection_sock_af_ops *ops = READ_ONCE(inet_csk(sk)->icsk_af_ops);
+	const struct lq_listener *lst = container_of(ops, struct lq_listener, af_ops);
+	struct sock *child;
+
+	if (ops->conn_request != lq_conn_request) {
+		dst_release(dst); /* detached since */
+		return NULL;
+	}
+	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+	/* A mapped child has operations of its own already. */
+	if (child && inet_csk(child)->icsk_af_ops == &lst->af_ops)
+		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	return child;
+}
+
 unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
-			    const struct lq_promotion *promotion, const struct lq_ack *ack)
+			    const struct lq_promotion *promotion, const struct lq_ack *ack,
+			    struct lq_route *route)
 {
 	struct sock *sk = lst->sk;
 	struct net *net = sock_net(sk);
 	struct lq_request *evicted;
-	union lq_request_copy copy;
+	const u64 now_ns = ktime_get_ns();
+	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_commit commit;
-	struct sock *child;
+	struct sock *child = NULL;
+	struct lq_route found;
 
-	memcpy(&copy, promotion->request,
-	       ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
-	child = lq_child_clone(lst, skb, &copy.request, ack);
+	lq_request_copy(&copy, promotion->request);
+	if (!route && lq_route_find(lst, &copy.request, &found))
+		route = &found;
+	if (route)
+		child = lq_child_clone(lst, skb, &copy.request, ack, route, now_ns);
 	if (!child)
 		return lq_child_failed(lst, skb, promotion, ack);
 
 	spin_lock(&lst->lock);
-	commit = lq_core_promote_commit(lst->core, promotion, child, lq_now_us(), &evicted);
+	commit = lq_core_promote_commit(lst->core, promotion, child, lq_us(now_ns), &evicted);
 	if (commit == LQ_COMMIT_OK)
 		lq_ack_backlog_add(sk);
 	spin_unlock(&lst->lock);
@@ -176,7 +213,7 @@ unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 		lq_filter_hold(lst, child, promotion->request);
 		trace_filter_hold(lst, &copy.request);
 	} else {
-		lq_count_event(net, LISTENQ_EVENT_ESTABLISHED);
+		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
 		trace_established(lst, &copy.request);
 	}
 

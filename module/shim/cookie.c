@@ -38,12 +38,9 @@ static bool lq_cookie_options(const struct lq_listener *lst, struct lq_ack *ack,
 /* The request that a cookie's SYN asked for, as far as its ACK brings it back. */
 static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 			      const struct lq_ack *ack, const struct lq_cookie_options *back,
-			      struct lq_request *request)
+			      struct lq_request *request, struct lq_route *route)
 {
 	struct sock *sk = lst->sk;
-	struct tcp_request_sock treq;
-	struct dst_entry *dst;
-	struct flowi fl;
 
 	memset(request, 0, ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
 	request->ts_off = back->ts_off;
@@ -62,17 +59,14 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
 		request->ifindex = tcp_v6_iif(skb);
 #endif
-	memcpy(lq_request_addresses(request), ack->key.addr, ack->key.v6 ? 32 : 8);
+	lq_request_set_addresses(request, &ack->key);
 
 	/* tcp_v4_send_synack() again: the window must come out as it did then. */
-	lq_request_view(&treq, lst, request);
-	dst = lq_request_route(sk, &treq, &fl);
-	if (!dst)
+	if (!lq_route_find(lst, request, route))
 		return false;
-	lq_request_window(sk, dst, request);
-	if (back->ecn && lq_ecn_enabled(sk, dst)) /* cookie_ecn_ok() */
+	lq_request_window(sk, route, request);
+	if (back->ecn && lq_ecn_enabled(sk, route->dst)) /* cookie_ecn_ok() */
 		request->flags |= LQ_REQ_ECN;
-	dst_release(dst);
 	return true;
 }
 
@@ -82,51 +76,39 @@ static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *s
 {
 	unsigned int failed = NF_DROP;
 	struct lq_cookie_options back;
+	struct lq_route route;
 
 	promotion->request = NULL;
 	if (!lq_cookie_options(lst, ack, &back)) {
 		failed = NF_ACCEPT; /* TCP answers with RST: the peer need not try again */
 		goto abort;
 	}
-	lq_fill_cb(skb, tcp_hdr(skb), ack);
-	promotion->request = lq_request_alloc(ack->key.v6);
-	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request))
-		return lq_child_build(lst, skb, promotion, ack);
+	lq_fill_cb(skb, ack->key.v6);
+	promotion->request = lq_request_alloc(lst->sk, ack->key.v6);
+	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request,
+						   &route))
+		return lq_child_build(lst, skb, promotion, ack, &route);
 
 abort:
 	spin_lock(&lst->lock);
 	lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
 	spin_unlock(&lst->lock);
-	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_CHILD_FAILED);
+	lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
 	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
 	return failed;
 }
 
-/*
- * Early demux looks for a connection's socket only where it finds no route
- * cached in the skb: not on loopback, for one.
- */
-static bool lq_cookie_is_established(struct net *net, const struct sk_buff *skb,
-				  const struct lq_ack *ack)
+/* Whether TCP would bring the segment to @lst, or to a member of its group. */
+static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
+			     const struct lq_ack *ack)
 {
-	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
-	const struct tcphdr *th = tcp_hdr(skb);
-	struct sock *sk;
+	const struct sock *sk = skb->sk ? : lq_lookup_listener(lst->lqn->net, skb, &ack->key);
 
-#if IS_ENABLED(CONFIG_IPV6)
-	if (ack->key.v6)
-		sk = __inet6_lookup_established(net, hashinfo, &ipv6_hdr(skb)->saddr, th->source,
-						&ipv6_hdr(skb)->daddr, ntohs(th->dest),
-						ack->key.ifindex, ack->key.l3_ifindex);
-	else
-#endif
-		sk = __inet_lookup_established(net, hashinfo, ip_hdr(skb)->saddr, th->source,
-					       ip_hdr(skb)->daddr, ntohs(th->dest),
-					       ack->key.ifindex, ack->key.l3_ifindex);
-	if (sk)
-		sock_gen_put(sk);
-	return sk;
+	return sk == lst->sk ||
+	       (sk && rcu_access_pointer(sk->sk_reuseport_cb) &&
+		rcu_access_pointer(sk->sk_reuseport_cb) ==
+			rcu_access_pointer(lst->sk->sk_reuseport_cb));
 }
 
 enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
@@ -137,18 +119,23 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 	enum lq_ack_verdict verdict;
 
 	*result = NF_ACCEPT;
-	if (lq_cookie_is_established(net, skb, ack))
+	/*
+	 * Early demux looks for a connection's socket only where it finds no route cached in the
+	 * skb; and an ACK without a request may be for a listener that is not ours.
+	 */
+	if (lq_is_established(net, skb, &ack->key) || !lq_cookie_is_for(lst, skb, ack))
 		return LQ_ACK_UNKNOWN;
 	spin_lock(&lst->lock);
+	lq_accept_settle_locked(lst);
 	verdict = lq_core_ack_cookie(lst->core, ack, &promotion);
 	spin_unlock(&lst->lock);
 	if (verdict == LQ_ACK_UNKNOWN) {
 		NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESFAILED);
-		lq_count_event(net, LISTENQ_EVENT_COOKIE_FAILED);
+		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_FAILED);
 		return verdict;
 	}
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
-	lq_count_event(net, LISTENQ_EVENT_COOKIE_RECEIVED);
+	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
 	if (verdict != LQ_ACK_COOKIE) {
 		lq_ack_drop(lst, &ack->key, ack->reason);
 		if (verdict == LQ_ACK_DROP)

@@ -165,8 +165,8 @@ static void lq_held_pass(struct lq_listener *lst, struct sock *child, struct lq_
 	spin_unlock_bh(&lst->lock);
 	if (!passed)
 		return;
-	lq_count_event(sock_net(sk), LISTENQ_EVENT_FILTER_PASSED);
-	lq_count_event(sock_net(sk), LISTENQ_EVENT_ESTABLISHED);
+	lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
+	lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
 	READ_ONCE(sk->sk_data_ready)(sk);
 }
 
@@ -201,7 +201,7 @@ static void lq_held_refuse(struct lq_listener *lst, struct sock *child, struct l
 		schedule_work(&lst->reaper);
 	spin_unlock_bh(&lst->lock);
 	if (refused) {
-		lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_FILTER_REFUSED);
+		lq_listener_drop(lst, LISTENQ_DROP_FILTER_REFUSED);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_REFUSED);
 	}
 }
@@ -260,7 +260,7 @@ static void lq_held_state_change(struct sock *child)
 void lq_filter_hold(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
 {
 	lq_held_hook(lst, child, entry);
-	lq_count_event(sock_net(lst->sk), LISTENQ_EVENT_FILTER_HELD);
+	lq_listener_event(lst, LISTENQ_EVENT_FILTER_HELD);
 }
 
 static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason)
@@ -270,7 +270,7 @@ static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 r
 	lq_request_key(entry, &key);
 	/* A refused one was counted when it was. */
 	if (!(entry->flags & LQ_REQ_REFUSED)) {
-		lq_count_drop(sock_net(lst->sk), reason);
+		lq_listener_drop(lst, reason);
 		trace_drop(lst, &key, reason);
 	}
 	lq_request_free(entry);
@@ -313,7 +313,7 @@ static bool lq_filter_evict_later(struct lq_listener *lst, struct lq_request *en
 		schedule_work(&lst->reaper);
 	spin_unlock(&lst->lock);
 	if (later) {
-		lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_FILTER_OVERFLOW);
+		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
 	}
 	return later;
@@ -417,8 +417,8 @@ static void lq_filter_release(struct lq_listener *lst)
 		lq_core_filter_admit(lst->core, entry, now_us);
 		lq_ack_backlog_add(sk);
 		spin_unlock_bh(&lst->lock);
-		lq_count_event(sock_net(sk), LISTENQ_EVENT_FILTER_PASSED);
-		lq_count_event(sock_net(sk), LISTENQ_EVENT_ESTABLISHED);
+		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
+		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
 		READ_ONCE(sk->sk_data_ready)(sk);
 	}
 }

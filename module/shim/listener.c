@@ -56,7 +56,9 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
 	lst->af_ops = *lst->orig_af_ops;
 	lst->af_ops.conn_request = lq_conn_request;
+	lst->af_ops.syn_recv_sock = lq_syn_recv_sock;
 	lst->sk = sk;
+	lst->lqn = lq_net(sock_net(sk));
 	lst->attached = true;
 	refcount_set(&lst->refs, 1);
 	lst->overrides = lq_follow_all;
@@ -261,12 +263,48 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	return 0;
 }
 
+/*
+ * The hook looks only at ports that are known. The port may come with listen() itself: until
+ * it is known, all are looked at.
+ */
+static void lq_ports_unknown(struct lq_net *lqn, int change)
+{
+	spin_lock(&lqn->list_lock);
+	WRITE_ONCE(lqn->ports_unknown, lqn->ports_unknown + change);
+	spin_unlock(&lqn->list_lock);
+}
+
+/* lock_sock held, the sock listens. */
+static void lq_listener_port_add(struct lq_listener *lst)
+{
+	struct lq_net *lqn = lst->lqn;
+
+	if (!hlist_unhashed(&lst->port_node))
+		return;
+	spin_lock(&lqn->list_lock);
+	hlist_add_head_rcu(&lst->port_node,
+			   &lqn->ports[lq_port_slot(inet_sk(lst->sk)->inet_sport)]);
+	spin_unlock(&lqn->list_lock);
+}
+
+/* lock_sock held. */
+static void lq_listener_port_remove(struct lq_listener *lst)
+{
+	if (hlist_unhashed(&lst->port_node))
+		return;
+	spin_lock(&lst->lqn->list_lock);
+	hlist_del_init_rcu(&lst->port_node);
+	spin_unlock(&lst->lqn->list_lock);
+	lst->unlisted = true;
+}
+
 int lq_listener_listen(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
-	const int asked = lq_compat_listen_asked(backlog);
+	struct lq_net *lqn = lq_net(sock_net(sk));
+	const int given = backlog, asked = lq_compat_listen_asked(backlog);
 	struct lq_listener *lst;
-	bool hooked = false;
+	bool hooked = false, unlisted = false;
 	int err;
 
 	err = lq_hooks_get(sock_net(sk));
@@ -277,18 +315,31 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	lst = lq_listener_of(sk);
 	if (!err && !lst->hooked)
 		hooked = lst->hooked = true; /* until detach */
-	if (!err)
+	if (!err) {
 		backlog = lst->limits.accept_limit - 1;
+		unlisted = lst->unlisted;
+		lst->unlisted = false;
+	}
 	release_sock(sk);
 	if (!hooked)
 		lq_hooks_put(sock_net(sk));
 	if (err)
 		return err;
 
+	if (unlisted)
+		synchronize_rcu(); /* nobody must walk from one chain of lqn->ports into another */
+	lq_ports_unknown(lqn, 1);
 	err = lq_orig_ops(sk)->listen(sock, backlog);
 
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
+	if (lst && sk->sk_state == TCP_LISTEN) {
+		/* A shutdown() came between us and ourselves. */
+		if (!lst->listening)
+			err = lq_listener_prepare(sock, given, asked);
+		lq_listener_port_add(lst);
+	}
+	lq_ports_unknown(lqn, -1);
 	if (lst && sk->sk_state != TCP_LISTEN) {
 		lq_listener_stop(lst);
 	} else if (lst && !err) {
@@ -306,7 +357,7 @@ static void lq_drop_closed(struct lq_listener *lst, struct lq_request *request)
 	struct lq_key key = {};
 
 	lq_request_key(request, &key);
-	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_LISTENER_CLOSED);
+	lq_listener_drop(lst, LISTENQ_DROP_LISTENER_CLOSED);
 	trace_drop(lst, &key, LISTENQ_DROP_LISTENER_CLOSED);
 	lq_request_free(request);
 }
@@ -342,6 +393,7 @@ void lq_listener_stop(struct lq_listener *lst)
 	int i, endings = 0;
 	void *table;
 
+	lq_listener_port_remove(lst);
 	if (!lst->listening)
 		return;
 	lst->listening = false;

@@ -38,10 +38,11 @@ extern const struct lq_overrides lq_follow_all;
  * finds it through icsk_af_ops, which points at af_ops here.
  */
 struct lq_listener {
-	/* The sock's own operations with our conn_request: read in softirq, never written. */
+	/* The sock's own with our conn_request and syn_recv_sock: read in softirq, never written. */
 	struct inet_connection_sock_af_ops af_ops;
 	const struct inet_connection_sock_af_ops *orig_af_ops;
 	struct sock *sk;		 /* owns us; no reference held */
+	struct lq_net *lqn;		 /* of its namespace, which it holds */
 	u64 id;				 /* lock_sock; never reused; a new one at each start */
 	struct lq_keys keys;		 /* never written after attach */
 	struct lq_overrides overrides;	 /* lock_sock */
@@ -51,6 +52,8 @@ struct lq_listener {
 	bool listening;			 /* lock_sock */
 	bool announced;			 /* lock_sock; its start was told, its stop will be */
 	bool hooked;			 /* lock_sock; holds one lq_net.hook_users */
+	bool unlisted;			 /* lock_sock; it left lq_net.ports once */
+	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
 	struct timer_list timer;	 /* armed under lock; see timer.c */
@@ -60,6 +63,7 @@ struct lq_listener {
 	refcount_t refs;		 /* see bridge/listenq.h */
 	bool attached;			 /* lock_sock; the sock's reference is held */
 	struct rcu_head rcu;
+	atomic_t accepts_done;		 /* to be told to the core by whoever locks it next */
 	spinlock_t lock;		 /* the core and everything it queues */
 	struct lq_core *core;		 /* in the memory behind this struct */
 };
@@ -85,13 +89,23 @@ struct lq_net_counters {
 	u64 events[__LISTENQ_EVENT_MAX];
 };
 
+/* Which ports somebody listens at, by a few of their bits. */
+#define LQ_PORT_SLOTS 256
+#define LQ_HOOKS (1 + IS_ENABLED(CONFIG_IPV6))
+struct lq_route_cache;
+
 struct lq_net {
 	struct net *net;	     /* whose we are */
+	/* Written under list_lock, read in softirq for every segment without a socket. */
+	u32 ports_unknown;	     /* listeners that are about to get a port */
+	struct hlist_head ports[LQ_PORT_SLOTS]; /* listeners by lq_port_slot(); RCU */
+	struct lq_route_cache __percpu *routes; /* set under hook_mutex, before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
 	struct mutex hook_mutex;     /* hook_users and the hooks' registration */
+	struct nf_hook_ops hooks[LQ_HOOKS]; /* hook_mutex; priv is this */
 	unsigned int hook_users;     /* listeners that need the hooks */
 	spinlock_t list_lock;	     /* listeners; process context */
 	struct rb_root listeners;    /* list_lock; by their ids */
@@ -101,9 +115,28 @@ struct lq_net {
 
 struct lq_net *lq_net(const struct net *net);
 
-/* Any context. */
-void lq_count_drop(const struct net *net, u8 reason);
-void lq_count_event(const struct net *net, u8 event);
+/* Any context: count for the namespace of @lst. */
+static inline void lq_listener_drop(const struct lq_listener *lst, u8 reason)
+{
+	this_cpu_inc(lst->lqn->counters->drops[reason]);
+}
+
+static inline void lq_listener_event(const struct lq_listener *lst, u8 event)
+{
+	this_cpu_inc(lst->lqn->counters->events[event]);
+}
+
+static inline u8 lq_port_slot(__be16 port)
+{
+	return ntohs(port) % LQ_PORT_SLOTS;
+}
+
+/* Whether a listener may be at @port; sure, if it is not. */
+static inline bool lq_port_in_use(const struct lq_net *lqn, __be16 port)
+{
+	return !hlist_empty(&lqn->ports[lq_port_slot(port)]) || READ_ONCE(lqn->ports_unknown);
+}
+
 /* Process context: the sum over all CPUs. */
 void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
@@ -139,36 +172,87 @@ struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* Process context: lq_listener_reconfigure() for every listener of @net. */
 void lq_net_reconfigure(struct net *net);
 
+/*
+ * Whether @th is for the port of @lst: a transparent proxy or a program may bring another,
+ * whose handshake is left to TCP.
+ */
+static inline bool lq_listener_port(const struct lq_listener *lst, const struct tcphdr *th)
+{
+	return th->dest == inet_sk(lst->sk)->inet_sport;
+}
+
 /* --- request.c: memory, and the request as the kernel's helpers want it --- */
 
 int lq_request_init(void);
 void lq_request_exit(void);
-struct lq_request *lq_request_alloc(bool v6); /* any context; NULL without memory */
+/* For a listener's @sk, whose memory cgroup pays. Any context; NULL without memory. */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6);
 void lq_request_free(struct lq_request *request); /* any context; NULL is fine */
 /* The addresses, peer first: 8 or 32 bytes, beyond the struct for IPv6. */
 static inline u8 *lq_request_addresses(const struct lq_request *request)
 {
-	return (u8 *)request + offsetof(struct lq_request, addr);
+	u8 *bytes = (u8 *)request;
+
+	OPTIMIZER_HIDE_VAR(bytes); /* they are not within the struct */
+	return bytes + offsetof(struct lq_request, addr);
+}
+/* @copy becomes what @request is. */
+static inline void lq_request_copy(union lq_request_copy *copy, const struct lq_request *request)
+{
+	if (request->flags & LQ_REQ_V6)
+		memcpy(copy, request, LQ_REQUEST_SIZE_V6);
+	else
+		memcpy(copy, request, LQ_REQUEST_SIZE_V4);
+}
+/* The addresses of @key. */
+static inline void lq_request_set_addresses(struct lq_request *request, const struct lq_key *key)
+{
+	if (key->v6)
+		memcpy(lq_request_addresses(request), key->addr, 32);
+	else
+		memcpy(lq_request_addresses(request), key->addr, 8);
 }
 /* Who @request is from, for tracing. */
 void lq_request_key(const struct lq_request *request, struct lq_key *key);
 
 /*
- * Fill the kernel's transient view of @request on the stack, for the helpers
- * that route, classify, answer and clone. It owns nothing.
+ * Fill the kernel's transient view of @request on the stack, which owns nothing: for the
+ * helpers that route and classify; and for those that answer and clone.
  */
-void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *lst,
+void lq_request_view(struct inet_request_sock *ireq, const struct lq_listener *lst,
 		     const struct lq_request *request);
+void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener *lst,
+			 const struct lq_request *request);
+
+/* --- route.c --- */
+
+/* Good until softirqs are on again or the RCU read section ends, unless it is owned. */
+struct lq_route {
+	struct dst_entry *dst;
+	u16 advmss; /* bytes: what we take in one segment there */
+	bool owned; /* dst is a reference of ours */
+};
+
+struct lq_route_cache __percpu *lq_route_cache_alloc(void); /* NULL without memory */
+void lq_route_cache_free(struct lq_route_cache __percpu *cache); /* NULL is fine */
+
+/* Softirq, RCU: the route back to the peer of @request. False: there is none. */
+bool lq_route_find(const struct lq_listener *lst, const struct lq_request *request,
+		   struct lq_route *route);
+static inline void lq_route_put(struct lq_route *route)
+{
+	if (route->owned)
+		dst_release(route->dst);
+}
 
 /* --- syn.c --- */
 
 /* inet_connection_sock_af_ops.conn_request: softirq, RCU. Below 0: TCP sends RST. */
 int lq_conn_request(struct sock *sk, struct sk_buff *skb);
-/* The route back to the peer of @treq, with a reference, or NULL. */
-struct dst_entry *lq_request_route(const struct sock *sk, struct tcp_request_sock *treq,
-				   struct flowi *fl);
+/* The hook's SYN, whose data is at the TCP header: consumes @skb. Softirq, RCU. */
+void lq_syn_segment(struct lq_listener *lst, struct sk_buff *skb, const struct lq_key *key);
 /* Choose the SYN-ACK's window, the clamp and our window scale. */
-void lq_request_window(const struct sock *sk, const struct dst_entry *dst,
+void lq_request_window(const struct sock *sk, const struct lq_route *route,
 		       struct lq_request *request);
 /* LQ_ALLOW_*: the options that the namespace's TCP sysctls allow. */
 u8 lq_options_allowed(const struct net *net);
@@ -178,27 +262,41 @@ bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst);
 /* --- synack.c --- */
 
 /*
- * Send the SYN-ACK of @request. @dst: the route, whose reference is taken, or
- * NULL: find it; @fl: the flow that it came from. @tsval: the clock's, without
- * the request's offset. Softirq.
+ * Send the SYN-ACK of @request. Takes @route, or finds it if that is NULL;
+ * @tsval: the clock's, without the request's offset; @from: built in its
+ * memory, if possible, or NULL; consumed. Softirq, RCU.
  */
 void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
-		    struct dst_entry *dst, struct flowi *fl, u32 tsval, bool retransmission);
+		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission);
 /* Answer the odd segment @skb, whose TCP_SKB_CB is filled, with an ACK. Softirq. */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);
-/* What we take in one segment, given @dst. */
-u16 lq_synack_mss(const struct sock *sk, const struct dst_entry *dst);
+/* What we take in one segment. */
+u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route);
 
 /* --- ack.c --- */
 
 /* Count and trace a segment that the core refused, in TCP's own counters too. */
 void lq_ack_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason);
-/* As tcp_v4_fill_cb() and tcp_v6_fill_cb(): the skb is TCP's from here on. */
-void lq_fill_cb(struct sk_buff *skb, const struct tcphdr *th, const struct lq_ack *ack);
+/* As tcp_v4_fill_cb() and tcp_v6_fill_cb(), data at the TCP header: the skb is TCP's now. */
+void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* The skb is IP's again, to be passed on after all. */
 void lq_restore_cb(struct sk_buff *skb, bool v6);
+/* All of @ack from the segment @skb, whose data is at the TCP header. */
+void lq_ack_read(struct lq_ack *ack, const struct lq_key *key, const struct sk_buff *skb);
+/*
+ * Ask the core of @lst about the segment. LQ_ACK_UNKNOWN: not its request; otherwise
+ * *result is netfilter's verdict.
+ */
+enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
+			       unsigned int *result);
 
+/* --- hook.c --- */
+
+/* The listening sock that TCP would give @skb to, whose data is at the TCP header. RCU. */
+struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const struct lq_key *key);
+/* Whether @skb is a connection's, or of one in TIME_WAIT. */
+bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 int lq_hooks_get(struct net *net); /* process context, no lock */
 void lq_hooks_put(struct net *net);
 
@@ -214,12 +312,21 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 /* --- child.c --- */
 
 /*
+ * inet_connection_sock_af_ops.syn_recv_sock: TCP itself makes a child of our listener when a
+ * request of TCP's migrates to it (net.ipv4.tcp_migrate_req, or a program of the SO_REUSEPORT
+ * group), or when a cookie that another member of the group sent comes back. Softirq, RCU.
+ */
+struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
+
+/*
  * Build the child of @promotion from @skb, whose TCP_SKB_CB is filled and whose
  * data begins at the TCP header; put it on the accept queue and let it process
- * the segment. Returns netfilter's verdict on @skb. Softirq, RCU.
+ * the segment. Takes @route, or finds it if that is NULL. Returns netfilter's
+ * verdict on @skb. Softirq, RCU.
  */
 unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
-			    const struct lq_promotion *promotion, const struct lq_ack *ack);
+			    const struct lq_promotion *promotion, const struct lq_ack *ack,
+			    struct lq_route *route);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
 void lq_child_reset(struct sock *listener, struct sock *child);
 
@@ -251,6 +358,12 @@ void lq_filter_forget(struct lq_listener *lst);
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS);
 __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait);
 void lq_carrier_free(struct lq_listener *lst);
+/* lst->lock held, before the core is asked about a limit: accept() calls that ended. */
+static inline void lq_accept_settle_locked(struct lq_listener *lst)
+{
+	if (atomic_read(&lst->accepts_done))
+		lq_core_accept_done(lst->core, atomic_xchg(&lst->accepts_done, 0));
+}
 
 /* --- event.c: netlink events --- */
 
@@ -317,15 +430,21 @@ static inline u32 lq_now_s(void)
 	return (u32)ktime_get_seconds();
 }
 
-static inline u32 lq_now_us(void)
+/* 32 bits of microseconds, of ktime_get_ns(). */
+static inline u32 lq_us(u64 now_ns)
 {
-	return (u32)div_u64(ktime_get_ns(), NSEC_PER_USEC);
+	return (u32)div_u64(now_ns, NSEC_PER_USEC);
 }
 
-/* The clock of TCP timestamps: milliseconds (TCP_TS_HZ). */
-static inline u32 lq_now_tsval(void)
+static inline u32 lq_now_us(void)
 {
-	return (u32)div_u64(ktime_get_ns(), NSEC_PER_MSEC);
+	return lq_us(ktime_get_ns());
+}
+
+/* The clock of TCP timestamps, from ktime_get_ns(): milliseconds (TCP_TS_HZ). */
+static inline u32 lq_tsval(u64 now_ns)
+{
+	return (u32)div_u64(now_ns, NSEC_PER_MSEC);
 }
 
 #endif

@@ -16,16 +16,6 @@ struct lq_net *lq_net(const struct net *net)
 	return net_generic(net, lq_net_id);
 }
 
-void lq_count_drop(const struct net *net, u8 reason)
-{
-	this_cpu_inc(lq_net(net)->counters->drops[reason]);
-}
-
-void lq_count_event(const struct net *net, u8 event)
-{
-	this_cpu_inc(lq_net(net)->counters->events[event]);
-}
-
 void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum)
 {
 	int cpu, i;
@@ -78,6 +68,7 @@ static void __net_exit lq_net_exit(struct net *net)
 	WARN_ON_ONCE(lqn->hook_users);
 	lq_proc_exit(net);
 	lq_sysctl_exit(net);
+	lq_route_cache_free(lqn->routes);
 	free_percpu(lqn->counters);
 }
 

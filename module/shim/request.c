@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory for requests, and a request as the kernel's own helpers want to see it. */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "listenq.h"
@@ -26,9 +27,26 @@ void lq_request_exit(void)
 	kmem_cache_destroy(lq_cache_v4);
 }
 
-struct lq_request *lq_request_alloc(bool v6)
+/*
+ * To the account of the memory cgroup that the listening socket was made in, which the sock holds;
+ * in softirq nobody else would be charged, and with a TUN device whoever writes to it.
+ */
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
 {
-	return kmem_cache_alloc(v6 ? lq_cache_v6 : lq_cache_v4, GFP_ATOMIC | __GFP_NOWARN);
+	struct kmem_cache *cache = v6 ? lq_cache_v6 : lq_cache_v4;
+	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *outer;
+	struct lq_request *request;
+
+	if (sk->sk_memcg) {
+		outer = set_active_memcg(sk->sk_memcg);
+		request = kmem_cache_alloc(cache, gfp | __GFP_ACCOUNT);
+		set_active_memcg(outer);
+		return request;
+	}
+#endif
+	return kmem_cache_alloc(cache, gfp);
 }
 
 void lq_request_free(struct lq_request *request)
@@ -61,25 +79,18 @@ static const struct tcp_request_sock_ops lq_unsigned = {
 #endif
 };
 
-void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *lst,
-		     const struct lq_request *request)
+/* @ireq is zeroed. */
+static __always_inline void lq_request_view_fill(struct inet_request_sock *ireq,
+						 const struct lq_listener *lst,
+						 const struct lq_request *request)
 {
-	struct inet_request_sock *ireq = &treq->req;
 	struct request_sock *req = &ireq->req;
 	struct sock *sk = lst->sk;
 	const u8 *addresses = lq_request_addresses(request);
 	const bool v6 = request->flags & LQ_REQ_V6;
 
-	memset(treq, 0, sizeof(*treq));
 	req->rsk_listener = sk;
 	req->rsk_ops = v6 ? sk->sk_prot->rsk_prot : tcp_prot.rsk_prot;
-	req->mss = request->mss;
-	req->num_retrans = request->num_retrans;
-	req->num_timeout = min_t(u8, request->num_timeout, 127);
-	req->ts_recent = request->ts_recent;
-	req->rsk_rcv_wnd = request->rcv_wnd;
-	req->rsk_window_clamp = (u32)request->window_clamp << (request->wscale >> 4);
-
 	write_pnet(&ireq->ireq_net, sock_net(sk));
 	ireq->ireq_state = TCP_NEW_SYN_RECV;
 	ireq->ireq_family = v6 ? AF_INET6 : AF_INET;
@@ -96,6 +107,30 @@ void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *ls
 		ireq->ir_rmt_addr = (__force __be32)request->addr[0];
 		ireq->ir_loc_addr = (__force __be32)request->addr[1];
 	}
+}
+
+void lq_request_view(struct inet_request_sock *ireq, const struct lq_listener *lst,
+		     const struct lq_request *request)
+{
+	memset(ireq, 0, sizeof(*ireq));
+	lq_request_view_fill(ireq, lst, request);
+}
+
+void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener *lst,
+			 const struct lq_request *request)
+{
+	struct inet_request_sock *ireq = &treq->req;
+	struct request_sock *req = &ireq->req;
+
+	memset(treq, 0, sizeof(*treq));
+	lq_request_view_fill(ireq, lst, request);
+	req->mss = request->mss;
+	req->num_retrans = request->num_retrans;
+	req->num_timeout = min_t(u8, request->num_timeout, 127);
+	req->ts_recent = request->ts_recent;
+	req->rsk_rcv_wnd = request->rcv_wnd;
+	req->rsk_window_clamp = (u32)request->window_clamp << (request->wscale >> 4);
+
 	ireq->tstamp_ok = !!(request->flags & LQ_REQ_TSTAMP);
 	ireq->wscale_ok = !!(request->flags & LQ_REQ_WSCALE);
 	ireq->sack_ok = !!(request->flags & LQ_REQ_SACK);
@@ -104,7 +139,6 @@ void lq_request_view(struct tcp_request_sock *treq, const struct lq_listener *ls
 	ireq->rcv_wscale = request->wscale >> 4;
 
 	treq->af_specific = &lq_unsigned;
-	treq->txhash = net_tx_rndhash();
 	treq->rcv_isn = request->rcv_isn;
 	treq->rcv_nxt = request->rcv_isn + 1;
 	treq->snt_isn = request->snt_isn;

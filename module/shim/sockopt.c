@@ -74,6 +74,18 @@ static int lq_set_filter(struct sock *sk, sockptr_t optval, unsigned int optlen)
 	return lst ? lq_filter_set_name(lst, arg.name, strlen(arg.name)) : -EINVAL;
 }
 
+/* More memory than the administrator of the namespace allows to each is for administrators. */
+static int lq_set_syn_backlog(const struct sock *sk, s32 *to, sockptr_t optval, unsigned int optlen)
+{
+	const struct net *net = sock_net(sk);
+	const int err = lq_set_int(to, optval, optlen, 1, LQ_MAX_SYN_BACKLOG);
+
+	if (!err && *to > READ_ONCE(lq_net(net)->sysctls.max_syn_backlog) &&
+	    !ns_capable(net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	return err;
+}
+
 static int lq_set_filter_program(struct sock *sk, sockptr_t optval, unsigned int optlen)
 {
 	struct lq_listener *lst = lq_listener_of(sk);
@@ -98,7 +110,7 @@ static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsign
 		err = lq_set_policy(&changed.policy, optval, optlen);
 		break;
 	case LQ_SYN_BACKLOG:
-		err = lq_set_int(&changed.max_syn_backlog, optval, optlen, 1, LQ_MAX_SYN_BACKLOG);
+		err = lq_set_syn_backlog(sk, &changed.max_syn_backlog, optval, optlen);
 		break;
 	case LQ_ABORT_ON_OVERFLOW:
 		err = lq_set_int(&changed.abort_on_overflow, optval, optlen, 0, 1);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A SYN arrives: TCP found the listening sock and calls our conn_request.
+ * A SYN arrives, by one of two doors: our hook found the listening sock
+ * (shim/hook.c), or TCP did and calls our conn_request, which is left with what
+ * is rare: TIME_WAIT pairs, conntrack, raw sockets.
  *
  * The core reserves room, the kernel's routing and security modules have
- * their say, the core takes the request, and the SYN-ACK leaves. Softirq, RCU;
- * TCP holds no lock on the listener.
+ * their say, the core takes the request, and the SYN-ACK leaves, from the hook
+ * in the SYN's own buffer. Softirq, RCU; nobody holds a lock on the listener.
  */
 #include <linux/security.h>
 #include <net/inet6_connection_sock.h>
@@ -21,7 +23,7 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 {
 	struct net *net = sock_net(lst->sk);
 
-	lq_count_drop(net, reason);
+	lq_listener_drop(lst, reason);
 	trace_drop(lst, key, reason);
 	lq_event_check(lst);
 	switch (reason) {
@@ -32,11 +34,14 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);
 		break;
 	case LISTENQ_DROP_SYN_RATE_LIMITED:
-		lq_count_event(net, LISTENQ_EVENT_SYN_DUPLICATE);
+		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		NET_INC_STATS(net, LINUX_MIB_TCPACKSKIPPEDSYNRECV);
 		return;
 	case LISTENQ_DROP_ACK_PAWS:
 		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
+		return;
+	case LISTENQ_DROP_SYN_SIGNED: /* tcp_inbound_hash() */
+		NET_INC_STATS(net, LINUX_MIB_TCPMD5UNEXPECTED);
 		return;
 	case LISTENQ_DROP_ACK_BAD_SEQ:
 	case LISTENQ_DROP_ACK_BUSY:
@@ -49,25 +54,16 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 	tcp_listendrop(lst->sk);
 }
 
-static void lq_syn_key(struct lq_key *key, struct sk_buff *skb)
-{
-	key->peer_port = (__force u16)tcp_hdr(skb)->source;
-#if IS_ENABLED(CONFIG_IPV6)
-	if (skb->protocol == htons(ETH_P_IPV6)) {
-		key->v6 = 1;
-		memcpy(&key->addr[0], &ipv6_hdr(skb)->saddr, sizeof(struct in6_addr));
-		memcpy(&key->addr[4], &ipv6_hdr(skb)->daddr, sizeof(struct in6_addr));
-		key->ifindex = tcp_v6_iif(skb);
-		key->l3_ifindex = tcp_v6_sdif(skb);
-		return;
-	}
-#endif
-	key->v6 = 0;
-	key->addr[0] = (__force u32)ip_hdr(skb)->saddr;
-	key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
-	key->ifindex = inet_iif(skb);
-	key->l3_ifindex = tcp_v4_sdif(skb);
-}
+/* A SYN, by whichever door. */
+struct lq_syn_in {
+	struct lq_syn syn;    /* for the core */
+	struct sk_buff *skb;
+	const struct tcphdr *th;
+	u32 tw_isn;	      /* TCP chose it: a TIME_WAIT pair is reused; 0: none */
+	u8 dsfield;
+	bool l3_slave;	      /* IPv6: came in by a VRF's slave */
+	bool own;	      /* the hook's: to be consumed, or to be answered in */
+};
 
 u8 lq_options_allowed(const struct net *net)
 {
@@ -76,40 +72,41 @@ u8 lq_options_allowed(const struct net *net)
 	       (READ_ONCE(net->ipv4.sysctl_tcp_sack) ? LQ_ALLOW_SACK : 0);
 }
 
-static void lq_syn_options(const struct sock *sk, const struct sk_buff *skb, bool v6,
-			   struct lq_options *options)
+/* Returns the reason that it cannot be answered, or 0. */
+static u8 lq_syn_options(const struct sock *sk, const struct lq_syn_in *in,
+			 struct lq_options *options)
 {
-	const struct tcphdr *th = tcp_hdr(skb);
 	const struct lq_options_config config = {
-		.mss_default = v6 ? IPV6_MIN_MTU - sizeof(struct tcphdr) - sizeof(struct ipv6hdr)
-				  : TCP_MSS_DEFAULT,
+		.mss_default = in->syn.key.v6
+				       ? IPV6_MIN_MTU - sizeof(struct tcphdr) - sizeof(struct ipv6hdr)
+				       : TCP_MSS_DEFAULT,
 		.user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss),
 		.allow = lq_options_allowed(sock_net(sk)),
 	};
 
-	/* tcp_v4_rcv() and tcp_v6_rcv() pulled the whole header. */
-	lq_core_syn_options((const u8 *)(th + 1), th->doff * 4 - sizeof(*th), &config, options);
+	lq_core_syn_options(in->syn.options, in->syn.options_length, &config, options);
+	return options->is_signed ? LISTENQ_DROP_SYN_SIGNED : 0;
 }
 
 /* tcp_openreq_init_rwin() of net/ipv4/tcp_minisocks.c. */
-void lq_request_window(const struct sock *sk, const struct dst_entry *dst,
+void lq_request_window(const struct sock *sk, const struct lq_route *route,
 		       struct lq_request *request)
 {
 	const struct net *net = sock_net(sk);
 	const u32 full_space = max(tcp_full_space(sk), 0);
 	const bool tstamp = request->flags & LQ_REQ_TSTAMP;
-	u32 clamp = READ_ONCE(tcp_sk(sk)->window_clamp) ? : dst_metric(dst, RTAX_WINDOW);
+	u32 clamp = READ_ONCE(tcp_sk(sk)->window_clamp) ? : dst_metric(route->dst, RTAX_WINDOW);
 	struct lq_window window;
 
 	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK && (clamp > full_space || clamp == 0))
 		clamp = full_space;
 	window = (struct lq_window) {
 		.space = full_space,
-		.mss = lq_synack_mss(sk, dst) - (tstamp ? TCPOLEN_TSTAMP_ALIGNED : 0),
+		.mss = lq_synack_mss(sk, route) - (tstamp ? TCPOLEN_TSTAMP_ALIGNED : 0),
 		.clamp = clamp,
 		.space_max = max_t(u32, READ_ONCE(net->ipv4.sysctl_tcp_rmem[2]),
 				   READ_ONCE(sysctl_rmem_max)),
-		.init_segments = dst_metric(dst, RTAX_INITRWND),
+		.init_segments = dst_metric(route->dst, RTAX_INITRWND),
 		.wscale_ok = request->flags & LQ_REQ_WSCALE,
 		.window_max = READ_ONCE(net->ipv4.sysctl_tcp_workaround_signed_windows)
 				      ? MAX_TCP_WINDOW : LQ_COMPAT_FIRST_WINDOW_MAX,
@@ -126,15 +123,15 @@ bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst)
 	       dst_feature(dst, DST_FEATURE_ECN_MASK);
 }
 
-static bool lq_syn_ecn(const struct sock *sk, const struct sk_buff *skb,
+static bool lq_syn_ecn(const struct sock *sk, const struct lq_syn_in *in,
 		       const struct dst_entry *dst)
 {
-	const struct tcphdr *th = tcp_hdr(skb);
+	const struct tcphdr *th = in->th;
 	const u32 feature = dst_feature(dst, DST_FEATURE_ECN_MASK);
 	const struct lq_ecn ecn = {
 		.ece_cwr = th->ece && th->cwr,
 		.reserved_bits = th->res1,
-		.ect = !INET_ECN_is_not_ect(TCP_SKB_CB(skb)->ip_dsfield),
+		.ect = !INET_ECN_is_not_ect(in->dsfield),
 		.enabled = lq_ecn_enabled(sk, dst),
 		.needed = tcp_ca_needs_ecn(sk) || (feature & DST_FEATURE_ECN_CA),
 	};
@@ -142,11 +139,12 @@ static bool lq_syn_ecn(const struct sock *sk, const struct sk_buff *skb,
 	return lq_core_ecn(&ecn);
 }
 
-static void lq_syn_fill(const struct lq_listener *lst, const struct sk_buff *skb,
-			const struct lq_syn *syn, const struct lq_options *options,
-			struct lq_request *request)
+static void lq_syn_fill(const struct lq_listener *lst, const struct lq_syn_in *in,
+			const struct lq_options *options, struct lq_request *request)
 {
+	const struct lq_syn *syn = &in->syn;
 	const struct sock *sk = lst->sk;
+	struct sk_buff *skb = in->skb;
 
 	request->rcv_isn = syn->seq;
 	request->ts_recent = options->tsval;
@@ -154,112 +152,114 @@ static void lq_syn_fill(const struct lq_listener *lst, const struct sk_buff *skb
 	request->flags = options->flags | (syn->key.v6 ? LQ_REQ_V6 : 0);
 	request->wscale = options->wscale;
 	request->peer_port = syn->key.peer_port;
-	request->syn_tos = TCP_SKB_CB(skb)->ip_dsfield;
-	request->mark = inet_request_mark(sk, (struct sk_buff *)skb);
-	request->ifindex = inet_request_bound_dev_if(sk, (struct sk_buff *)skb);
+	request->syn_tos = in->dsfield;
+	request->mark = inet_request_mark(sk, skb);
+	request->ifindex = inet_request_bound_dev_if(sk, skb);
 	request->num_retrans = 0;
 	request->num_timeout = 0;
-	memcpy(lq_request_addresses(request), syn->key.addr, syn->key.v6 ? 32 : 8);
+	lq_request_set_addresses(request, &syn->key);
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Link-local addresses mean something on one link only: tcp_v6_init_req(). */
 	if (syn->key.v6 &&
-	    (!sk->sk_bound_dev_if || ipv6_l3mdev_skb(TCP_SKB_CB(skb)->header.h6.flags)) &&
+	    (!sk->sk_bound_dev_if || in->l3_slave) &&
 	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
-		request->ifindex = tcp_v6_iif(skb);
+		request->ifindex = syn->key.ifindex;
 #endif
 }
 
-struct dst_entry *lq_request_route(const struct sock *sk, struct tcp_request_sock *treq,
-				   struct flowi *fl)
-{
-#if IS_ENABLED(CONFIG_IPV6)
-	if (treq->req.ireq_family == AF_INET6)
-		return inet6_csk_route_req(sk, &fl->u.ip6, &treq->req.req, IPPROTO_TCP);
-#endif
-	return inet_csk_route_req(sk, &fl->u.ip4, &treq->req.req);
-}
+/* What becomes of a SYN that may be answered. */
+struct lq_answer {
+	struct lq_route route;
+	u32 tsval; /* what the SYN-ACK's timestamp starts from */
+};
 
 /*
  * Fill @request for the SYN and find the route back, for a cookie as well as
- * for the queue. Returns the reason that it cannot be answered, or 0; then *dst
- * holds a reference and *tsval is what the SYN-ACK's timestamp starts from.
+ * for the queue. Returns the reason that it cannot be answered, or 0.
  */
-static u8 lq_syn_build(struct lq_listener *lst, struct sk_buff *skb, const struct lq_syn *syn,
-		       const struct lq_options *options, bool cookie, struct lq_request *request,
-		       struct dst_entry **dst, struct flowi *fl, u32 *tsval)
+static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool cookie,
+		       struct lq_request *request, struct lq_answer *answer)
 {
-	const u32 tw_isn = TCP_SKB_CB(skb)->tcp_tw_isn;
 	const __be16 local = htons(inet_sk(lst->sk)->inet_num);
-	struct tcp_request_sock treq;
+	const struct lq_syn *syn = &in->syn;
+	const u64 now_ns = ktime_get_ns();
+	struct inet_request_sock ireq LQ_UNINITIALIZED;
+	struct lq_options options LQ_UNINITIALIZED;
 	struct lq_isn isn;
+	u8 reason;
 
-	lq_syn_fill(lst, skb, syn, options, request);
-	lq_request_view(&treq, lst, request);
-	if (security_inet_conn_request(lst->sk, skb, &treq.req.req))
+	reason = lq_syn_options(lst->sk, in, &options);
+	if (reason)
+		return reason;
+	lq_syn_fill(lst, in, &options, request);
+	lq_request_view(&ireq, lst, request);
+	if (security_inet_conn_request(lst->sk, in->skb, &ireq.req))
 		return LISTENQ_DROP_LSM;
-	*dst = lq_request_route(lst->sk, &treq, fl);
-	if (!*dst)
+	if (!lq_route_find(lst, request, &answer->route))
 		return LISTENQ_DROP_NO_ROUTE;
 
-	isn = lq_core_isn(&lst->keys, &syn->key, (__force u16)local, ktime_get_real_ns());
-	request->snt_isn = tw_isn ? : isn.isn;
+	isn = lq_core_isn(&lst->keys, &syn->key, (__force u16)local, now_ns);
+	request->snt_isn = in->tw_isn ? : isn.isn;
 	/* 2: timestamps without an offset */
 	request->ts_off = READ_ONCE(sock_net(lst->sk)->ipv4.sysctl_tcp_timestamps) == 1
 				  ? isn.ts_off : 0;
-	if (lq_syn_ecn(lst->sk, skb, *dst))
+	if (lq_syn_ecn(lst->sk, in, answer->route.dst))
 		request->flags |= LQ_REQ_ECN;
-	*tsval = lq_now_tsval();
+	answer->tsval = lq_tsval(now_ns);
 	if (cookie)
-		*tsval = lq_core_cookie(&lst->keys, &syn->key, (__force u16)local, syn->now_s,
-					*tsval, request);
-	lq_request_window(lst->sk, *dst, request);
-	request->stamp_us = lq_now_us();
+		answer->tsval = lq_core_cookie(&lst->keys, &syn->key, (__force u16)local,
+					       syn->now_s, answer->tsval, request);
+	lq_request_window(lst->sk, &answer->route, request);
+	request->stamp_us = lq_us(now_ns);
 	return 0;
 }
 
-/* LQ_SYN_COOKIE: nothing is kept, so nothing is allocated. */
-static void lq_syn_cookie(struct lq_listener *lst, struct sk_buff *skb, const struct lq_syn *syn,
-			  const struct lq_options *options)
+/* The buffer that the SYN-ACK may be built in, or NULL. */
+static struct sk_buff *lq_syn_take(struct lq_syn_in *in)
 {
-	struct net *net = sock_net(lst->sk);
-	union lq_request_copy request;
-	struct dst_entry *dst = NULL;
-	struct flowi fl;
-	u32 tsval;
+	struct sk_buff *skb = in->own ? in->skb : NULL;
+
+	in->own = false;
+	return skb;
+}
+
+/* LQ_SYN_COOKIE: nothing is kept, so nothing is allocated. */
+static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
+{
+	union lq_request_copy request LQ_UNINITIALIZED;
+	struct lq_answer answer LQ_UNINITIALIZED;
 	u8 reason;
 
 	lq_event_check(lst);
-	reason = lq_syn_build(lst, skb, syn, options, true, &request.request, &dst, &fl, &tsval);
+	reason = lq_syn_build(lst, in, true, &request.request, &answer);
 	if (reason) {
 		spin_lock(&lst->lock);
 		lq_core_count_drop(lst->core, reason);
 		spin_unlock(&lst->lock);
-		lq_syn_drop(lst, &syn->key, reason);
+		lq_syn_drop(lst, &in->syn.key, reason);
 		return;
 	}
-	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESSENT);
-	lq_count_event(net, LISTENQ_EVENT_COOKIE_SENT);
-	lq_synack_send(lst, &request.request, dst, &fl, tsval, false);
+	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
+	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
+	lq_synack_send(lst, &request.request, &answer.route, answer.tsval, lq_syn_take(in), false);
 }
 
 /* LQ_SYN_NEW: room is reserved. */
-static void lq_syn_new(struct lq_listener *lst, struct sk_buff *skb, const struct lq_syn *syn,
-		       const struct lq_options *options)
+static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 {
 	static const u8 reasons[] = {
 		[LQ_COMMIT_REFUSED] = LISTENQ_DROP_SYN_LAST_QUARTER,
 		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
 	};
-	struct lq_request *request = lq_request_alloc(syn->key.v6);
+	const struct lq_syn *syn = &in->syn;
+	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
 	u8 reason = LISTENQ_DROP_NO_MEMORY;
-	struct dst_entry *dst = NULL;
-	union lq_request_copy copy;
+	union lq_request_copy copy LQ_UNINITIALIZED;
+	struct lq_answer answer LQ_UNINITIALIZED;
 	enum lq_commit commit;
-	struct flowi fl;
-	u32 tsval;
 
 	if (request)
-		reason = lq_syn_build(lst, skb, syn, options, false, request, &dst, &fl, &tsval);
+		reason = lq_syn_build(lst, in, false, request, &answer);
 	if (reason) {
 		spin_lock(&lst->lock);
 		lq_core_syn_abort(lst->core, reason);
@@ -269,54 +269,57 @@ static void lq_syn_new(struct lq_listener *lst, struct sk_buff *skb, const struc
 		return;
 	}
 	/* Once committed, the request belongs to the core: the SYN-ACK needs a copy. */
-	memcpy(&copy, request, syn->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
+	lq_request_copy(&copy, request);
 
 	spin_lock(&lst->lock);
-	commit = lq_core_syn_commit(lst->core, syn, request, dst_metric(dst, RTAX_RTT));
+	commit = lq_core_syn_commit(lst->core, syn, request,
+				    dst_metric(answer.route.dst, RTAX_RTT));
 	if (commit == LQ_COMMIT_OK)
 		lq_timer_arm_locked(lst);
 	spin_unlock(&lst->lock);
 
 	switch (commit) {
 	case LQ_COMMIT_OK:
-		lq_count_event(sock_net(lst->sk), LISTENQ_EVENT_REQUEST_CREATED);
+		lq_listener_event(lst, LISTENQ_EVENT_REQUEST_CREATED);
 		trace_request(lst, &copy.request);
-		lq_synack_send(lst, &copy.request, dst, &fl, tsval, false);
+		lq_synack_send(lst, &copy.request, &answer.route, answer.tsval, lq_syn_take(in),
+			       false);
 		return;
 	case LQ_COMMIT_DUPLICATE:
-		lq_count_event(sock_net(lst->sk), LISTENQ_EVENT_SYN_DUPLICATE);
+		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		break;
 	default:
 		lq_syn_drop(lst, &syn->key, reasons[commit]);
 		break;
 	}
-	dst_release(dst);
+	lq_route_put(&answer.route);
 	lq_request_free(request);
 }
 
-static void lq_syn_duplicate(struct lq_listener *lst, const struct lq_request *request)
+static void lq_syn_duplicate(struct lq_listener *lst, struct lq_syn_in *in,
+			     const struct lq_request *request)
 {
-	lq_count_event(sock_net(lst->sk), LISTENQ_EVENT_SYN_DUPLICATE);
-	lq_synack_send(lst, request, NULL, NULL, lq_now_tsval(), true);
+	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
+	lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true);
 }
 
 /* @request made room for another. */
 static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
 {
-	struct lq_key key = {};
+	struct lq_key key;
 
 	lq_request_key(request, &key);
-	lq_count_drop(sock_net(lst->sk), LISTENQ_DROP_REQUEST_EVICTED);
+	lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EVICTED);
 	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
 	lq_event_check(lst);
 	lq_request_free(request);
 }
 
 /* tcp_v4_conn_request() and tcp_v6_conn_request(): addresses that are never answered. */
-static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb)
+static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb, bool v6)
 {
 #if IS_ENABLED(CONFIG_IPV6)
-	if (skb->protocol == htons(ETH_P_IPV6)) {
+	if (v6) {
 		if (!ipv6_unicast_destination(skb))
 			return false;
 		if (ipv6_addr_v4mapped(&ipv6_hdr(skb)->saddr)) {
@@ -329,64 +332,127 @@ static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb)
 	return !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
 }
 
-int lq_conn_request(struct sock *sk, struct sk_buff *skb)
+/* What the kernel's own helpers read of a segment: TCP has filled it, the hook has not. */
+static void lq_syn_expose(const struct lq_syn_in *in)
 {
-	struct lq_listener *lst = lq_listener_of(sk);
-	struct lq_options options;
-	union lq_request_copy copy;
+	if (in->own)
+		lq_fill_cb(in->skb, in->syn.key.v6);
+}
+
+static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
+{
+	struct net *net = sock_net(lst->sk);
+	struct lq_syn *syn = &in->syn;
+	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
 	struct lq_request *freed;
-	struct lq_syn syn = {};
 
-	if (!lst)
-		return 0; /* detached since TCP looked */
-	if (!lq_syn_answerable(sk, skb)) {
-		tcp_listendrop(sk);
-		return 0;
+	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
+		tcp_listendrop(lst->sk);
+		return;
 	}
-	lq_syn_key(&syn.key, skb);
-	lq_syn_options(sk, skb, syn.key.v6, &options);
-	syn.seq = TCP_SKB_CB(skb)->seq;
-	syn.saw_tstamp = options.flags & LQ_REQ_TSTAMP;
-	syn.tsval = options.tsval;
-	syn.from_time_wait = TCP_SKB_CB(skb)->tcp_tw_isn != 0;
-	syn.now = lq_now();
-	syn.now_s = lq_now_s();
-	trace_syn(lst, &syn.key);
-	lq_count_event(sock_net(sk), LISTENQ_EVENT_SYN_RECEIVED);
+	/* Whoever got the SYN here pulled its whole header. */
+	syn->options = (const u8 *)(in->th + 1);
+	syn->options_length = in->th->doff * 4 - sizeof(*in->th);
+	syn->seq = ntohl(in->th->seq);
+	syn->from_time_wait = in->tw_isn != 0;
+	syn->now = lq_now();
+	syn->now_s = lq_now_s();
+	trace_syn(lst, &syn->key);
+	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
 
 	spin_lock(&lst->lock);
-	verdict = lq_core_syn(lst->core, &syn, &copy, &freed);
+	lq_accept_settle_locked(lst);
+	verdict = lq_core_syn(lst->core, syn, &copy, &freed);
 	spin_unlock(&lst->lock);
 
-	if (syn.cookies_on)
-		NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPREQQFULLDOCOOKIES);
-	if (syn.reason)
-		lq_syn_drop(lst, &syn.key, syn.reason);
+	if (syn->cookies_on)
+		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
+	if (syn->reason)
+		lq_syn_drop(lst, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
 		lq_syn_evicted(lst, freed);
 	else
 		lq_request_free(freed);
 	switch (verdict) {
 	case LQ_SYN_NEW:
-		lq_syn_new(lst, skb, &syn, &options);
-		return 0;
+		lq_syn_new(lst, in);
+		break;
 	case LQ_SYN_COOKIE:
-		lq_syn_cookie(lst, skb, &syn, &options);
-		return 0;
+		lq_syn_cookie(lst, in);
+		break;
 	case LQ_SYN_DUPLICATE:
-		lq_syn_duplicate(lst, &copy.request);
-		return 0;
+		lq_syn_duplicate(lst, in, &copy.request);
+		break;
 	case LQ_SYN_CHALLENGE:
-		lq_challenge_send(lst, skb, &copy.request);
-		return 0;
+		lq_syn_expose(in);
+		lq_challenge_send(lst, in->skb, &copy.request);
+		break;
 	case LQ_SYN_RESET:
 		/* Not by returning an error: TCP need not look at it. */
-		lq_compat_send_reset(syn.key.v6 ? sk->sk_prot->rsk_prot : tcp_prot.rsk_prot, sk,
-				     skb);
-		return 0;
+		lq_syn_expose(in);
+		lq_compat_send_reset(syn->key.v6 ? lst->sk->sk_prot->rsk_prot : tcp_prot.rsk_prot,
+				     lst->sk, in->skb);
+		break;
 	case LQ_SYN_DROP:
-		return 0;
+		break;
 	}
+}
+
+void lq_syn_segment(struct lq_listener *lst, struct sk_buff *skb, const struct lq_key *key)
+{
+	struct lq_syn_in in LQ_UNINITIALIZED;
+
+	in.syn.key = *key;
+	in.skb = skb;
+	in.th = tcp_hdr(skb);
+	in.tw_isn = 0;
+	in.own = true;
+	in.l3_slave = false;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (key->v6) {
+		in.dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
+		in.l3_slave = ipv6_l3mdev_skb(IP6CB(skb)->flags);
+	} else
+#endif
+		in.dsfield = ipv4_get_dsfield(ip_hdr(skb));
+	lq_syn_in(lst, &in);
+	if (in.own)
+		consume_skb(skb);
+}
+
+int lq_conn_request(struct sock *sk, struct sk_buff *skb)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+	struct lq_syn_in in = {
+		.skb = skb,
+		.th = tcp_hdr(skb),
+		.tw_isn = TCP_SKB_CB(skb)->tcp_tw_isn,
+		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
+	};
+	struct lq_key *key = &in.syn.key;
+
+	if (!lst)
+		return 0; /* detached since TCP looked */
+	if (!lq_listener_port(lst, in.th))
+		return lst->orig_af_ops->conn_request(sk, skb);
+	key->peer_port = (__force u16)in.th->source;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (skb->protocol == htons(ETH_P_IPV6)) {
+		key->v6 = 1;
+		memcpy(&key->addr[0], &ipv6_hdr(skb)->saddr, sizeof(struct in6_addr));
+		memcpy(&key->addr[4], &ipv6_hdr(skb)->daddr, sizeof(struct in6_addr));
+		key->ifindex = tcp_v6_iif(skb);
+		key->l3_ifindex = tcp_v6_sdif(skb);
+		in.l3_slave = ipv6_l3mdev_skb(TCP_SKB_CB(skb)->header.h6.flags);
+	} else
+#endif
+	{
+		key->addr[0] = (__force u32)ip_hdr(skb)->saddr;
+		key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
+		key->ifindex = inet_iif(skb);
+		key->l3_ifindex = tcp_v4_sdif(skb);
+	}
+	lq_syn_in(lst, &in);
 	return 0;
 }

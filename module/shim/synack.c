@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Sends a SYN-ACK, the first or a later one, and the ACK that answers an odd
- * segment. Softirq; no lock is held.
+ * segment. Softirq, RCU; no lock is held.
  */
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
@@ -9,16 +9,16 @@
 #include <net/ip6_checksum.h>
 #include <net/inet6_connection_sock.h>
 #include <net/ipv6.h>
+#include <net/route.h>
 
 #include "listenq.h"
 #include "trace.h"
 
-u16 lq_synack_mss(const struct sock *sk, const struct dst_entry *dst)
+u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route)
 {
 	const u16 user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss);
-	const u32 advmss = tcp_dst_advmss(dst);
 
-	return user_mss && user_mss < advmss ? user_mss : advmss;
+	return user_mss && user_mss < route->advmss ? user_mss : route->advmss;
 }
 
 /* tcp_reflect_tos: the SYN's DS field with the listener's ECN bits. */
@@ -41,104 +41,167 @@ static void lq_synack_own(struct sk_buff *skb, struct sock *sk)
 	}
 }
 
-/* Takes the reference on @dst. NULL without memory. */
-static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request *request,
-				       struct dst_entry *dst, u32 tsval)
+/*
+ * Whether a SYN-ACK fits into the buffer that its SYN came in, and nobody else
+ * looks at that: no clone, no second reference, no fragments.
+ */
+static bool lq_skb_reusable(struct sk_buff *skb, unsigned int size)
 {
-	struct sk_buff *skb = alloc_skb(MAX_TCP_HEADER, GFP_ATOMIC);
+	return !skb_cloned(skb) && !skb_shared(skb) && !skb_is_nonlinear(skb) &&
+	       !skb_has_frag_list(skb) && !skb_pfmemalloc(skb) && !skb_zcopy(skb) &&
+	       !skb->destructor && skb->fclone == SKB_FCLONE_UNAVAILABLE &&
+	       skb_end_offset(skb) >= size;
+}
+
+/* Make @skb what alloc_skb() would have returned, in the same memory. */
+static void lq_skb_reuse(struct sk_buff *skb)
+{
+	const bool head_frag = skb->head_frag, pp_recycle = skb->pp_recycle;
+
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
+	/* What lies behind is the buffer's. */
+	memset(skb, 0, offsetof(struct sk_buff, tail));
+	skb->head_frag = head_frag;
+	skb->pp_recycle = pp_recycle;
+	skb->mac_header = (typeof(skb->mac_header))~0U;
+	skb->transport_header = (typeof(skb->transport_header))~0U;
+	skb->data = skb->head;
+	skb_reset_tail_pointer(skb);
+	memset(skb_shinfo(skb), 0, offsetof(struct skb_shared_info, dataref));
+}
+
+/* Room for a SYN-ACK and all headers below it, in @from if possible; NULL without memory. */
+static struct sk_buff *lq_synack_alloc(struct sk_buff *from, const struct dst_entry *dst, bool v6)
+{
+	const unsigned int room = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
+				  (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	if (from && lq_skb_reusable(from, room + LQ_SYNACK_MAX)) {
+		lq_skb_reuse(from);
+		skb_reserve(from, room);
+		return from;
+	}
+	if (from)
+		consume_skb(from);
+	from = alloc_skb(MAX_TCP_HEADER, GFP_ATOMIC);
+	if (likely(from))
+		skb_reserve(from, MAX_TCP_HEADER - LQ_SYNACK_MAX);
+	return from;
+}
+
+/* The TCP header in an skb of its own, on its way by @route; or NULL without memory. */
+static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request *request,
+				       struct lq_route *route, u32 tsval, struct sk_buff *from)
+{
+	const bool v6 = request->flags & LQ_REQ_V6;
+	struct sk_buff *skb = lq_synack_alloc(from, route->dst, v6);
+	bool offload;
 	size_t length;
 
-	if (unlikely(!skb)) {
-		dst_release(dst);
+	if (unlikely(!skb))
 		return NULL;
-	}
-	skb_reserve(skb, MAX_TCP_HEADER - LQ_SYNACK_MAX);
+	offload = route->dst->dev->features & (NETIF_F_HW_CSUM | (v6 ? NETIF_F_IPV6_CSUM
+								     : NETIF_F_IP_CSUM));
 	lq_synack_own(skb, sk);
-	skb_dst_set(skb, dst);
-	skb_set_hash(skb, net_tx_rndhash(), PKT_HASH_TYPE_L4);
-	skb->mark = request->mark;
+	/* As good as random, and public anyway. */
+	skb_set_hash(skb, request->snt_isn | 1, PKT_HASH_TYPE_L4);
+	skb->mark = request->mark ? : READ_ONCE(sk->sk_mark);
 	length = lq_core_synack(request, (__force u16)htons(inet_sk(sk)->inet_num),
-				lq_synack_mss(sk, dst), tsval, skb->data);
+				lq_synack_mss(sk, route), tsval, !offload, skb->data);
 	skb_put(skb, length);
 	skb_reset_transport_header(skb);
-	skb->ip_summed = CHECKSUM_PARTIAL;
-	skb->csum_start = skb_transport_header(skb) - skb->head;
-	skb->csum_offset = offsetof(struct tcphdr, check);
+	if (offload) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct tcphdr, check);
+	}
+	if (route->owned)
+		skb_dst_set(skb, route->dst);
+	else
+		skb_dst_set_noref(skb, route->dst);
+	route->owned = false;
 	return skb;
 }
 
+/* ip_build_and_send_pkt(), for a segment too small to be fragmented. */
 static void lq_synack_send_v4(struct sock *sk, const struct lq_request *request,
-			      struct dst_entry *dst, u32 tsval)
+			      struct sk_buff *skb)
 {
-	const __be32 peer = (__force __be32)request->addr[0];
-	const __be32 local = (__force __be32)request->addr[1];
-	struct sk_buff *skb = lq_synack_build(sk, request, dst, tsval);
+	struct iphdr *iph = skb_push(skb, sizeof(*iph));
 
-	if (!skb)
-		return;
-	tcp_hdr(skb)->check = ~tcp_v4_check(skb->len, local, peer, 0);
-	ip_build_and_send_pkt(skb, sk, local, peer, NULL,
-			      lq_synack_tos(sk, request, READ_ONCE(inet_sk(sk)->tos)));
+	skb_reset_network_header(skb);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = lq_synack_tos(sk, request, READ_ONCE(inet_sk(sk)->tos));
+	iph->id = 0;
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = READ_ONCE(inet_sk(sk)->uc_ttl) < 0 ? ip4_dst_hoplimit(skb_dst(skb))
+						       : READ_ONCE(inet_sk(sk)->uc_ttl);
+	iph->protocol = IPPROTO_TCP;
+	iph->saddr = (__force __be32)request->addr[1];
+	iph->daddr = (__force __be32)request->addr[0];
+	skb->priority = READ_ONCE(sk->sk_priority);
+	ip_local_out(sock_net(sk), sk, skb);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static void lq_synack_send_v6(struct sock *sk, const struct tcp_request_sock *treq,
-			      const struct lq_request *request, struct dst_entry *dst,
-			      struct flowi6 *fl6, u32 tsval)
+static void lq_synack_send_v6(struct sock *sk, const struct lq_request *request,
+			      struct sk_buff *skb)
 {
-	const struct inet_request_sock *ireq = &treq->req;
 	const struct ipv6_pinfo *np = inet6_sk(sk);
-	struct sk_buff *skb = lq_synack_build(sk, request, dst, tsval);
+	const u8 *addresses = lq_request_addresses(request);
+	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
 
-	if (!skb)
-		return;
-	__tcp_v6_send_check(skb, &ireq->ir_v6_loc_addr, &ireq->ir_v6_rmt_addr);
-	fl6->daddr = ireq->ir_v6_rmt_addr;
-	rcu_read_lock();
-	ip6_xmit(sk, skb, fl6, skb->mark ? : READ_ONCE(sk->sk_mark), rcu_dereference(np->opt),
+	memcpy(&fl6.daddr, addresses, sizeof(fl6.daddr));
+	memcpy(&fl6.saddr, addresses + sizeof(fl6.daddr), sizeof(fl6.saddr));
+	ip6_xmit(sk, skb, &fl6, skb->mark, rcu_dereference(np->opt),
 		 lq_synack_tos(sk, request, np->tclass), READ_ONCE(sk->sk_priority));
-	rcu_read_unlock();
 }
 #endif
 
 void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
-		    struct dst_entry *dst, struct flowi *fl, u32 tsval, bool retransmission)
+		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission)
 {
 	struct sock *sk = lst->sk;
 	struct net *net = sock_net(sk);
-	struct tcp_request_sock treq;
-	struct flowi found;
-	const bool v6 = request->flags & LQ_REQ_V6;
+	struct lq_route found;
+	struct sk_buff *skb;
 
-	if (v6 || !dst)
-		lq_request_view(&treq, lst, request);
-	if (!dst) {
-		fl = &found;
-		dst = lq_request_route(sk, &treq, fl);
-		if (!dst)
+	if (!route) {
+		route = &found;
+		if (!lq_route_find(lst, request, route)) {
+			kfree_skb(from);
 			return; /* the timer tries again */
+		}
+	}
+	skb = lq_synack_build(sk, request, route, tsval, from);
+	if (!skb) {
+		lq_route_put(route);
+		return;
 	}
 #if IS_ENABLED(CONFIG_IPV6)
-	if (v6)
-		lq_synack_send_v6(sk, &treq, request, dst, &fl->u.ip6, tsval);
+	if (request->flags & LQ_REQ_V6)
+		lq_synack_send_v6(sk, request, skb);
 	else
 #endif
-		lq_synack_send_v4(sk, request, dst, tsval);
+		lq_synack_send_v4(sk, request, skb);
 
 	TCP_INC_STATS(net, TCP_MIB_OUTSEGS);
 	if (retransmission) {
 		TCP_INC_STATS(net, TCP_MIB_RETRANSSEGS);
 		NET_INC_STATS(net, LINUX_MIB_TCPSYNRETRANS);
 	}
-	lq_count_event(net, LISTENQ_EVENT_SYNACK_SENT);
+	lq_listener_event(lst, LISTENQ_EVENT_SYNACK_SENT);
 	trace_synack(lst, request);
 }
 
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request)
 {
-	struct tcp_request_sock treq;
+	struct tcp_request_sock treq LQ_UNINITIALIZED;
 
-	lq_request_view(&treq, lst, request);
+	lq_request_view_tcp(&treq, lst, request);
 	treq.req.req.rsk_ops->send_ack(lst->sk, skb, &treq.req.req);
 }

@@ -24,7 +24,7 @@ static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
 	while (list) {
 		struct lq_request *next = list->next;
 
-		lq_count_drop(net, LISTENQ_DROP_REQUEST_EXPIRED);
+		lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EXPIRED);
 		__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
 		lq_request_key(list, &key);
 		trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EXPIRED);
@@ -50,9 +50,9 @@ static void lq_timer(struct timer_list *timer)
 
 		for (i = 0; i < tick.resend_count; i++) {
 			__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
-			lq_count_event(net, LISTENQ_EVENT_SYNACK_RETRANS);
-			lq_synack_send(lst, &tick.resend[i].request, NULL, NULL, lq_now_tsval(),
-				       true);
+			lq_listener_event(lst, LISTENQ_EVENT_SYNACK_RETRANS);
+			lq_synack_send(lst, &tick.resend[i].request, NULL,
+				       lq_tsval(ktime_get_ns()), NULL, true);
 		}
 		lq_tick_expired(lst, tick.expired);
 	} while (tick.again);

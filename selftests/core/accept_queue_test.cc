@@ -78,7 +78,7 @@ TEST_F(accept_queue, pop__oldest_first)
 		Request *r = queue.pop();
 
 		ASSERT_EQ(r, order[n]);
-		queue.left();
+		queue.left(1);
 		EXPECT_EQ(r->next, nullptr);
 		EXPECT_EQ(r->child, &children[n]);
 		EXPECT_EQ(queue.qlen(), 9 - n);
@@ -92,7 +92,7 @@ TEST_F(accept_queue, pop__the_last_one_leaves_a_queue_that_works)
 {
 	put(0);
 	free_request(queue.pop());
-	queue.left();
+	queue.left(1);
 	EXPECT_EQ(queue.check(), nullptr);
 	put(1);
 	EXPECT_EQ(queue.check(), nullptr);
@@ -106,7 +106,7 @@ TEST_F(accept_queue, left__gives_the_slot_back_only_then)
 	free_request(queue.pop());
 	EXPECT_EQ(queue.qlen(), 1u);
 	EXPECT_EQ(queue.taken(), 2u);
-	queue.left();
+	queue.left(1);
 	EXPECT_EQ(queue.taken(), 1u);
 }
 
@@ -202,7 +202,7 @@ TEST_F(accept_queue, property__is_a_fifo)
 					leaving++;
 				}
 				if (leaving && op & 64) {
-					queue.left();
+					queue.left(1);
 					leaving--;
 				}
 				break;

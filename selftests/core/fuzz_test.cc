@@ -32,5 +32,6 @@ TEST_P(fuzz, runs)
 	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << command;
 }
 
-INSTANTIATE_TEST_SUITE_P(target, fuzz, testing::Values("filter", "listener", "options"),
+INSTANTIATE_TEST_SUITE_P(target, fuzz,
+			 testing::Values("cookie", "filter", "listener", "options", "segment"),
 			 [](const auto &info) { return std::string(info.param); });

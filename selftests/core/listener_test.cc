@@ -135,7 +135,7 @@ protected:
 		if (!r)
 			return false;
 		free_request(r);
-		core.accept_done();
+		core.accept_done(1);
 		return true;
 	}
 
@@ -697,12 +697,13 @@ TEST_F(listener, syn_for_request__old_timestamp)
 
 	r->flags |= LQ_REQ_TSTAMP;
 	r->ts_recent = 1000;
+	u8 timestamp[] = {8, 10, 0, 0, 999 >> 8, 999 & 255, 0, 0, 0, 0};
 	lq_syn old = make_syn(0);
-	old.saw_tstamp = true;
-	old.tsval = 999;
+	old.options = timestamp;
+	old.options_length = sizeof(timestamp);
 	EXPECT_EQ(send_syn(old), LQ_SYN_CHALLENGE);
 	EXPECT_EQ(old.reason, LISTENQ_DROP_ACK_PAWS);
-	old.tsval = 1001;
+	timestamp[5] += 2;
 	old.now += kHz;
 	EXPECT_EQ(send_syn(old), LQ_SYN_DUPLICATE);
 }
@@ -1100,7 +1101,7 @@ TEST_F(listener, accept__oldest_first)
 		EXPECT_EQ(r->addr[0], peer(n).addr[0]);
 		EXPECT_EQ(r->peer_port, peer(n).peer_port);
 		free_request(r);
-		core.accept_done();
+		core.accept_done(1);
 	}
 	EXPECT_FALSE(accept());
 	EXPECT_EQ(info().accepted, 5u);
@@ -1119,7 +1120,7 @@ TEST_F(listener, accept__holds_the_slot_until_done)
 	EXPECT_EQ(info().accept_qlen, 0u);
 	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
-	core.accept_done();
+	core.accept_done(1);
 	EXPECT_EQ(send_ack(1), LQ_ACK_PROMOTE);
 	EXPECT_EQ(commit(), LQ_COMMIT_OK);
 }

@@ -145,8 +145,13 @@ private:
 		bool rate_changed; // since then
 		u64 placed_at;	   // where the clock hand sees it
 	};
+	// A SYN, and what its options say.
+	struct Syn : lq_syn {
+		bool saw_tstamp;
+		u32 tsval;
+	};
 	struct Reservation {
-		lq_syn syn;
+		Syn syn;
 		unsigned peer;
 	};
 	struct Promotion {
@@ -275,7 +280,7 @@ private:
 	{
 		const unsigned n = e.a % kPeers;
 		const auto found = half_.find(n);
-		lq_syn syn{};
+		Syn syn{};
 		lq_request_copy copy;
 		lq_request *freed = &poison_;
 
@@ -286,6 +291,11 @@ private:
 		syn.saw_tstamp = e.c & 1;
 		syn.tsval = 5000 + (e.c & 2 ? 100 : 0) - (e.c & 4 ? 200 : 0);
 		syn.from_time_wait = e.c >= 240;
+		u8 timestamp[] = {8, 10, 0, 0, 0, 0, 0, 0, 0, 0};
+		for (unsigned i = 0; i < 4; i++)
+			timestamp[2 + i] = static_cast<u8>(syn.tsval >> (24 - 8 * i));
+		syn.options = timestamp;
+		syn.options_length = syn.saw_tstamp ? sizeof(timestamp) : 0;
 		const lq_syn_verdict verdict = lq_core_syn(core_, &syn, &copy, &freed);
 
 		event(LISTENQ_EVENT_SYN_RECEIVED);
@@ -302,7 +312,7 @@ private:
 		drop(syn.reason);
 	}
 
-	void syn_new(const Event &e, unsigned n, const lq_syn &syn, lq_syn_verdict verdict,
+	void syn_new(const Event &e, unsigned n, const Syn &syn, lq_syn_verdict verdict,
 		     lq_request *freed)
 	{
 		using listenq::policy::SynAction;
@@ -350,7 +360,7 @@ private:
 		release(freed);
 	}
 
-	void syn_again(std::map<unsigned, Half>::iterator found, const lq_syn &syn,
+	void syn_again(std::map<unsigned, Half>::iterator found, const Syn &syn,
 		       lq_syn_verdict verdict, const lq_request_copy &copy, lq_request *freed)
 	{
 		Half &h = found->second;
@@ -768,7 +778,7 @@ private:
 
 	void leave()
 	{
-		lq_core_accept_done(core_);
+		lq_core_accept_done(core_, 1);
 		leaving_--;
 	}
 

@@ -49,10 +49,13 @@ std::string hex(const u8 *bytes, size_t length)
 	return text;
 }
 
-Request synack_request(u8 flags)
+lq_request_copy synack_request(u8 flags)
 {
-	Request r{};
+	lq_request_copy copy{};
+	Request &r = copy.request;
 
+	for (unsigned i = 0; i < 32; i++) // both addresses, and behind the struct IPv6's
+		copy.bytes[offsetof(Request, addr) + i] = static_cast<u8>(0xb1 + 7 * i);
 	r.flags = flags;
 	r.snt_isn = 0x11223344;
 	r.rcv_isn = 0xffffffff;
@@ -62,7 +65,25 @@ Request synack_request(u8 flags)
 	r.wscale = 0x7e; // ours 7, the peer's 14
 	const u8 port[] = {0xc0, 0x01};
 	std::memcpy(&r.peer_port, port, 2);
-	return r;
+	return copy;
+}
+
+// RFC 1071 as it is told: 16-bit words in network order, the carries added at the end.
+u32 ones_sum(const u8 *bytes, size_t length, u32 sum = 0)
+{
+	for (size_t i = 0; i < length; i += 2)
+		sum += static_cast<u32>(bytes[i] << 8 | bytes[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+u32 pseudo_header_sum(const lq_request_copy &copy, size_t length)
+{
+	const u8 last[] = {0, 6, static_cast<u8>(length >> 8), static_cast<u8>(length)};
+
+	return ones_sum(copy.bytes + offsetof(Request, addr),
+			listenq::request::has(copy.request, LQ_REQ_V6) ? 32 : 8, ones_sum(last, 4));
 }
 
 std::string synack(u8 flags, u16 mss = 1460)
@@ -70,11 +91,18 @@ std::string synack(u8 flags, u16 mss = 1460)
 	const u8 port[] = {0x1f, 0x90};
 	u16 local_port;
 	const auto out = std::make_unique<u8[]>(LQ_SYNACK_MAX);
+	const lq_request_copy copy = synack_request(flags);
 
 	std::memset(out.get(), 0xee, LQ_SYNACK_MAX);
 	std::memcpy(&local_port, port, 2);
-	return hex(out.get(), options::write_synack(synack_request(flags), local_port, mss,
-						    0x00000b0b, out.get()));
+	const size_t length =
+		options::write_synack(copy.request, local_port, mss, 0x00000b0b, false, out.get());
+	EXPECT_EQ(ones_sum(out.get() + 16, 2), pseudo_header_sum(copy, length));
+	EXPECT_EQ(length, options::write_synack(copy.request, local_port, mss, 0x00000b0b, true,
+						out.get()));
+	EXPECT_EQ(ones_sum(out.get(), length, pseudo_header_sum(copy, length)), 0xffffu);
+	std::memset(out.get() + 16, 0, 2);
+	return hex(out.get(), length);
 }
 
 } // namespace
@@ -101,6 +129,16 @@ TEST(options, parse_syn__none)
 	EXPECT_EQ(o.flags, 0u);
 	EXPECT_EQ(o.tsval, 0u);
 	EXPECT_EQ(o.wscale, 0u);
+}
+
+TEST(options, parse_syn__signatures)
+{
+	EXPECT_FALSE(parse({2, 4, 5, 0xb4, 4, 2}).is_signed);
+	EXPECT_TRUE(parse({2, 4, 5, 0xb4, 19, 18, 1,  2,  3,  4,  5,
+			   6, 7, 8, 9,	  10, 11, 12, 13, 14, 15, 16})
+			    .is_signed);
+	EXPECT_TRUE(parse({1, 1, 29, 4, 0, 0}).is_signed);
+	EXPECT_FALSE(parse({19, 18, 1, 2}).is_signed); // cut off: no option at all
 }
 
 TEST(options, parse_syn__what_is_not_allowed_is_not_seen)
@@ -354,7 +392,8 @@ TEST(options, property__a_synack_is_read_as_it_was_written)
 		RC_PRE(mss != 0);
 		const u8 flags = bits & (LQ_REQ_TSTAMP | LQ_REQ_SACK | LQ_REQ_WSCALE);
 		u8 out[LQ_SYNACK_MAX];
-		const size_t length = options::write_synack(synack_request(flags), 0, mss, 77, out);
+		const lq_request_copy copy = synack_request(flags);
+		const size_t length = options::write_synack(copy.request, 0, mss, 77, true, out);
 		const lq_options o = options::parse_syn({out + 20, length - 20}, kAll);
 
 		RC_ASSERT(length % 4 == 0);

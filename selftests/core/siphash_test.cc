@@ -47,6 +47,20 @@ TEST(siphash, finish__2_4_reference_vectors)
 	}
 }
 
+TEST(siphash, finish__2_4_reference_vectors_with_half_a_word)
+{
+	constexpr Vector kHalf[] = {{0, 0xcf2794e0277187b7}, {1, 0x751e8fbc860ee5fb}};
+
+	for (const Vector &v : kHalf) {
+		SipHash24 hash(0x0706050403020100, 0x0f0e0d0c0b0a0908);
+
+		for (unsigned i = 0; i < v.words; i++)
+			hash.word(message_word(i));
+		EXPECT_EQ(hash.finish(static_cast<u32>(message_word(v.words))), v.hash)
+			<< v.words << " words";
+	}
+}
+
 // An independent, plain SipHash-c-d, for the round counts that have no published vectors.
 static u64 plain_siphash(unsigned c, unsigned d, u64 k0, u64 k1, const std::vector<u64> &words)
 {

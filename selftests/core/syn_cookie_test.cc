@@ -360,7 +360,7 @@ TEST_F(cookie_listener, ack__full_accept_queue_drops_and_keeps_nothing)
 	Request *r = core.accept(Micros{0});
 	ASSERT_NE(r, nullptr);
 	free_request(r);
-	core.accept_done();
+	core.accept_done(1);
 	EXPECT_TRUE(establish(1)) << "the peer's data tries again";
 }
 

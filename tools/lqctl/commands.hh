@@ -5,6 +5,10 @@
 #include <string>
 #include <vector>
 
+namespace CLI {
+class App;
+}
+
 namespace lqctl {
 
 struct ListOptions {
@@ -109,6 +113,25 @@ struct MonitorOptions {
 };
 /* Writes to stdout itself, until a signal ends it or nobody reads any more. */
 void monitor(const MonitorOptions &options);
+
+struct RecordOptions {
+	bool append = false;
+	std::string output; /* "-": stdout */
+	std::string interval = "1s";
+	std::string duration;		    /* empty: until a signal */
+	std::vector<std::string> listeners; /* FILTER, or "@" and an id; none: all */
+};
+void declare_record(CLI::App &app, RecordOptions &options);
+/* Writes its file itself, until its time is over, a signal, or nobody reads any more. */
+void record(const RecordOptions &options);
+
+struct ReportOptions {
+	std::string input;  /* "-": stdin */
+	std::string output; /* "-": stdout */
+	std::string title;
+};
+void declare_report(CLI::App &app, ReportOptions &options);
+[[nodiscard]] std::string report(const ReportOptions &options);
 
 /* Indented JSON and a newline. */
 template <typename Json>

@@ -10,7 +10,7 @@ _lqctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		list | show | explain | requests | stats | top | get | set | reset | probe | \
-			monitor | export)
+			monitor | export | record | report)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -20,6 +20,7 @@ _lqctl()
 	case $command in
 	'')
 		words='list show explain requests stats top get set reset probe monitor export'
+		words+=' record report'
 		words+=' --version --help'
 		;;
 	list)
@@ -36,6 +37,8 @@ _lqctl()
 	set) words='--listener --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	monitor) words='--numeric --json --warn --exec --help' ;;
+	record) words='--output --interval --duration --append --help' ;;
+	report) words='--output --title --help' ;;
 	esac
 
 	if [[ $command && $cur != -* ]]; then
@@ -54,6 +57,7 @@ _lqctl()
 			words='linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux'
 			words+=' solaris xnu windows'
 			;;
+		record | report) compopt -o default ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

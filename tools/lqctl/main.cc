@@ -30,6 +30,8 @@ struct Options {
 	MonitorOptions monitor;
 	ExportOptions exporter;
 	TopOptions top;
+	RecordOptions record;
+	ReportOptions report;
 };
 
 constexpr const char *filter_help =
@@ -145,6 +147,9 @@ void declare(CLI::App &app, Options &o)
 			    "Run this by sh for each event, with LISTENQ_* in its environment");
 	monitor->add_option("FILTER", o.monitor.filter, filter_help);
 
+	declare_record(app, o.record);
+	declare_report(app, o.report);
+
 	for (CLI::App *command :
 	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter, top})
 		command->set_help_flag("-h,--help", "What can be said to this command");
@@ -168,6 +173,8 @@ std::string run(const CLI::App &app, const Options &o)
 		return export_(o.exporter);
 	if (app.got_subcommand("probe"))
 		return probe(o.probe);
+	if (app.got_subcommand("report"))
+		return report(o.report);
 	if (o.set.assignments.empty())
 		throw Error("nothing to set: write it as NAME=VALUE, such as max_syn_backlog=1024");
 	return o.set.listener.empty() ? set(o.set) : set_listeners(o.set);
@@ -216,9 +223,9 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, show, explain, requests, stats, get, set, "
-			    "reset, "
-			    "probe, monitor, top or export; see "
+		throw Error("no command given: use list, show, explain, requests, stats, top, get, "
+			    "set, "
+			    "reset, probe, monitor, record, report or export; see "
 			    "\"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
@@ -230,6 +237,10 @@ Exit main_(int argc, char **argv)
 	}
 	if (app.got_subcommand("stats")) {
 		stats(options.stats);
+		return Exit::ok;
+	}
+	if (app.got_subcommand("record")) {
+		record(options.record);
 		return Exit::ok;
 	}
 	return write_out(run(app, options));

@@ -37,12 +37,13 @@
  * Options that are set take an int. They may be set before and after
  * listen(); -1 means "follow the network namespace's sysctl". Errors: EINVAL
  * for a value out of range or optlen < sizeof(int), EFAULT, ENOPROTOOPT for
- * an unknown option, EISCONN on a connected socket.
+ * an unknown option, EISCONN on a connected socket; EPERM for LQ_SYN_BACKLOG above the sysctl
+ * without CAP_NET_ADMIN in the user namespace that owns the network namespace.
  */
 enum {
 	LQ_INFO = 1,		  /* get only: struct listenq_info */
 	LQ_POLICY = 2,		  /* char[LISTENQ_POLICY_NAMSIZ]: a policy's name */
-	LQ_SYN_BACKLOG = 3,	  /* -1, 1..1048576: replaces max_syn_backlog */
+	LQ_SYN_BACKLOG = 3,	  /* -1, 1..1048576: replaces max_syn_backlog; see below */
 	LQ_ABORT_ON_OVERFLOW = 4, /* -1, 0, 1 */
 	LQ_SYNACK_RETRIES = 5,	  /* -1, 0..255: replaces synack_retries */
 	LQ_SYNCOOKIES = 6,	  /* -1, 0..2: replaces syncookies */
@@ -162,7 +163,8 @@ struct listenq_info {
 	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN") \
 	X(20, FILTER_OVERFLOW,   filter_overflow,   "connection: the oldest that its accept filter held made room") \
 	X(21, FILTER_GONE,       filter_gone,       "connection: reset while its accept filter held it") \
-	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts")
+	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts") \
+	X(23, SYN_SIGNED,        syn_signed,        "SYN: signed (TCP-MD5, TCP-AO), and the listener has no key")
 /* clang-format on */
 
 enum listenq_drop {

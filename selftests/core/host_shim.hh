@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+// The shims' steps on the host: the core behind a lock, memory that may run out, children that
+// are counted. What the module does in a critical section is one here, and what it does outside
+// of them is outside.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+
+#include "support.hh"
+
+namespace testing_core {
+
+// Memory that fails when told to. Safe to use from any thread.
+class Memory {
+public:
+	// The n-th allocation from now fails, with @rest all that follow; 0: none.
+	void fail(u64 n, bool rest = false)
+	{
+		asked_ = 0;
+		nth_ = n;
+		rest_ = rest;
+	}
+	[[nodiscard]] u64 asked() const { return asked_; }
+	[[nodiscard]] s64 live() const { return live_; }
+	[[nodiscard]] u64 failed() const { return failed_; }
+
+	[[nodiscard]] bool take()
+	{
+		const u64 n = ++asked_;
+
+		if (nth_ != 0 && (n == nth_ || (rest_ && n > nth_))) {
+			failed_++;
+			return false;
+		}
+		live_++;
+		return true;
+	}
+	void give() { live_--; }
+
+private:
+	std::atomic<u64> asked_{0}, nth_{0}, failed_{0};
+	std::atomic<s64> live_{0};
+	std::atomic<bool> rest_{false};
+};
+
+class HostShim {
+public:
+	explicit HostShim(Memory &memory)
+	    : memory_(memory), core_memory_(new u64[(lq_core_size() + 7) / 8]),
+	      core_(lq_core_init(core_memory_, &kKeys))
+	{
+	}
+	~HostShim() { delete[] core_memory_; }
+	HostShim(const HostShim &) = delete;
+	HostShim &operator=(const HostShim &) = delete;
+
+	// What other CPUs may do meanwhile, between two critical sections.
+	std::function<void()> meanwhile = [] {};
+	std::atomic<u32> now{1000};
+	std::atomic<u64> handed_over{0}, created{0}, resets{0};
+
+	// --- listener.c; one at a time, as lock_sock() has it ---
+
+	// False: no memory, and nothing changed.
+	bool listen(const lq_config &config)
+	{
+		std::lock_guard owner(sock_);
+		lq_limits limits;
+		lq_request **buckets = nullptr;
+
+		lq_core_limits(&config, &limits);
+		if (!listening_ || limits.syn_buckets != syn_buckets_) {
+			if (!memory_.take())
+				return false;
+			buckets = new_buckets(limits.syn_buckets);
+		}
+		void *old;
+		{
+			std::lock_guard lock(lock_);
+			old = lq_core_listen(core_, &config, &limits, buckets);
+		}
+		free_table(old);
+		listening_ = true;
+		syn_buckets_ = limits.syn_buckets;
+		return true;
+	}
+
+	void close()
+	{
+		std::lock_guard owner(sock_);
+
+		if (!listening_)
+			return;
+		listening_ = false;
+		lq_drained drained;
+		void *table;
+		{
+			std::lock_guard lock(lock_);
+			table = lq_core_close(core_, &drained);
+			while (lq_core_event(core_, &event_))
+				;
+		}
+		release_all(drained.requests, false);
+		release_all(drained.connections, true);
+		release_all(drained.held, true);
+		free_table(table);
+	}
+
+	// Moves what a filter holds on, as lq_filter_remove().
+	void filter(u8 which)
+	{
+		std::lock_guard owner(sock_);
+
+		if (!listening_)
+			return;
+		{
+			std::lock_guard lock(lock_);
+			lq_core_filter_set(core_, which);
+		}
+		if (which != LQ_FILTER_NONE)
+			return;
+		for (;;) {
+			std::lock_guard lock(lock_);
+			lq_request *entry = lq_core_filter_pop(core_);
+
+			if (!entry)
+				return;
+			lq_core_filter_admit(core_, entry, now);
+		}
+	}
+
+	// --- syn.c ---
+
+	lq_syn_verdict syn(u32 n)
+	{
+		lq_syn syn{};
+		lq_request_copy copy;
+		lq_request *freed;
+		lq_syn_verdict verdict;
+
+		syn.key = peer(n);
+		syn.seq = 1000;
+		syn.now = now;
+		syn.now_s = now / kHz;
+		{
+			std::lock_guard lock(lock_);
+			verdict = lq_core_syn(core_, &syn, &copy, &freed);
+		}
+		release(freed);
+		tell();
+		if (verdict != LQ_SYN_NEW)
+			return verdict;
+		lq_request *r = memory_.take() ? new_request(syn.key) : nullptr;
+		between();
+		if (!r) {
+			std::lock_guard lock(lock_);
+			lq_core_syn_abort(core_, LISTENQ_DROP_NO_MEMORY);
+			return verdict;
+		}
+		lq_commit commit;
+		{
+			std::lock_guard lock(lock_);
+			commit = lq_core_syn_commit(core_, &syn, r, n % 3 == 0);
+		}
+		if (commit != LQ_COMMIT_OK)
+			release(r);
+		return verdict;
+	}
+
+	// --- ack.c, cookie.c, child.c ---
+
+	lq_ack_verdict ack(u32 n, bool rst = false)
+	{
+		lq_ack ack{};
+		lq_request_copy copy;
+		lq_promotion promotion{};
+		lq_request *freed = nullptr;
+		lq_ack_verdict verdict;
+
+		ack.key = peer(n);
+		ack.seq = ack.end_seq = 1001;
+		ack.ack_seq = 5001;
+		ack.ack = !rst;
+		ack.rst = rst;
+		ack.now = now;
+		ack.now_s = now / kHz;
+		{
+			std::lock_guard lock(lock_);
+			verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+		}
+		release(freed);
+		tell();
+		if (verdict == LQ_ACK_PROMOTE)
+			promote(promotion);
+		return verdict;
+	}
+
+	// The ACK of a peer that answers a cookie, which it makes itself with our keys.
+	lq_ack_verdict cookie_ack(u32 n)
+	{
+		lq_ack ack{};
+		lq_promotion promotion{};
+		lq_request_copy cookie{};
+		lq_ack_verdict verdict;
+
+		ack.key = peer(n);
+		ack.now = now;
+		ack.now_s = now / kHz;
+		cookie.request.rcv_isn = 1000;
+		cookie.request.mss = 1460;
+		(void)lq_core_cookie(&kKeys, &ack.key, 80, ack.now_s, 0, &cookie.request);
+		ack.seq = ack.end_seq = 1001;
+		ack.ack_seq = cookie.request.snt_isn + 1;
+		ack.local_port = 80;
+		ack.ack = true;
+		{
+			std::lock_guard lock(lock_);
+			verdict = lq_core_ack_cookie(core_, &ack, &promotion);
+		}
+		if (verdict != LQ_ACK_COOKIE)
+			return verdict;
+		promotion.request = memory_.take() ? new_request(ack.key) : nullptr;
+		if (promotion.request) {
+			promote(promotion);
+			return verdict;
+		}
+		std::lock_guard lock(lock_);
+		(void)lq_core_promote_abort(core_, &promotion, LISTENQ_DROP_CHILD_FAILED);
+		return verdict;
+	}
+
+	// --- filter.c ---
+
+	// The data of one that a filter holds has come (or its RST): whichever leaves next.
+	void held(bool gone)
+	{
+		std::unique_lock lock(lock_);
+		lq_request *entry = lq_core_filter_pop(core_);
+
+		if (!entry)
+			return;
+		if (gone) {
+			lock.unlock();
+			release_child(entry);
+			return;
+		}
+		lq_core_filter_admit(core_, entry, now);
+	}
+
+	// --- accept.c, timer.c ---
+
+	bool accept()
+	{
+		// The carrier, as lq_carrier_get().
+		if (!memory_.take())
+			return false;
+		lq_request *entry;
+		{
+			std::lock_guard lock(lock_);
+			entry = lq_core_accept(core_, now);
+		}
+		if (entry) {
+			handed_over++;
+			memory_.give(); // the child is the caller's
+			delete static_cast<int *>(entry->child);
+			release(entry);
+			between();
+			std::lock_guard lock(lock_);
+			lq_core_accept_done(core_, 1);
+		}
+		memory_.give();
+		return entry;
+	}
+	[[nodiscard]] bool readable() const { return lq_core_accept_qlen(core_) != 0; }
+	[[nodiscard]] u32 half_open() const { return lq_core_syn_qlen(core_); }
+
+	void tick()
+	{
+		lq_tick tick;
+
+		do {
+			tick.now = now;
+			{
+				std::lock_guard lock(lock_);
+				lq_core_tick(core_, &tick);
+			}
+			release_all(tick.expired, false);
+		} while (tick.again);
+		tell();
+	}
+
+	// --- a look inside ---
+
+	[[nodiscard]] listenq_info info()
+	{
+		std::lock_guard lock(lock_);
+		listenq_info info{};
+
+		lq_core_info(core_, &info);
+		return info;
+	}
+	[[nodiscard]] lq_counters counters()
+	{
+		std::lock_guard lock(lock_);
+		lq_counters counters;
+
+		lq_core_counters(core_, &counters);
+		return counters;
+	}
+	[[nodiscard]] const char *check()
+	{
+		std::lock_guard lock(lock_);
+
+		return lq_core_check(core_);
+	}
+
+private:
+	// It may set another for the next time.
+	void between()
+	{
+		const auto now = meanwhile;
+
+		now();
+	}
+
+	void promote(const lq_promotion &promotion)
+	{
+		int *child = memory_.take() ? new int : nullptr;
+
+		if (child)
+			created++;
+		between();
+		if (!child) {
+			bool free;
+			{
+				std::lock_guard lock(lock_);
+				free = lq_core_promote_abort(core_, &promotion,
+							     LISTENQ_DROP_CHILD_FAILED);
+			}
+			if (free)
+				release(promotion.request);
+			return;
+		}
+		lq_request *evicted = nullptr;
+		lq_commit commit;
+		{
+			std::lock_guard lock(lock_);
+			commit = lq_core_promote_commit(core_, &promotion, child, now, &evicted);
+		}
+		if (commit == LQ_COMMIT_CLOSED) {
+			release(promotion.request);
+			resets++;
+			delete child;
+			memory_.give();
+		}
+		release_all(evicted, true);
+	}
+
+	void tell()
+	{
+		lq_event event;
+
+		if (!lq_core_event_pending(core_))
+			return;
+		std::lock_guard lock(lock_);
+		while (lq_core_event(core_, &event))
+			;
+	}
+
+	void release(lq_request *r)
+	{
+		if (!r)
+			return;
+		free_request(r);
+		memory_.give();
+	}
+	void release_child(lq_request *entry)
+	{
+		resets++;
+		delete static_cast<int *>(entry->child);
+		memory_.give();
+		release(entry);
+	}
+	void release_all(lq_request *list, bool children)
+	{
+		while (list) {
+			lq_request *next = list->next;
+
+			if (children)
+				release_child(list);
+			else
+				release(list);
+			list = next;
+		}
+	}
+	void free_table(void *table)
+	{
+		if (!table)
+			return;
+		std::free(table);
+		memory_.give();
+	}
+
+	Memory &memory_;
+	u64 *core_memory_;
+	lq_core *core_;
+	std::mutex sock_, lock_;
+	lq_event event_{};
+	bool listening_ = false;
+	u32 syn_buckets_ = 0;
+};
+
+} // namespace testing_core

@@ -1,0 +1,365 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What `make install` puts where; man pages, completions and examples that do what they should.
+
+TAP, on this machine, in directories of its own: needs no privilege, no kernel module and no VM.
+"""
+import contextlib
+import glob
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+TOOLS = os.path.join(TOP, "build/tools")
+COMMANDS = re.findall(r"^  ([a-z]+) ", subprocess.run(
+    [os.path.join(TOOLS, "lqctl"), "--help"], capture_output=True, text=True, check=True
+).stdout.split("Subcommands:")[1], re.M)
+MAN_PAGES = ("tools/listenq.7", "tools/lqctl/lqctl.8", "tools/lqrun/lqrun.1")
+_cases = []
+
+
+def case(function):
+    """Mark a case."""
+    _cases.append(function)
+    return function
+
+
+class Skip(Exception):
+    """It cannot run here; the words say why."""
+
+
+def run(*command, check=True, env=None, text=None):
+    """Its standard output and error."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          cwd=TOP, env={**os.environ, **(env or {})}, check=False,
+                          **({"input": text} if text else {"stdin": subprocess.DEVNULL}))
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def equal(got, want, what=""):
+    """Says both."""
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+def make(*words):
+    """Without what an outer make told us."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+           and name != "MFLAGS"}
+    done = subprocess.run(["make", "-s", *words], stdout=subprocess.PIPE, text=True, cwd=TOP,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, check=False)
+    if done.returncode:
+        raise AssertionError(f"make {words}: {done.returncode}\n{done.stdout}")
+
+
+def files_below(directory):
+    """Of every kind but directories."""
+    return sorted(os.path.relpath(os.path.join(path, name), directory)
+                  for path, _, names in os.walk(directory) for name in names)
+
+
+@contextlib.contextmanager
+def installed(prefix="/usr/local"):
+    """Where tools and documents are installed."""
+    with tempfile.TemporaryDirectory() as directory:
+        make("install-tools", "install-doc", f"DESTDIR={directory}", f"PREFIX={prefix}")
+        yield directory
+
+
+# --- make install ---
+
+
+@case
+def install_and_uninstall():
+    """What install puts there uninstall takes away, and nothing else."""
+    kdir = os.path.join(TOP, "build/kernels/6.12/kdir")
+    if not os.path.exists(kdir):
+        raise Skip("build/kernels/6.12 is not unpacked")
+    with tempfile.TemporaryDirectory() as directory:
+        words = (f"DESTDIR={directory}", "PREFIX=/opt/listenq", f"KDIR={kdir}")
+        other = os.path.join(directory, "opt/listenq/bin/other")
+        os.makedirs(os.path.dirname(other))
+        with open(other, "w", encoding="ascii") as file:
+            file.write("another's\n")
+        make("install", "install-dkms", *words)
+        names = files_below(directory)
+        (module,) = [name for name in names if name.endswith("/updates/listenq.ko")]
+        assert module.startswith("lib/modules/6.12"), module
+        assert "net-pf-18" in run("modinfo", "-F", "alias", os.path.join(directory, module))
+        for name in ("bin/lqctl", "bin/lqrun", "lib/listenq/liblqrun.so",
+                     "include/linux/listenq.h", "share/man/man7/listenq.7",
+                     "share/man/man8/lqctl.8", "share/man/man1/lqrun.1",
+                     "share/zsh/site-functions/_lqctl", "share/listenq/bpftrace/lqdrop.bt",
+                     "share/doc/listenq/README.md", "share/doc/listenq/docs/semantics.md",
+                     "share/doc/listenq/examples/sysctl.conf"):
+            assert f"opt/listenq/{name}" in names, f"{name} is missing"
+        assert any(re.match(r"usr/src/listenq-[0-9.]+/dkms.conf", name) for name in names)
+        for name in names:
+            path = os.path.join(directory, name)
+            if os.path.getsize(path) < 100000 and not name.endswith((".ko", ".png")):
+                with open(path, encoding="utf-8") as file:
+                    assert directory not in file.read(), f"{name} names where it was built"
+        make("uninstall", *words)
+        equal(files_below(directory), ["opt/listenq/bin/other"], "left")
+        # A second time: nothing to do.
+        make("uninstall", *words)
+
+
+@case
+def installed_tools_find_each_other():
+    """lqrun its library, wherever the tree stands."""
+    with installed() as directory:
+        tools = os.path.join(directory, "usr/local/bin")
+        equal(run(os.path.join(tools, "lqrun"), "sh", "-c", "echo $LD_PRELOAD").strip(),
+              os.path.realpath(os.path.join(directory, "usr/local/lib/listenq/liblqrun.so")))
+        assert run(os.path.join(tools, "lqctl"), "--version").startswith("lqctl ")
+
+
+@case
+def one_version():
+    """Of the tools, the packages and what they say."""
+    version = run(os.path.join(TOOLS, "lqctl"), "--version").split()[1]
+    assert version in run(os.path.join(TOOLS, "lqrun"), "--version")
+    with open(os.path.join(TOP, "debian/changelog"), encoding="utf-8") as file:
+        equal(re.match(r"listenq \((.*)\)", file.readline())[1], version)
+
+
+# --- man pages ---
+
+
+@case
+def man_pages_without_warnings():
+    """As man(1) and as groff alone render them."""
+    for page in MAN_PAGES:
+        for width in ("80", "120"):
+            done = subprocess.run(
+                ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], cwd=TOP,
+                env={**os.environ, "MANWIDTH": width}, capture_output=True, text=True, check=True)
+            equal((done.stdout[:8], done.stderr), ("x T utf8", ""), page)
+        done = subprocess.run(["groff", "-mdoc", "-ww", "-Tutf8", "-z", page], cwd=TOP,
+                              capture_output=True, text=True, check=True)
+        equal(done.stderr, "", page)
+
+
+def sysctls():
+    """The names below net.listenq, from the module's source."""
+    with open(os.path.join(TOP, "module/shim/sysctl.c"), encoding="ascii") as file:
+        names = ["policy"] + re.findall(r"^\tLQ_SYSCTL_INT\((\w+),", file.read(), re.M)
+    assert len(names) > 7, names
+    return names
+
+
+def rendered(page):
+    """As a reader sees it, without bold."""
+    return re.sub(".\b", "", run("man", "-E", "UTF-8", "-l", "-Tutf8", page,
+                                 env={"MANWIDTH": "100", "MAN_KEEP_FORMATTING": ""}))
+
+
+@case
+def man_pages_name_everything():
+    """Each command and option of lqctl, each socket option and sysctl."""
+    text = rendered("tools/lqctl/lqctl.8")
+    for command in COMMANDS:
+        assert f"lqctl {command}" in text, f"lqctl.8 lacks {command}"
+        usage = run(os.path.join(TOOLS, "lqctl"), command, "--help")
+        for option in re.findall(r"--([a-z][a-z-]+)", usage):
+            if option != "help":
+                assert f"--{option}" in text, f"lqctl.8 lacks {command} --{option}"
+    text = rendered("tools/listenq.7")
+    with open(os.path.join(TOP, "uapi/linux/listenq.h"), encoding="ascii") as file:
+        for option in re.findall(r"^\t(LQ_[A-Z_]+) = ", file.read(), re.M):
+            assert option in text, f"listenq.7 lacks {option}"
+    for name in sysctls():
+        assert name in text, f"listenq.7 lacks {name}"
+
+
+# --- completions ---
+
+
+@case
+def bash_completes():
+    """Commands, options, and lqrun's programs."""
+    def complete(script, function, *words):
+        line = " ".join(f"'{word}'" for word in words)
+        return run("bash", "-c", f"""
+            compopt() {{ :; }}
+            source {script}
+            COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}
+            {function} 2>&1
+            printf '%s\\n' "${{COMPREPLY[@]}}" """, env={"PATH": TOOLS + ":" + os.environ["PATH"]})
+
+    lqctl, lqrun = "tools/lqctl/lqctl.bash", "tools/lqrun/lqrun.bash"
+    equal(complete(lqctl, "_lqctl", "lqctl", "mo"), "monitor\n")
+    offered = complete(lqctl, "_lqctl", "lqctl", "").split()
+    for command in COMMANDS:
+        assert command in offered, f"lqctl.bash lacks {command}"
+        options = complete(lqctl, "_lqctl", "lqctl", command, "--").split()
+        for option in re.findall(r"--[a-z-]+", run(os.path.join(TOOLS, "lqctl"), command,
+                                                   "--help")):
+            assert option in options, f"lqctl.bash lacks {command} {option}"
+    equal(complete(lqrun, "_lqrun", "lqrun", "--str"), "--strict\n")
+    assert "sed" in complete(lqrun, "_lqrun", "lqrun", "se").split()
+
+
+@case
+def fish_completes():
+    """The same."""
+    if not shutil.which("fish"):
+        raise Skip("no fish")
+    with tempfile.TemporaryDirectory() as home:
+        def complete(line):
+            out = run("fish", "-c", f"""
+                source tools/lqctl/lqctl.fish; source tools/lqrun/lqrun.fish
+                complete -C '{line}'""", env={
+                    "HOME": home, "PATH": TOOLS + ":" + os.environ["PATH"]})
+            return [one.split("\t")[0] for one in out.splitlines()]
+
+        equal(complete("lqctl mo"), ["monitor"])
+        equal(sorted(complete("lqctl ")), sorted(COMMANDS))
+        for command in COMMANDS:
+            options = complete(f"lqctl {command} --")
+            for option in re.findall(r"--[a-z-]+", run(os.path.join(TOOLS, "lqctl"), command,
+                                                       "--help")):
+                assert option in options, f"lqctl.fish lacks {command} {option}: {options}"
+        assert "windows" in complete("lqctl probe w"), complete("lqctl probe w")
+        equal(complete("lqrun --str"), ["--strict"])
+        equal(complete("lqrun --accept-filter ht"), ["httpready"])
+        assert "--expression" in complete("lqrun sed --e"), complete("lqrun sed --e")
+
+
+class Zsh:
+    """An interactive zsh without a user's settings, in a terminal of its own."""
+
+    def __init__(self, functions):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="dumb", PATH=TOOLS + ":" + os.environ["PATH"], LC_ALL="C.UTF-8")
+            os.chdir(TOP)
+            os.execvp("zsh", ["zsh", "-f", "-i"])
+        self.text = ""
+        self.say("PS1='ready> '; unsetopt zle_bracketed_paste; LISTMAX=0\n")
+        self.say(f"fpath=({functions} $fpath); autoload -Uz compinit; compinit -u -D; "
+                 "echo comp''lete\n")
+        self.wait("complete\r")
+
+    def say(self, words):
+        """Type it."""
+        os.write(self.fd, words.encode())
+
+    def wait(self, words, seconds=60):
+        """Until it shows."""
+        end = time.monotonic() + seconds
+        while words not in self.text:
+            if time.monotonic() > end:
+                raise AssertionError(f"{words!r} does not show: {self.text!r}")
+            if select.select([self.fd], [], [], 1)[0]:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+
+    def completes(self, line, words):
+        """What stands there after the line and a tab."""
+        self.text = ""
+        self.say(line + "\t")
+        self.wait(words)
+        # Ctrl-U, for the next.
+        self.say("\x15")
+
+    def end(self):
+        """Whatever it does."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+@case
+def zsh_completes():
+    """The same."""
+    if not shutil.which("zsh"):
+        raise Skip("no zsh")
+    with installed() as directory:
+        zsh = Zsh(os.path.join(directory, "usr/local/share/zsh/site-functions"))
+        try:
+            zsh.completes("lqctl moni", "lqctl monitor ")
+            zsh.completes("lqctl monitor --nume", "--numeric")
+            zsh.completes("lqctl record --inter", "--interval")
+            zsh.completes("lqctl probe wind", "windows")
+            zsh.completes("lqctl report tools/Makef", "tools/Makefile")
+            zsh.completes("lqrun --stri", "--strict")
+            zsh.completes("lqrun --accept-filter=ht", "httpready")
+            zsh.completes("lqctl ", "monitor")
+            for command in COMMANDS:
+                zsh.wait(command)
+        finally:
+            zsh.end()
+
+
+# --- examples ---
+
+
+@case
+def systemd_takes_the_drop_in():
+    """Over the unit that Debian's nginx has, or one like it."""
+    if not shutil.which("systemd-analyze"):
+        raise Skip("no systemd-analyze")
+    with installed(prefix="/usr") as directory, tempfile.TemporaryDirectory() as units:
+        (example,) = glob.glob(f"{directory}/usr/share/doc/listenq/examples/lqrun.conf")
+        os.mkdir(f"{units}/nginx.service.d")
+        # A program that is here: systemd looks whether it can be run.
+        with open(example, encoding="utf-8") as file:
+            text = file.read()
+        assert "ExecStart=/usr/bin/lqrun /usr/sbin/nginx" in text, text
+        text = text.replace("/usr/bin/lqrun", os.path.join(directory, "usr/bin/lqrun"))
+        with open(f"{units}/nginx.service.d/lqrun.conf", "w", encoding="utf-8") as file:
+            file.write(text)
+        with open(f"{units}/nginx.service", "w", encoding="utf-8") as file:
+            file.write("[Unit]\nDescription=A server\n[Service]\nType=forking\n"
+                       "ExecStart=/usr/sbin/nginx -g 'daemon on; master_process on;'\n")
+        equal(run("systemd-analyze", "verify", "--man=no", f"{units}/nginx.service"), "")
+        # A drop-in that it would not take, to see that it looks at it.
+        with open(f"{units}/nginx.service.d/lqrun.conf", "a", encoding="utf-8") as file:
+            file.write("ExecStart=no/absolute/path\n")
+        assert run("systemd-analyze", "verify", "--man=no", f"{units}/nginx.service", check=False)
+
+
+@case
+def examples_name_what_there_is():
+    """Each sysctl is one of listenq's; the module's name is right."""
+    with open(os.path.join(TOP, "examples/sysctl.conf"), encoding="ascii") as file:
+        names = re.findall(r"^#?-net\.listenq\.(\w+) = ", file.read(), re.M)
+    equal(sorted(names), sorted(sysctls()))
+    with open(os.path.join(TOP, "examples/modules-load.conf"), encoding="ascii") as file:
+        equal([line for line in file.read().splitlines() if not line.startswith("#")],
+              ["listenq"])
+
+
+def main():
+    """Run the cases, or those named."""
+    wanted = [one for one in _cases if not sys.argv[1:] or one.__name__ in sys.argv[1:]]
+    print(f"TAP version 13\n1..{len(wanted)}")
+    failed = False
+    for number, one in enumerate(wanted, 1):
+        words = one.__name__
+        try:
+            one()
+            print(f"ok {number} - {words}", flush=True)
+        except Skip as why:
+            print(f"ok {number} - {words} # SKIP {why}", flush=True)
+        except Exception:  # pylint: disable=broad-except
+            failed = True
+            for line in traceback.format_exc().rstrip().split("\n"):
+                print(f"# {line}")
+            print(f"not ok {number} - {words}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=200
+"""Who gets a segment: our hook, TCP, or somebody before both. And that the SYN-ACK, which is built
+in the SYN's own memory and sent by a remembered route, is none the worse for it.
+
+    stack under test --- tun0, tun1 --- the peers, played by this program
+"""
+import os
+import socket
+
+import lq
+from rawtcp import (ACK, FIN, MSS, PEER, RST, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp)
+
+FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
+ETH_P_ALL, SO_RCVBUFFORCE = 3, 33
+IP_TRANSPARENT = 19
+
+
+def served(tun, listener, v6=False, options=FULL):
+    """A peer's connection is accepted, and what it sends arrives."""
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    if options is FULL:
+        peer.tsval = 1000
+    peer.connect(options)
+    child = lq.accept(listener)
+    peer.send(b"hello")
+    lq.equal(lq.read_all(child, 5), b"hello")
+    lq.equal(peer.expect(ACK).ack, peer.seq)
+    child.close()
+    return peer
+
+
+@lq.case("v4", "v6")
+def answered_in_its_own_memory(version):
+    """Twice in a row, whatever was in the SYN: options of every length, data, a DS field."""
+    v6 = version == "v6"
+    tun = Tun()
+    listener = lq.listener(v6=v6)
+    first = None
+    for options in (b"", MSS, FULL, MSS + b"\x01" * 36, FULL):
+        peer = Peer(tun, lq.port_of(listener), v6=v6)
+        peer.syn(options, tos=0xB8, data=b"early")
+        synack = peer.expect(SYN | ACK)
+        lq.equal(synack.data, b"")
+        lq.equal(synack.tos, 0)
+        assert synack.df and synack.ip_id == 0
+        lq.equal((synack.src, synack.dst), (peer.local, peer.addr))
+        if options is FULL:
+            lq.equal(first or len(synack.packet), len(synack.packet))
+            first = len(synack.packet)
+
+
+@lq.case("v4", "v6")
+def seen_by_a_packet_socket(version):
+    """Whoever taps the device holds the SYN, too: it stays as it was."""
+    v6 = version == "v6"
+    tun = Tun()
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    tap.bind(("tun0", ETH_P_ALL))
+    listener = lq.listener(v6=v6)
+    peer = served(tun, listener, v6=v6)
+    tap.settimeout(5)
+    flags = []
+    while len(flags) < 2:
+        packet = tap.recv(2000)
+        if packet[0] >> 4 == (6 if v6 else 4) and packet[6 if v6 else 9] == 6:
+            segment = Segment(packet)
+            if peer.sport in (segment.sport, segment.dport):
+                assert segment.good_checksum, segment
+                flags.append(segment.flags)
+    lq.equal(flags, [SYN, SYN | ACK])
+
+
+@lq.case("v4", "v6")
+def seen_by_a_raw_socket(version):
+    """A raw socket gets every segment that TCP gets, SYNs among them."""
+    v6 = version == "v6"
+    tun = Tun()
+    raw = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW,
+                        socket.IPPROTO_TCP)
+    raw.settimeout(5)
+    listener = lq.listener(v6=v6)
+    served(tun, listener, v6=v6)
+    packet = raw.recv(2000)
+    lq.equal(packet[13 if v6 else 20 + 13], SYN)
+
+
+@lq.case("v4", "v6")
+def through_conntrack(version):
+    """A firewall that only knows states: the SYN's connection is confirmed before it is answered."""
+    v6 = version == "v6"
+    tun = Tun()
+    lq.run("nft", """
+        table inet filter {
+            chain input {
+                type filter hook input priority 0; policy drop;
+                ct state established accept
+                ct state new tcp flags syn / fin,syn,rst,ack accept
+            }
+            chain output {
+                type filter hook output priority 0; policy drop;
+                ct state established accept
+                meta l4proto icmpv6 accept
+            }
+        }""")
+    listener = lq.listener(v6=v6)
+    for _ in range(2):
+        served(tun, listener, v6=v6)
+
+
+@lq.case()
+def transparent_proxy():
+    """A connection that TPROXY brings to another port is TCP's own, and is accepted like any."""
+    tun = Tun()
+    listener = lq.listener(port=3128, options=((socket.IPPROTO_IP, IP_TRANSPARENT, 1),))
+    lq.run("nft", """
+        table ip proxy {
+            chain prerouting {
+                type filter hook prerouting priority mangle;
+                tcp dport 81 tproxy to :3128 meta mark set 1 accept
+            }
+        }""")
+    lq.ip("rule add fwmark 1 lookup 100")
+    lq.ip("route add local default dev lo table 100")
+    served(tun, listener)
+    peer = Peer(tun, 81).connect(MSS)
+    child = lq.accept(listener)
+    lq.equal(child.getsockname()[1], 81)
+    peer.send(b"hello")
+    lq.equal(lq.read_all(child, 5), b"hello")
+    child.close()
+    # Its child outlives the listener, and has none of the listener's operations.
+    peer = Peer(tun, 81).connect(MSS)
+    child = lq.accept(listener)
+    listener.close()
+    peer.expect(ACK, 0.1) if peer.receive(0.1) else None
+    child.close()
+    assert peer.receive().flags & (FIN | RST)
+
+
+@lq.case("v4", "v6")
+def route_changes(version):
+    """A remembered route is forgotten with the route."""
+    v6 = version == "v6"
+    tun, other = Tun(), Tun(name="tun1", addresses=False)
+    for path in ("all", "tun0", "tun1"):
+        lq.sysctl(f"net.ipv4.conf.{path}.rp_filter", 0)
+    listener = lq.listener(v6=v6)
+    port = lq.port_of(listener)
+    host = PEER[v6] + ("/128" if v6 else "/32")
+    for device, command in ((tun, "show"), (other, "replace"), (tun, "del"), (other, "replace")):
+        if command != "show":
+            lq.run("ip", "-6" if v6 else "-4", "route", command, host, "dev", "tun1")
+        for _ in range(2):
+            peer = Peer(tun, port, v6=v6)
+            peer.syn()
+            assert device.receive(peer.sport, 5), f"no SYN-ACK by the device after {command}"
+            peer.reset()
+    lq.ip("link set tun1 down")
+    peer = Peer(tun, port, v6=v6)
+    peer.syn()
+    assert tun.receive(peer.sport, 5)
+
+
+@lq.case("v4", "v6")
+def policy_routing(version):
+    """With rules that look at ports no route is remembered: each SYN has its own way."""
+    v6 = version == "v6"
+    family = "-6" if v6 else "-4"
+    tun, other = Tun(), Tun(name="tun1", addresses=False)
+    first, second = lq.listener(v6=v6), lq.listener(v6=v6)
+    for path in ("all", "tun0", "tun1"):
+        lq.sysctl(f"net.ipv4.conf.{path}.rp_filter", 0)
+    lq.run("ip", family, "rule", "add", "sport", str(lq.port_of(second)), "ipproto", "tcp",
+           "lookup", "100")
+    lq.run("ip", family, "route", "add", "default", "dev", "tun1", "table", "100")
+    for _ in range(3):
+        for listener, device in ((first, tun), (second, other)):
+            peer = Peer(tun, lq.port_of(listener), v6=v6)
+            peer.syn()
+            assert device.receive(peer.sport, 5), "the SYN-ACK went another way"
+            peer.reset()
+
+
+@lq.case()
+def ports_that_look_alike():
+    """Ports that share a slot of the hook's table, families, addresses: each ACK finds its own."""
+    tun = Tun()
+    listeners = [
+        (lq.listener(port=1000), False),
+        (lq.listener(port=1256), False),
+        (lq.listener(port=1512, addr="192.0.2.1"), False),
+        (lq.listener(port=1512, v6=True, addr="2001:db8::1"), True),
+        (lq.listener(port=2024, v6=True), True),
+        (lq.listener(port=2280, v6=True), False),
+        (lq.listener(port=1768, v6=True, options=((socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1),)),
+         True),
+        (lq.listener(port=1768, addr="192.0.2.1"), False),
+    ]
+    for listener, v6 in listeners + listeners[::-1]:
+        served(tun, listener, v6=v6)
+    listeners[0][0].close()
+    for listener, v6 in listeners[1:]:
+        served(tun, listener, v6=v6)
+
+
+@lq.case()
+def beside_plain_tcp():
+    """A plain TCP listener at an address of its own keeps its segments, and its cookies."""
+    tun = Tun()
+    ours, theirs = lq.listener(port=1000), lq.stream("tcp")
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    lq.ip("addr add 192.0.2.3/24 dev tun0")
+    ours.close()
+    ours = lq.listener(port=1000, addr="192.0.2.1")
+    theirs.bind(("192.0.2.3", 1000))
+    theirs.listen(8)
+    theirs.setblocking(False)
+    for cookies in (0, 2):
+        lq.sysctl("net.ipv4.tcp_syncookies", cookies)
+        lq.sysctl("net.listenq.syncookies", cookies)
+        served(tun, ours)
+        peer = Peer(tun, 1000)
+        peer.local = socket.inet_aton("192.0.2.3")
+        with lq.Counted() as moved:
+            peer.connect(MSS)
+            child = lq.accept(theirs)
+        lq.equal(moved("CookieFailed"), 0)
+        child.close()
+
+
+@lq.case("v4", "v6")
+def listens_again(version):
+    """After shutdown() and another listen() the hook finds it again."""
+    v6 = version == "v6"
+    tun = Tun()
+    listener = lq.listener(v6=v6)
+    for _ in range(3):
+        served(tun, listener, v6=v6)
+        listener.shutdown(socket.SHUT_RDWR)
+        lq.listen(listener, 8)
+
+
+@lq.case()
+def unbound():
+    """listen() itself finds the port."""
+    tun = Tun()
+    listener = lq.stream("lq")
+    listener.listen(8)
+    listener.setblocking(False)
+    served(tun, listener)
+
+
+@lq.case("md5", "ao")
+def signed_syn(kind):
+    """As TCP: a SYN with a signature that nobody asked for is not answered."""
+    tun = Tun()
+    listener = lq.listener()
+    peer = Peer(tun, lq.port_of(listener))
+    with lq.Counted() as moved:
+        peer.syn(MSS + (b"\x13\x12" + os.urandom(16) if kind == "md5"
+                        else b"\x1d\x10\x01\x01" + os.urandom(12)))
+        peer.silent()
+    lq.equal(moved("DropSynSigned"), 1)
+    lq.equal(moved("RequestCreated"), 0)
+    lq.equal(lq.Info(listener).syn_qlen, 0)
+    served(tun, listener)
+
+
+lq.main()

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=200
+"""Everything at once: stress.c has threads of two processes do all that can be done to listeners,
+while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
+is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel each
+run is checked as it goes.
+
+LQ_STRESS: seconds, 5 if unset. LQ_FUZZ: calls and segments, 20000 if unset. LQ_SEED: the seed,
+which is printed, so that a run can be had again; by chance if unset.
+"""
+import os
+import random
+import subprocess
+
+import lq
+from rawtcp import Tun
+
+SECONDS = int(os.environ.get("LQ_STRESS", "5"))
+FUZZ = int(os.environ.get("LQ_FUZZ", "20000"))
+SEED = int(os.environ.get("LQ_SEED") or random.SystemRandom().randrange(1 << 31))
+TESTS = os.environ.get("LQ_TESTS") or os.path.join(lq.TOP, "build/selftests/net")
+LONG = 120 + SECONDS * 4 + FUZZ // 200
+
+
+def helper(name, *arguments, fds=()):
+    """Run it; what it says."""
+    done = subprocess.run([os.path.join(TESTS, name), *map(str, arguments)], pass_fds=fds,
+                          capture_output=True, text=True, check=False, timeout=LONG)
+    lq.equal(done.returncode, 0, f"{name}: {done.stderr}")
+    return done.stdout
+
+
+def nothing_left(before, users):
+    """No socket but those that TCP itself waits with, no request, no reference."""
+    lq.wait_for(lambda: lq.module_users() == users, 30, "references on the module are left")
+    lq.wait_for(lambda: lq.requests_in_memory() == before, 30, "requests are left")
+    lq.equal(lq.lqctl_listeners(), [])
+    counts = lq.counters()
+    # What was put on an accept queue was accepted, or reset when its listener closed.
+    assert counts["Accepted"] <= counts["Established"], counts
+    assert (counts["Established"] + counts["FilterHeld"] - counts["FilterPassed"]
+            <= counts["RequestCreated"] + counts["CookieReceived"]), counts
+    for name, value in (("policy", "linux"), ("syncookies", 1), ("max_syn_backlog", 1024),
+                        ("abort_on_overflow", 0), ("synack_timeout_ms", 1000)):
+        lq.sysctl("net.listenq." + name, value)
+    for v6 in (False, True):
+        listener = lq.listener(v6=v6)
+        for _ in range(20):
+            lq.expect_serves(listener, v6)
+        listener.close()
+
+
+@lq.case(timeout=LONG)
+def everything_at_once():
+    """Two processes of seven threads each."""
+    before, users = lq.requests_in_memory(), lq.module_users()
+    lq.diag(f"LQ_SEED={SEED}")
+    words = helper("stress", SECONDS, SEED).split()
+    lq.diag(" ".join(words))
+    assert int(words[1]) > 0 and int(words[3]) > 0, words
+    nothing_left(before, users)
+
+
+@lq.case(timeout=LONG)
+def random_system_calls():
+    """One thread, and whatever comes to its mind."""
+    before, users = lq.requests_in_memory(), lq.module_users()
+    lq.diag(f"LQ_SEED={SEED}")
+    for part in range(4):
+        lq.diag(helper("random_calls", FUZZ // 4, SEED + part).strip())
+    nothing_left(before, users)
+
+
+@lq.case("plain", "cookies", "filter", "group", "evict", timeout=LONG)
+def random_segments(how):
+    """Any flags, numbers, options, lengths and checksums, IPv4 and IPv6."""
+    before, users = lq.requests_in_memory(), lq.module_users()
+    tun = Tun()
+    lq.sysctl("net.ipv4.conf.all.rp_filter", 0)
+    lq.sysctl("net.ipv4.conf.tun0.rp_filter", 0)
+    lq.ip("route add 10.0.0.0/8 dev tun0")
+    lq.ip("route add 2001:db8:a::/48 dev tun0")
+    lq.sysctl("net.listenq.synack_timeout_ms", 20)
+    if how == "cookies":
+        lq.sysctl("net.listenq.syncookies", 2)
+    elif how == "evict":
+        lq.sysctl("net.listenq.policy", "solaris")
+    reuse = [(1, 15, 1)] if how == "group" else []
+    # One for both families.
+    listeners = [lq.listener(backlog=16, v6=True, options=reuse)]
+    port = lq.port_of(listeners[0])
+    if how == "group":
+        listeners += [lq.listener(backlog=16, port=port, v6=True, options=reuse)
+                      for _ in range(2)]
+    for listener in listeners:
+        listener.setblocking(False)
+        if how == "filter":
+            lq.set_filter(listener, "httpready")
+    children = []
+    lq.diag(f"LQ_SEED={SEED}")
+    for part in range(10):
+        for version in "46":
+            helper("inject", tun.fd, version, "any", port, FUZZ // 50, SEED + part, fds=[tun.fd])
+        for listener in listeners:
+            children = (children + lq.accept_all(listener))[-20:]
+    counts = lq.counters()
+    assert counts["Established"], "no peer ever got through"
+    lq.diag(f"established {counts['Established']}, drops " + ", ".join(
+        f"{name[4:]} {value}" for name, value in counts.items()
+        if name.startswith("Drop") and value))
+    for sock in children + listeners:
+        sock.close()
+    nothing_left(before, users)
+
+
+lq.main()

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# Completion of lqctl for fish. Commands and options are what lqctl says itself.
+
+function __lqctl_commands
+    for line in (lqctl --help 2>/dev/null)
+        set -l found (string match -rg '^  ([a-z]+) {2,}(.*)$' -- $line)
+        and printf '%s\t%s\n' $found[1] $found[2]
+    end
+end
+
+function __lqctl_command
+    # The command of the line so far.
+    for word in (commandline -opc)[2..]
+        if string match -qr '^[a-z]' -- $word
+            echo $word
+            return 0
+        end
+    end
+    return 1
+end
+
+function __lqctl_options
+    set -l command (__lqctl_command)
+    for line in (lqctl $command --help 2>/dev/null)
+        set -l found (string match -rg '^  (?:-[A-Za-z],)?(--[a-z-]+)(?: [A-Z]+)?(?: REQUIRED)? +(.*)$' -- $line)
+        or continue
+        printf '%s\t%s\n' $found[1] $found[2]
+    end
+end
+
+function __lqctl_arguments
+    switch (__lqctl_command)
+        case get
+            for file in /proc/sys/net/listenq/*
+                string replace -r '.*/' '' $file
+            end
+        case set
+            for file in /proc/sys/net/listenq/*
+                echo (string replace -r '.*/' '' $file)=
+            end
+        case probe
+            printf '%s\n' linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux \
+                solaris xnu windows
+        case record report
+            __fish_complete_path (commandline -ct)
+    end
+end
+
+complete -c lqctl -f
+complete -c lqctl -n 'not __lqctl_command >/dev/null' -a '(__lqctl_commands)'
+complete -c lqctl -n 'not __lqctl_command >/dev/null' -l version -d 'The version'
+complete -c lqctl -n 'string match -qr "^-" -- (commandline -ct)' -a '(__lqctl_options)'
+complete -c lqctl -n '__lqctl_command >/dev/null' -a '(__lqctl_arguments)'
