@@ -183,13 +183,13 @@ def netstat_as_freebsd_has_it():
     lq.set_filter(listeners[0], "dataready")
     clients = [lq.connect_to(listeners[0]), lq.connect_to(listeners[1])]
     lq.wait_for(lambda: lq.Info(listeners[0]).filter_qlen == 1)
-    lq.equal(lqctl("list", "-L")[1].splitlines(), [
+    lq.equal(lqctl("list", "-Ln")[1].splitlines(), [
         "Current listen queue sizes (qlen/incqlen/maxqlen)",
         "Proto Listen                           Local Address",
-        "tcp4  0/1/9                            *.https",
+        "tcp4  0/1/9                            *.443",
         "tcp4  1/0/8                            127.0.0.1.8081",
         "tcp46 0/0/8                            *.8082",
-        "tcp46 0/0/8                            ::1.8083"])
+        "tcp6  0/0/8                            ::1.8083"])
     del clients
 
 

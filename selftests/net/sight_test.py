@@ -614,7 +614,9 @@ def lqctl_without_the_module():
         raise lq.Skip("the module is in use")
     lq.run("rmmod", "listenq")
     try:
-        for words in ("list", "stats", "get", "set policy=linux", "probe"):
+        for words in ("list", "show", "explain", "requests", "stats", "stats -i 1", "top -b", "get",
+                      "set policy=linux", "reset :80", "probe", "monitor",
+                      "export --prometheus"):
             status, out, err = lqctl(*words.split())
             lq.equal((status, out), (2, ""), words)
             assert "not loaded" in err and "modprobe" in err, err

@@ -84,6 +84,16 @@ struct ExportOptions {
 };
 [[nodiscard]] std::string export_(const ExportOptions &options);
 
+struct TopOptions {
+	bool numeric = false;
+	bool batch = false;
+	double interval = 1; /* seconds */
+	unsigned count = 0;  /* of frames; 0: without end */
+	std::vector<std::string> filter;
+};
+/* Writes to the terminal itself. */
+void top(const TopOptions &options);
+
 struct ProbeOptions {
 	bool tcp = false; /* plain TCP, too */
 	bool json = false;

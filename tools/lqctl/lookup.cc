@@ -10,6 +10,17 @@
 
 namespace lqctl {
 
+void add_processes(std::vector<Listener> &listeners)
+{
+	const auto found = find_processes();
+
+	for (Listener &l : listeners) {
+		l.has_processes = true;
+		if (const auto here = found.find(l.inode); here != found.end())
+			l.processes = here->second;
+	}
+}
+
 std::vector<Listener> find_listeners(Genl &genl, const Selection &selection, bool processes)
 {
 	bool incomplete;
@@ -19,14 +30,8 @@ std::vector<Listener> find_listeners(Genl &genl, const Selection &selection, boo
 		std::fputs("lqctl: listeners came and went while they were listed: "
 			   "some may be missing or shown twice\n",
 			   stderr);
-	if (processes || selection.wants_processes()) {
-		const auto found = find_processes();
-		for (Listener &l : listeners) {
-			l.has_processes = true;
-			if (const auto here = found.find(l.inode); here != found.end())
-				l.processes = here->second;
-		}
-	}
+	if (processes || selection.wants_processes())
+		add_processes(listeners);
 	std::erase_if(listeners, [&](const Listener &l) { return !selection.matches(l); });
 	return listeners;
 }

@@ -9,6 +9,9 @@
 
 namespace lqctl {
 
+/* Who holds each of them. */
+void add_processes(std::vector<Listener> &listeners);
+
 /* Says on stderr when some may be missing. */
 [[nodiscard]] std::vector<Listener> find_listeners(Genl &genl, const Selection &selection,
 						   bool processes = false);

@@ -9,7 +9,8 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | stats | get | set | probe | monitor | record | report)
+		list | show | explain | requests | stats | top | get | set | reset | probe | \
+			monitor | export | record | report)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,9 +18,21 @@ _lqctl()
 	done
 
 	case $command in
-	'') words='list stats get set probe monitor record report --version --help' ;;
-	list) words='--no-header --numeric --extended --json --help' ;;
-	stats) words='--zeros --json --help' ;;
+	'')
+		words='list show explain requests stats top get set reset probe monitor export'
+		words+=' record report'
+		words+=' --version --help'
+		;;
+	list)
+		words='--no-header --numeric --extended --processes --netstat --json --help'
+		;;
+	show) words='--numeric --json --help' ;;
+	explain) words='--numeric --interval --json --help' ;;
+	requests) words='--no-header --numeric --json --help' ;;
+	stats) words='--zeros --since --interval --count --json --help' ;;
+	top) words='--numeric --batch --interval --count --help' ;;
+	reset) words='--json --help' ;;
+	export) words='--prometheus --output --help' ;;
 	get) words='--values --json --help' ;;
 	set) words='--listener --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
@@ -36,6 +49,9 @@ _lqctl()
 			[[ $cur == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]] && return
 			words=$(_lqctl_settings | sed 's/$/=/')
 			compopt -o nospace
+			;;
+		list | show | explain | requests | top | reset | monitor)
+			words='sport src policy name drops recv-q syn-q and or not'
 			;;
 		probe)
 			words='linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux'

@@ -29,6 +29,7 @@ struct Options {
 	ProbeOptions probe;
 	MonitorOptions monitor;
 	ExportOptions exporter;
+	TopOptions top;
 	RecordOptions record;
 	ReportOptions report;
 };
@@ -125,6 +126,16 @@ void declare(CLI::App &app, Options &o)
 			     "This file, replaced at once as a whole");
 	exporter->add_option("FILTER", o.exporter.filter, filter_help);
 
+	auto *top = app.add_subcommand("top", "The listeners, refreshed in place");
+	top->add_flag("-n,--numeric", o.top.numeric, "Ports as numbers, not as service names");
+	top->add_flag("-b,--batch", o.top.batch, "One frame after the other, for a file or a pipe");
+	top->add_option("-i,--interval", o.top.interval,
+			"Seconds between two looks, 1 unless given")
+		->check(CLI::Range(0.1, 3600.0));
+	top->add_option("-c,--count", o.top.count, "Looks, then the end")
+		->check(CLI::Range(1u, 1000000000u));
+	top->add_option("FILTER", o.top.filter, filter_help);
+
 	auto *monitor =
 		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
 	monitor->add_flag("-n,--numeric", o.monitor.numeric,
@@ -140,7 +151,7 @@ void declare(CLI::App &app, Options &o)
 	declare_report(app, o.report);
 
 	for (CLI::App *command :
-	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter})
+	     {list, show, explain, requests, stats, get, set, reset, probe, monitor, exporter, top})
 		command->set_help_flag("-h,--help", "What can be said to this command");
 }
 
@@ -212,11 +223,16 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error(
-			"no command given: use list, show, explain, requests, stats, get, set, "
-			"reset, probe, monitor, record, report or export; see \"lqctl --help\"");
+		throw Error("no command given: use list, show, explain, requests, stats, top, get, "
+			    "set, "
+			    "reset, probe, monitor, record, report or export; see "
+			    "\"lqctl --help\"");
 	if (app.got_subcommand("monitor")) {
 		monitor(options.monitor);
+		return Exit::ok;
+	}
+	if (app.got_subcommand("top")) {
+		top(options.top);
 		return Exit::ok;
 	}
 	if (app.got_subcommand("stats")) {

@@ -130,6 +130,9 @@ public:
 	{
 		if (tokens_.empty())
 			throw fail("is empty");
+		if (tokens_.size() > max_tokens)
+			throw Error(fmt::format("a filter of {} words is too long: {} are enough",
+						tokens_.size(), max_tokens));
 		Test test = any();
 		if (!at_end())
 			throw fail(fmt::format("has \"{}\" where and, or or the end was expected",
@@ -141,6 +144,7 @@ public:
 private:
 	/* Deep enough for a person, and no stack of a machine's is at risk. */
 	static constexpr unsigned max_depth = 64;
+	static constexpr std::size_t max_tokens = 1000;
 
 	[[nodiscard]] Error fail(std::string_view why) const
 	{

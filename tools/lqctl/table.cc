@@ -45,7 +45,7 @@ std::vector<std::size_t> Table::shown(const std::vector<std::size_t> &widths,
 	}
 }
 
-std::string Table::render(bool header, const Terminal &terminal) const
+std::vector<std::size_t> Table::widths(bool header) const
 {
 	std::vector<std::size_t> widths;
 	for (std::size_t i = 0; i < columns_.size(); i++) {
@@ -54,32 +54,51 @@ std::string Table::render(bool header, const Terminal &terminal) const
 			widest = std::max(widest, width(row.cells[i].text));
 		widths.push_back(widest);
 	}
+	return widths;
+}
 
-	const std::vector<std::size_t> chosen = shown(widths, terminal.columns);
-	std::string out;
-	auto put = [&](std::size_t i, const Cell &cell) {
-		const std::string pad(widths[i] - width(cell.text), ' ');
-		const std::string text = paint(cell.text, cell.tone, terminal.colour);
-		const bool last = i == chosen.back();
+std::vector<Table::Line> Table::lines(bool header, unsigned columns) const
+{
+	const std::vector<std::size_t> wide = widths(header), chosen = shown(wide, columns);
+	std::vector<Line> lines;
+	const auto put = [&](Line &line, std::size_t i, const Cell &cell) {
+		const std::string pad(wide[i] - width(cell.text), ' ');
 		if (i != chosen.front())
-			out += ' ';
+			line.push_back({" "});
 		if (columns_[i].align == Align::right)
-			out += pad + text;
-		else
-			out += last ? text : text + pad;
-		if (!last)
-			return;
+			line.push_back({pad});
+		line.push_back(cell);
+		if (columns_[i].align == Align::left && i != chosen.back())
+			line.push_back({pad});
+	};
+
+	if (header) {
+		Line &line = lines.emplace_back();
+		for (const std::size_t i : chosen)
+			put(line, i, {columns_[i].title, Tone::title});
+	}
+	for (const Row &row : rows_) {
+		Line &line = lines.emplace_back();
+		for (const std::size_t i : chosen)
+			put(line, i, row.cells[i]);
+	}
+	return lines;
+}
+
+std::string Table::render(bool header, const Terminal &terminal) const
+{
+	std::string out;
+	std::size_t n = 0;
+
+	for (const Line &line : lines(header, terminal.columns)) {
+		for (const Cell &piece : line)
+			out += paint(piece.text, piece.tone, terminal.colour);
 		while (out.ends_with(' '))
 			out.pop_back();
 		out += '\n';
-	};
-	if (header)
-		for (const std::size_t i : chosen)
-			put(i, {columns_[i].title, Tone::title});
-	for (const Row &row : rows_) {
-		for (const std::size_t i : chosen)
-			put(i, row.cells[i]);
-		out += row.below;
+		if (!header || n > 0)
+			out += rows_[header ? n - 1 : n].below;
+		n++;
 	}
 	return out;
 }

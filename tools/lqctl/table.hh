@@ -33,6 +33,10 @@ public:
 
 	[[nodiscard]] std::string render(bool header, const Terminal &terminal = {}) const;
 
+	/* The same without what is below the rows: pieces of lines, of at most @columns in all. */
+	using Line = std::vector<Cell>;
+	[[nodiscard]] std::vector<Line> lines(bool header, unsigned columns) const;
+
 private:
 	struct Row {
 		std::vector<Cell> cells;
@@ -40,6 +44,7 @@ private:
 	};
 	[[nodiscard]] std::vector<std::size_t> shown(const std::vector<std::size_t> &widths,
 						     unsigned columns) const;
+	[[nodiscard]] std::vector<std::size_t> widths(bool header) const;
 
 	std::vector<Column> columns_;
 	std::vector<Row> rows_;
