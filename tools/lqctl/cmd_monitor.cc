@@ -45,8 +45,10 @@ public:
 		sigemptyset(&set);
 		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
 			sigaddset(&set, signal);
-		/* A SIGCHLD that is ignored, by inheritance, would never come. */
-		std::signal(SIGCHLD, SIG_DFL);
+		/* One that is ignored, by inheritance, would never come: SIGINT, of a script's
+		   "lqctl monitor &". */
+		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
+			std::signal(signal, SIG_DFL);
 		sigprocmask(SIG_BLOCK, &set, nullptr);
 		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 		if (fd_ < 0)
@@ -134,7 +136,7 @@ private:
 		try {
 			listeners = genl.listeners(incomplete);
 		} catch (const NetlinkError &error) {
-			if (error.code() == ENOENT)
+			if (error.code() == ENOENT || error.code() == EPROTONOSUPPORT)
 				throw module_unloaded();
 			throw;
 		}
