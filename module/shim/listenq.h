@@ -186,7 +186,7 @@ static inline bool lq_listener_port(const struct lq_listener *lst, const struct 
 
 int lq_request_init(void);
 void lq_request_exit(void);
-/* For a listener's @sk, whose memory cgroup pays. Any context; NULL without memory. */
+/* For a listener's @sk, whose memory cgroup pays. Any context; NULL without memory. Only flags are set. */
 struct lq_request *lq_request_alloc(const struct sock *sk, bool v6);
 void lq_request_free(struct lq_request *request); /* any context; NULL is fine */
 /* The addresses, peer first: 8 or 32 bytes, beyond the struct for IPv6. */

@@ -32,9 +32,8 @@ void lq_request_exit(void)
  * in softirq nobody else would be charged, and with a TUN device whoever writes to it. Not as
  * GFP_ATOMIC, whose __GFP_HIGH goes over the cgroup's limit (try_charge_memcg()).
  */
-struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
+static struct lq_request *lq_request_alloc_from(struct kmem_cache *cache, const struct sock *sk)
 {
-	struct kmem_cache *cache = v6 ? lq_cache_v6 : lq_cache_v4;
 #ifdef CONFIG_MEMCG
 	struct mem_cgroup *outer;
 	struct lq_request *request;
@@ -47,6 +46,16 @@ struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
 	}
 #endif
 	return kmem_cache_alloc(cache, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+struct lq_request *lq_request_alloc(const struct sock *sk, bool v6)
+{
+	struct lq_request *request = lq_request_alloc_from(v6 ? lq_cache_v6 : lq_cache_v4, sk);
+
+	/* lq_request_free() goes by it, whatever else is filled. */
+	if (request)
+		request->flags = v6 ? LQ_REQ_V6 : 0;
+	return request;
 }
 
 void lq_request_free(struct lq_request *request)

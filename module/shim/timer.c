@@ -40,6 +40,7 @@ static void lq_timer(struct timer_list *timer)
 	struct lq_tick tick;
 	u32 i;
 
+	rcu_read_lock();
 	do {
 		tick.now = lq_now();
 		spin_lock(&lst->lock);
@@ -56,6 +57,7 @@ static void lq_timer(struct timer_list *timer)
 		}
 		lq_tick_expired(lst, tick.expired);
 	} while (tick.again);
+	rcu_read_unlock();
 	lq_event_check(lst);
 }
 
