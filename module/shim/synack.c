@@ -75,8 +75,9 @@ static void lq_skb_reuse(struct sk_buff *skb)
 /* Room for a SYN-ACK and all headers below it, in @from if possible; NULL without memory. */
 static struct sk_buff *lq_synack_alloc(struct sk_buff *from, const struct dst_entry *dst, bool v6)
 {
+	/* ip6_xmit() wants 8 bytes for a jumbogram's option in any case. */
 	const unsigned int room = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
-				  (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+				  (v6 ? sizeof(struct ipv6hdr) + 8 : sizeof(struct iphdr));
 
 	if (from && lq_skb_reusable(from, room + LQ_SYNACK_MAX)) {
 		lq_skb_reuse(from);
