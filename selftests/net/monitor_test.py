@@ -541,9 +541,13 @@ def monitor_that_is_stopped_meanwhile():
     monitor.process.send_signal(signal.SIGCONT)
     monitor.wait("events_lost")
     assert len(monitor.lines()) < 4000
-    listener = lq.listener(port=8000)
-    lq.wait_for(lambda: [line for line in monitor.lines() if line.get("port") == 8000], GENEROUS)
-    listener.close()
+
+    def told():
+        """While it still reads what was queued, more is lost."""
+        lq.listener(port=8000).close()
+        return [line for line in monitor.lines() if line.get("port") == 8000]
+
+    lq.wait_for(told, GENEROUS)
     lq.equal(monitor.end(), (0, ""))
 
 
