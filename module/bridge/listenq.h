@@ -48,6 +48,10 @@
  * Netlink events follow that: shim/event.c takes them from the core under the
  * lock and sends them without it, in softirq or process context.
  *
+ * The hook finds listeners by port in lq_net.ports, under RCU; list_lock is for
+ * those that change it, and a listener that left comes back only after a grace
+ * period. Remembered routes belong to their CPU, with softirqs off.
+ *
  * References
  * ----------
  *   thing          owner                         ends
@@ -69,6 +73,8 @@
  *   an entry of    the queue                     freed only after the child's callbacks are
  *   the filter                                   its own again, which is done under the
  *   queue                                        child's lock: shim/filter.c
+ *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
+ *   route                                        namespace (shim/route.c)
  *   module         every socket with our ops     sock_release(); accepted sockets
  *                                                have the kernel's own ops and hold none
  *
