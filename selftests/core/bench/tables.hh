@@ -43,10 +43,12 @@ inline lq_key peer(u32 n)
 	return key;
 }
 
-// The core with as many requests as @room, in memory that is always at hand, as a slab's.
+// The core of a listener, with as many requests as @room, in memory that is always at hand, as a
+// slab's.
 class CoreTable final {
 public:
-	explicit CoreTable(u32 room)
+	explicit CoreTable(u32 room) : CoreTable(room, room) {}
+	CoreTable(u32 room, u32 backlog)
 	    : pool_(static_cast<lq_request *>(
 		      std::aligned_alloc(sizeof(lq_request), room * sizeof(lq_request)))),
 	      memory_((lq_core_size() + 7) / 8), core_(lq_core_init(memory_.data(), &kKeys))
@@ -56,8 +58,8 @@ public:
 
 		config.hz = kHz;
 		config.max_syn_backlog = 1 << 20;
-		config.backlog = config.backlog_asked = static_cast<s32>(room);
-		config.somaxconn = room;
+		config.backlog = config.backlog_asked = static_cast<s32>(backlog);
+		config.somaxconn = backlog;
 		config.policy = LQ_POLICY_LINUX;
 		config.syncookies = 1; // the last quarter is not kept for proven peers
 		config.synack_retries = 255;
@@ -97,6 +99,9 @@ public:
 		r->addr[1] = syn.key.addr[1];
 		must(lq_core_syn_commit(core_, &syn, r, false) == LQ_COMMIT_OK, "no commit");
 	}
+	// The same SYN again; one that finds no room.
+	void duplicate(u32 n) { must(syn(n) == LQ_SYN_DUPLICATE, "no duplicate SYN"); }
+	void refused(u32 n) { must(syn(n) == LQ_SYN_DROP, "a SYN was not dropped"); }
 	// An ACK of another number: found, and nothing happens.
 	void find(u32 n)
 	{
@@ -140,8 +145,20 @@ public:
 	}
 	void later() { now_ += kTickInterval; }
 	[[nodiscard]] const char *check() const { return lq_core_check(core_); }
+	[[nodiscard]] const void *memory() const { return memory_.data(); }
 
 private:
+	lq_syn_verdict syn(u32 n)
+	{
+		lq_syn syn{};
+		lq_request_copy copy;
+		lq_request *freed;
+
+		syn.key = peer(n);
+		syn.seq = kRcvIsn;
+		syn.now = now_;
+		return lq_core_syn(core_, &syn, &copy, &freed);
+	}
 	lq_ack_verdict ask(u32 n, u32 ack_seq, bool rst)
 	{
 		lq_ack ack{};
