@@ -30,8 +30,9 @@
 
 enum kind { TCP, LQ, BESIDE };
 
-static int tun;
-static uint32_t next_peer;
+/* A thread that injects has its own. */
+static __thread int tun;
+static __thread uint32_t next_peer;
 
 static inline void __attribute__((noreturn)) fail(const char *what, const char *why)
 {
@@ -263,16 +264,21 @@ static inline int establish(int fd, struct peer *peer, uint32_t *tsval)
 	return accepted(fd);
 }
 
-static inline void open_tun(void)
+/* @address/15 is ours, and peers are there. */
+static inline void open_tun(const char *name, const char *address)
 {
-	struct ifreq ifr = { .ifr_name = "tun0", .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	char line[256];
 
 	command("modprobe tun; mkdir -p /dev/net; test -e /dev/net/tun || mknod /dev/net/tun c 10 200");
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
 	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
 		die("tun");
-	command("ip link set lo up && ip addr add 198.18.0.1/15 dev tun0 && "
-		"ip link set tun0 up txqueuelen 10000");
+	snprintf(line, sizeof(line),
+		 "ip link set lo up && ip addr add %s/15 dev %s && ip link set %s up txqueuelen 10000",
+		 address, name, name);
+	command(line);
 }
 
 #endif

@@ -262,7 +262,7 @@ int main(void)
 	if (unshare(CLONE_NEWNET))
 		die("unshare");
 	setrlimit(RLIMIT_NOFILE, &files);
-	open_tun();
+	open_tun("tun0", "198.18.0.1");
 	sysctl("net/core/somaxconn", "65535");
 	sysctl("net/ipv4/tcp_max_syn_backlog", "1048576");
 	sysctl("net/listenq/max_syn_backlog", "1048576");

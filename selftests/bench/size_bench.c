@@ -467,7 +467,7 @@ int main(void)
 	if (unshare(CLONE_NEWNET))
 		die("unshare");
 	setrlimit(RLIMIT_NOFILE, &files);
-	open_tun();
+	open_tun("tun0", "198.18.0.1");
 	command("ip -6 addr add 2001:db8::1/32 dev tun0 nodad");
 	sysctl("net/core/somaxconn", "1048576");
 	sysctl("net/ipv4/tcp_max_syn_backlog", "1048576");
