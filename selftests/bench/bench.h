@@ -115,7 +115,8 @@ static inline uint32_t get32(const uint8_t *p)
 }
 
 /* As a Linux client sends it: MSS, SACK, timestamps, window scale on a SYN; else timestamps. */
-static inline struct packet segment(const struct peer *peer, uint8_t flags, size_t data, uint32_t tsecr)
+static inline struct packet segment(const struct peer *peer, uint8_t flags, size_t data,
+				    uint32_t tsecr)
 {
 	static const uint8_t syn[] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 0,
 				       0, 0, 0, 0, 1, 3, 3, 7 };
@@ -270,13 +271,15 @@ static inline void open_tun(const char *name, const char *address)
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
 	char line[256];
 
-	command("modprobe tun; mkdir -p /dev/net; test -e /dev/net/tun || mknod /dev/net/tun c 10 200");
+	command("modprobe tun; mkdir -p /dev/net; "
+		"test -e /dev/net/tun || mknod /dev/net/tun c 10 200");
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
 	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
 		die("tun");
 	snprintf(line, sizeof(line),
-		 "ip link set lo up && ip addr add %s/15 dev %s && ip link set %s up txqueuelen 10000",
+		 "ip link set lo up && ip addr add %s/15 dev %s && "
+		 "ip link set %s up txqueuelen 10000",
 		 address, name, name);
 	command(line);
 }

@@ -155,7 +155,7 @@ class Listener:
         return {self.core_at + offset for offset in offsets}
 
     def holds(self, line):
-        """Names of the line's members, those that some event touches; groups by what they are of."""
+        """Names of the line's members that some event touches, by what they are of."""
         touched = set().union(*self.written.values(), *self.read.values())
         names, rest = [], False
         for name, offset, size in self.members:

@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 WIDTH = 740
 STYLE = ("text{font:12px sans-serif;fill:#222}.h{font-weight:bold;font-size:14px}"
          ".e{text-anchor:end}.n{font-size:10px;fill:#555}.tcp{fill:#b0b7c3}.lq{fill:#2f6fb3}"
-         ".over{fill:#d08a4a}.good{fill:#1a7f37;font-weight:bold}.bad{fill:#b35900;font-weight:bold}"
+         ".over{fill:#d08a4a}.good{fill:#1a7f37;font-weight:bold}"
+         ".bad{fill:#b35900;font-weight:bold}"
          ".limit{stroke:#222;stroke-dasharray:3 2}")
 
 

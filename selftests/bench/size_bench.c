@@ -52,7 +52,7 @@ static uint64_t median(int count)
 static uint64_t slab(const char *cache)
 {
 	FILE *file = fopen("/proc/slabinfo", "r");
-	unsigned long objects, pages, slabs;
+	unsigned long pages, slabs;
 	char line[512], name[64];
 	uint64_t bytes = 0;
 	bool found = false;
@@ -60,8 +60,9 @@ static uint64_t slab(const char *cache)
 	if (!file)
 		die("/proc/slabinfo");
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %lu %*u %*u %*u %lu : tunables %*u %*u %*u : slabdata %*u %lu",
-			   name, &objects, &pages, &slabs) != 4 || strcmp(name, cache))
+		if (sscanf(line,
+			   "%63s %*u %*u %*u %*u %lu : tunables %*u %*u %*u : slabdata %*u %lu",
+			   name, &pages, &slabs) != 3 || strcmp(name, cache))
 			continue;
 		bytes = pages * slabs * PAGE;
 		found = true;

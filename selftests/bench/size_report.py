@@ -23,8 +23,10 @@ def rows(size):
                f"TCP {size[f'request_{v6}_tcp']:.0f}")
     yield ("a million half-open requests, table included", size["million_bytes"] / 1e6, 80, "MB",
            f"all slabs and vmalloc: {size['million_kernel_bytes'] / 1e6:.1f}")
-    yield "SYN with 1 000 000 half-open, to 1000", net("syn_1000000") / net("syn_1000"), 1.15, "", ""
-    yield "ACK with 1 000 000 half-open, to 1000", net("ack_1000000") / net("ack_1000"), 1.15, "", ""
+    for event in ("SYN", "ACK"):
+        name = event.lower()
+        yield (f"{event} with 1 000 000 half-open, to 1000",
+               net(f"{name}_1000000") / net(f"{name}_1000"), 1.15, "", "")
     yield ("accept4() with 100 000 queued, to 1", size["accept_100000"] / size["accept_1"], 1.05,
            "", "")
     yield ("dump of 10 000 listeners, each, to 1000", size["dump_10000"] / size["dump_1000"], 1.05,
