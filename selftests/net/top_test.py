@@ -111,9 +111,9 @@ def keys_sort_and_filter():
         top.until("reverse the order")
         top.keys("h")
         top.until("3 of 3")
-        # It is live: rates, and the queue that empties.
-        lq.accept_all(listeners[1])
-        top.until(r" 0/10 .*:8081$")
+        # It is live: rates, and the queue that empties, though clients try again.
+        lq.wait_for(lambda: (lq.accept_all(listeners[1]),
+                             re.search(r" 0/10 .*:8081$", top.screen(), re.M))[1], SECONDS)
         top.keys("Space")
         top.until("paused")
         listeners[2].close()
