@@ -640,7 +640,7 @@ void Listener::info(listenq_info &info) const
 	info.max_syn_backlog = config_.max_syn_backlog;
 	info.synack_retries = backoff_.retries();
 	info.syncookies = config_.syncookies;
-	info.pad2 = 0;
+	info.shards = open_ ? 1 : 0;
 	info.accept_qlen_peak = accept_qlen_peak_;
 	info.syn_qlen_peak = syn_qlen_peak_;
 	info.pad = 0;

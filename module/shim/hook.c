@@ -172,25 +172,57 @@ static bool lq_listener_takes(const struct sock *sk, const struct lq_key *key)
 }
 
 /*
+ * The one listener of ours that may be asked about segments for @port; NULL when there is none,
+ * or when there are more, which sets *lookup: TCP's own lookup has to choose.
+ */
+static __always_inline struct sock *lq_only_listener(const struct lq_net *lqn, __be16 port,
+						     const struct lq_key *key, bool *lookup)
+{
+	const struct lq_listener *lst;
+	struct sock *only = NULL;
+
+	*lookup = READ_ONCE(lqn->ports_unknown);
+	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
+		if (inet_sk(lst->sk)->inet_sport != port || !lq_listener_takes(lst->sk, key))
+			continue;
+		if (only) {
+			*lookup = true;
+			return NULL;
+		}
+		only = lst->sk;
+	}
+	return only;
+}
+
+/*
  * Who may hold the request of the ACK or RST @skb. A request is of one connection, so where only
  * one listener of ours can have it, TCP's lookup would find nothing better.
  */
 static struct sock *lq_ack_listener(const struct lq_net *lqn, struct sk_buff *skb,
 				    const struct lq_key *key)
 {
-	const __be16 port = tcp_hdr(skb)->dest;
-	const struct lq_listener *lst;
-	struct sock *only = NULL;
+	bool lookup;
+	struct sock *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
 
-	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
-		if (inet_sk(lst->sk)->inet_sport != port || !lq_listener_takes(lst->sk, key))
-			continue;
-		if (only)
-			return lq_lookup_listener(lqn->net, skb, key);
-		only = lst->sk;
-	}
-	return only || !READ_ONCE(lqn->ports_unknown) ? only
-						      : lq_lookup_listener(lqn->net, skb, key);
+	return only || !lookup ? only : lq_lookup_listener(lqn->net, skb, key);
+}
+
+/*
+ * Who gets the SYN @skb. Where bind() lets nobody else onto an address and port, the listener
+ * that has them is the one that TCP's lookup would find. (SO_REUSEPORT lets others on, and is not
+ * to be taken back once they are there.)
+ */
+static struct sock *lq_syn_listener(const struct lq_net *lqn, struct sk_buff *skb,
+				    const struct lq_key *key)
+{
+	bool lookup;
+	struct sock *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
+
+	if (only && !only->sk_reuseport &&
+	    !rcu_access_pointer(only->sk_reuseport_cb) && !READ_ONCE(only->sk_bound_dev_if) &&
+	    !key->l3_ifindex && !static_branch_unlikely(&bpf_sk_lookup_enabled))
+		return only;
+	return lq_find_listener(lqn->net, skb, key);
 }
 
 /*
@@ -234,7 +266,7 @@ static unsigned int lq_syn_for(const struct lq_net *lqn, struct sock *sk, struct
 	if (!sk && lq_find_established(lqn->net, skb, key))
 		return NF_ACCEPT;
 	if (!sk)
-		sk = lq_find_listener(lqn->net, skb, key);
+		sk = lq_syn_listener(lqn, skb, key);
 	lst = sk ? lq_listener_of(sk) : NULL;
 	/* Conntrack's own last hook may come after us, and has yet to confirm the connection. */
 	if (!lst || skb_nfct(skb) || lq_raw_sockets(lqn->net, key->v6) ||

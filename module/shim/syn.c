@@ -19,13 +19,14 @@
 #include "trace.h"
 
 /* The MIB counters of TCP that dashboards know, for what stops a SYN. */
-static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
+static void lq_syn_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
 {
+	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 
 	lq_listener_drop(lst, reason);
 	trace_drop(lst, key, reason);
-	lq_event_check(lst);
+	lq_event_check(shard);
 	switch (reason) {
 	case LISTENQ_DROP_SYN_QUEUE_FULL:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
@@ -224,19 +225,20 @@ static struct sk_buff *lq_syn_take(struct lq_syn_in *in)
 }
 
 /* LQ_SYN_COOKIE: nothing is kept, so nothing is allocated. */
-static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
+static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 {
+	struct lq_listener *lst = shard->lst;
 	union lq_request_copy request LQ_UNINITIALIZED;
 	struct lq_answer answer LQ_UNINITIALIZED;
 	u8 reason;
 
-	lq_event_check(lst);
+	lq_event_check(shard);
 	reason = lq_syn_build(lst, in, true, &request.request, &answer);
 	if (reason) {
-		spin_lock(&lst->lock);
-		lq_core_count_drop(lst->core, reason);
-		spin_unlock(&lst->lock);
-		lq_syn_drop(lst, &in->syn.key, reason);
+		spin_lock(&shard->lock);
+		lq_core_count_drop(shard->core, reason);
+		spin_unlock(&shard->lock);
+		lq_syn_drop(shard, &in->syn.key, reason);
 		return;
 	}
 	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
@@ -245,12 +247,13 @@ static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
 }
 
 /* LQ_SYN_NEW: room is reserved. */
-static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
+static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 {
 	static const u8 reasons[] = {
 		[LQ_COMMIT_REFUSED] = LISTENQ_DROP_SYN_LAST_QUARTER,
 		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
 	};
+	struct lq_listener *lst = shard->lst;
 	const struct lq_syn *syn = &in->syn;
 	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
 	u8 reason = LISTENQ_DROP_NO_MEMORY;
@@ -261,22 +264,22 @@ static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 	if (request)
 		reason = lq_syn_build(lst, in, false, request, &answer);
 	if (reason) {
-		spin_lock(&lst->lock);
-		lq_core_syn_abort(lst->core, reason);
-		spin_unlock(&lst->lock);
+		spin_lock(&shard->lock);
+		lq_core_syn_abort(shard->core, reason);
+		spin_unlock(&shard->lock);
 		lq_request_free(request);
-		lq_syn_drop(lst, &syn->key, reason);
+		lq_syn_drop(shard, &syn->key, reason);
 		return;
 	}
 	/* Once committed, the request belongs to the core: the SYN-ACK needs a copy. */
 	lq_request_copy(&copy, request);
 
-	spin_lock(&lst->lock);
-	commit = lq_core_syn_commit(lst->core, syn, request,
+	spin_lock(&shard->lock);
+	commit = lq_core_syn_commit(shard->core, syn, request,
 				    dst_metric(answer.route.dst, RTAX_RTT));
 	if (commit == LQ_COMMIT_OK)
-		lq_timer_arm_locked(lst);
-	spin_unlock(&lst->lock);
+		lq_timer_arm_locked(shard);
+	spin_unlock(&shard->lock);
 
 	switch (commit) {
 	case LQ_COMMIT_OK:
@@ -289,7 +292,7 @@ static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		break;
 	default:
-		lq_syn_drop(lst, &syn->key, reasons[commit]);
+		lq_syn_drop(shard, &syn->key, reasons[commit]);
 		break;
 	}
 	lq_route_put(&answer.route);
@@ -304,14 +307,15 @@ static void lq_syn_duplicate(struct lq_listener *lst, struct lq_syn_in *in,
 }
 
 /* @request made room for another. */
-static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
+static void lq_syn_evicted(struct lq_shard *shard, struct lq_request *request)
 {
+	struct lq_listener *lst = shard->lst;
 	struct lq_key key;
 
 	lq_request_key(request, &key);
 	lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EVICTED);
 	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
-	lq_event_check(lst);
+	lq_event_check(shard);
 	lq_request_free(request);
 }
 
@@ -346,6 +350,7 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
 	struct lq_request *freed;
+	struct lq_shard *shard;
 
 	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
 		tcp_listendrop(lst->sk);
@@ -361,25 +366,26 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	trace_syn(lst, &syn->key);
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
 
-	spin_lock(&lst->lock);
-	lq_accept_settle_locked(lst);
-	verdict = lq_core_syn(lst->core, syn, &copy, &freed);
-	spin_unlock(&lst->lock);
+	shard = lq_shard_of(lst, &syn->key);
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
+	spin_unlock(&shard->lock);
 
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
-		lq_syn_drop(lst, &syn->key, syn->reason);
+		lq_syn_drop(shard, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
-		lq_syn_evicted(lst, freed);
+		lq_syn_evicted(shard, freed);
 	else
 		lq_request_free(freed);
 	switch (verdict) {
 	case LQ_SYN_NEW:
-		lq_syn_new(lst, in);
+		lq_syn_new(shard, in);
 		break;
 	case LQ_SYN_COOKIE:
-		lq_syn_cookie(lst, in);
+		lq_syn_cookie(shard, in);
 		break;
 	case LQ_SYN_DUPLICATE:
 		lq_syn_duplicate(lst, in, &copy.request);
