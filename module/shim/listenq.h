@@ -265,10 +265,13 @@ bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst);
 /*
  * Send the SYN-ACK of @request. Takes @route, or finds it if that is NULL;
  * @tsval: the clock's, without the request's offset; @from: built in its
- * memory, if possible, or NULL; consumed. Softirq, RCU.
+ * memory, if possible, or NULL; consumed. False: there was no memory, or no
+ * route; of a request that is queued, the timer tries again. Softirq, RCU.
  */
-void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
+bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission);
+/* The core counted it, as lq_core_synack_unsent() says. Softirq, lst->lock not held. */
+void lq_synack_unsent(struct lq_listener *lst, u8 as);
 /* Answer the odd segment @skb, whose TCP_SKB_CB is filled, with an ACK. Softirq. */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);

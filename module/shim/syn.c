@@ -230,10 +230,13 @@ static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
 	struct lq_answer answer LQ_UNINITIALIZED;
 	u8 reason;
 
-	lq_event_check(lst);
 	reason = lq_syn_build(lst, in, true, &request.request, &answer);
+	if (!reason && !lq_synack_send(lst, &request.request, &answer.route, answer.tsval,
+				       lq_syn_take(in), false))
+		reason = LISTENQ_DROP_NO_MEMORY;
 	if (reason) {
 		spin_lock(&lst->lock);
+		lq_core_synack_unsent(lst->core, LISTENQ_EVENT_COOKIE_SENT);
 		lq_core_count_drop(lst->core, reason);
 		spin_unlock(&lst->lock);
 		lq_syn_drop(lst, &in->syn.key, reason);
@@ -241,7 +244,7 @@ static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
 	}
 	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
-	lq_synack_send(lst, &request.request, &answer.route, answer.tsval, lq_syn_take(in), false);
+	lq_event_check(lst);
 }
 
 /* LQ_SYN_NEW: room is reserved. */
@@ -282,8 +285,9 @@ static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 	case LQ_COMMIT_OK:
 		lq_listener_event(lst, LISTENQ_EVENT_REQUEST_CREATED);
 		trace_request(lst, &copy.request);
-		lq_synack_send(lst, &copy.request, &answer.route, answer.tsval, lq_syn_take(in),
-			       false);
+		if (!lq_synack_send(lst, &copy.request, &answer.route, answer.tsval,
+				    lq_syn_take(in), false))
+			lq_synack_unsent(lst, LISTENQ_EVENT_SYNACK_SENT);
 		return;
 	case LQ_COMMIT_DUPLICATE:
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
@@ -300,7 +304,8 @@ static void lq_syn_duplicate(struct lq_listener *lst, struct lq_syn_in *in,
 			     const struct lq_request *request)
 {
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-	lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true);
+	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true))
+		lq_synack_unsent(lst, LISTENQ_EVENT_SYNACK_SENT);
 }
 
 /* @request made room for another. */
