@@ -167,9 +167,12 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 		return NULL;
 	}
 	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+	if (!child)
+		return NULL;
 	/* A mapped child has operations of its own already. */
-	if (child && inet_csk(child)->icsk_af_ops == &lst->af_ops)
+	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
 		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	lq_proto_give_back_child(child);
 	return child;
 }
 

@@ -136,6 +136,16 @@ bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct 
 	return lq_find_established(net, skb, key);
 }
 
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
+{
+	struct sock *sk = lq_get_established(net, skb, key);
+
+	if (!sk)
+		return;
+	lq_proto_give_back(sk);
+	sock_gen_put(sk);
+}
+
 /* Whether @sk may be asked about segments to the address of @key. */
 static bool lq_listener_takes(const struct sock *sk, const struct lq_key *key)
 {

@@ -67,6 +67,7 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	lq_filter_init(lst);
 	get_random_bytes(&lst->keys, sizeof(lst->keys));
 	lst->core = lq_core_init(lst + 1, &lst->keys);
+	lq_proto_take(sk);
 	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
 	return lst;
 }
@@ -472,6 +473,7 @@ void lq_listener_detach(struct lq_listener *lst)
 		/* tcp_v6_connect() may have put others there. */
 		if (lq_listener_of(sk) == lst)
 			WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
+		lq_proto_give_back(sk);
 		lst->attached = false;
 	}
 	release_sock(sk);

@@ -145,6 +145,8 @@ void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
 int lq_family_init(void);
 void lq_family_exit(void);
+/* TCP's @end(@sk, @err) ends a listener: its queues are emptied before. Process context, no lock. */
+int lq_listener_end(struct sock *sk, int (*end)(struct sock *sk, int err), int err);
 /* The kernel's own operations of an AF_INET or AF_INET6 stream socket. */
 const struct proto_ops *lq_orig_ops(const struct sock *sk);
 
@@ -301,6 +303,8 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const struct lq_key *key);
 /* Whether @skb is a connection's, or of one in TIME_WAIT. */
 bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
+/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 int lq_hooks_get(struct net *net); /* process context, no lock */
 void lq_hooks_put(struct net *net);
 
@@ -397,6 +401,13 @@ int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optv
 		  int __user *optlen);
 /* lock_sock held. */
 void lq_listener_info(struct lq_listener *lst, struct listenq_info *info);
+
+/* --- proto.c: a listener that an administrator destroys --- */
+
+void lq_proto_take(struct sock *sk); /* lock_sock held: attached */
+/* Detached, or a request that TCP made for the listener; harmless otherwise. */
+void lq_proto_give_back(struct sock *sk);
+void lq_proto_give_back_child(struct sock *child); /* The child's lock is held. */
 
 /* --- sysctl.c, proc.c, netlink.c --- */
 

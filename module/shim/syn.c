@@ -436,11 +436,10 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
 	};
 	struct lq_key *key = &in.syn.key;
+	int err;
 
 	if (!lst)
 		return 0; /* detached since TCP looked */
-	if (!lq_listener_port(lst, in.th))
-		return lst->orig_af_ops->conn_request(sk, skb);
 	key->peer_port = (__force u16)in.th->source;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (skb->protocol == htons(ETH_P_IPV6)) {
@@ -457,6 +456,11 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
 		key->ifindex = inet_iif(skb);
 		key->l3_ifindex = tcp_v4_sdif(skb);
+	}
+	if (!lq_listener_port(lst, in.th)) {
+		err = lst->orig_af_ops->conn_request(sk, skb);
+		lq_give_back_request(sock_net(sk), skb, key);
+		return err;
 	}
 	lq_syn_in(lst, &in);
 	return 0;
