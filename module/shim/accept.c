@@ -79,7 +79,7 @@ static int lq_accept_move(struct lq_listener *lst)
 	spin_lock_bh(&lst->lock);
 	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
-	if (sk->sk_state != TCP_LISTEN)
+	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
 		err = -EINVAL;
 	else
 		entry = lq_core_accept(lst->core, now_us);

@@ -164,6 +164,8 @@ void lq_listener_stop(struct lq_listener *lst);
 void lq_listener_detach(struct lq_listener *lst);
 /* Freed after a grace period. NULL is fine. */
 void lq_listener_put(struct lq_listener *lst);
+/* lock_sock held; netlink reads them without it. */
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
 /* lock_sock held: take changed settings. -ENOMEM: nothing changed. */
 int lq_listener_reconfigure(struct lq_listener *lst);
 /* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */

@@ -161,7 +161,7 @@ static void lq_syn_fill(const struct lq_listener *lst, const struct lq_syn_in *i
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Link-local addresses mean something on one link only: tcp_v6_init_req(). */
 	if (syn->key.v6 &&
-	    (!sk->sk_bound_dev_if || in->l3_slave) &&
+	    (!READ_ONCE(sk->sk_bound_dev_if) || in->l3_slave) &&
 	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
 		request->ifindex = syn->key.ifindex;
 #endif
