@@ -11,6 +11,7 @@
  * nor TCP's own requests, nor what BPF keeps of a sock in a sockmap.
  */
 #include <linux/bpf.h>
+#include <linux/module.h>
 #include <linux/skmsg.h>
 
 #include "listenq.h"
@@ -33,12 +34,16 @@ static struct lq_proto *lq_proto_of(const struct proto *proto)
 
 static int lq_diag_destroy(struct sock *sk, int err)
 {
-	if (!sk_fullsock(sk))
+	/* The caller has the sock, not its file: that may be closed meanwhile, and we unloaded. */
+	if (!sk_fullsock(sk) || !try_module_get(THIS_MODULE))
 		return tcp_abort(sk, err);
 	/* Programs may hold a spinlock. */
 	if (has_current_bpf_ctx())
-		return -EOPNOTSUPP;
-	return lq_listener_end(sk, tcp_abort, err);
+		err = -EOPNOTSUPP;
+	else
+		err = lq_listener_end(sk, tcp_abort, err);
+	module_put(THIS_MODULE);
+	return err;
 }
 
 #ifdef CONFIG_BPF_SYSCALL
