@@ -189,7 +189,11 @@ unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	struct sock *child = NULL;
 	struct lq_route found;
 
-	lq_request_copy(&copy, promotion->request);
+	/*
+	 * Ours but for next, as its neighbours in the SYN queue come and go, and LQ_REQ_ORPHAN, as
+	 * the listener closes: neither is looked at in the copy.
+	 */
+	data_race((lq_request_copy(&copy, promotion->request), 0));
 	if (!route && lq_route_find(lst, &copy.request, &found))
 		route = &found;
 	if (route)
