@@ -353,6 +353,13 @@ enum lq_commit lq_core_syn_commit(struct lq_core *core, const struct lq_syn *syn
 /* [locked] Ends a reservation without a request, for @reason (enum listenq_drop). */
 void lq_core_syn_abort(struct lq_core *core, u8 reason);
 
+/*
+ * [locked] A SYN-ACK that a verdict, a commit or a tick counted could not be sent, for want of
+ * memory or of a route. @as: LISTENQ_EVENT_COOKIE_SENT for LQ_SYN_COOKIE, whose SYN is to be
+ * counted as dropped; LISTENQ_EVENT_SYNACK_RETRANS for a tick's; else LISTENQ_EVENT_SYNACK_SENT.
+ */
+void lq_core_synack_unsent(struct lq_core *core, u8 as);
+
 /* --- an ACK or RST --- */
 
 struct lq_ack {

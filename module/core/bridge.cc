@@ -92,6 +92,11 @@ void lq_core_syn_abort(lq_core *core, u8 reason)
 	listener(core).syn_abort(static_cast<listenq_drop>(reason));
 }
 
+void lq_core_synack_unsent(lq_core *core, u8 as)
+{
+	listener(core).synack_unsent(static_cast<listenq_event>(as));
+}
+
 lq_ack_verdict lq_core_ack(lq_core *core, lq_ack *ack, lq_request_copy *copy,
 			   lq_promotion *promotion, lq_request **freed)
 {

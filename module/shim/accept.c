@@ -98,7 +98,7 @@ static __always_inline int lq_accept_pop(struct lq_shard *shard, struct request_
 	spin_lock(&shard->lock);
 	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
-	if (sk->sk_state != TCP_LISTEN)
+	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
 		err = -EINVAL;
 	else
 		entry = lq_core_accept(shard->core, now_us);

@@ -168,9 +168,12 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 		return NULL;
 	}
 	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+	if (!child)
+		return NULL;
 	/* A mapped child has operations of its own already. */
-	if (child && inet_csk(child)->icsk_af_ops == &lst->af_ops)
+	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
 		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	lq_proto_give_back_child(child);
 	return child;
 }
 
@@ -188,7 +191,11 @@ unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	struct sock *child = NULL;
 	struct lq_route found;
 
-	lq_request_copy(&copy, promotion->request);
+	/*
+	 * Ours but for next, as its neighbours in the SYN queue come and go, and LQ_REQ_ORPHAN, as
+	 * the listener closes: neither is looked at in the copy.
+	 */
+	data_race((lq_request_copy(&copy, promotion->request), 0));
 	if (!route && lq_route_find(lst, &copy.request, &found))
 		route = &found;
 	if (route)

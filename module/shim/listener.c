@@ -158,6 +158,7 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	get_random_bytes(&lst->keys, sizeof(lst->keys));
 	lst->shard_count = 1;
 	lq_shard_init(lq_first_shard(lst), lst);
+	lq_proto_take(sk);
 	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
 	return lst;
 }
@@ -167,6 +168,16 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 /* What the socket fixed, or else the namespace's sysctl. */
 #define LQ_SETTING(lst, lqn, name) \
 	((lst)->overrides.name == LQ_FOLLOW ? READ_ONCE((lqn)->sysctls.name) : (lst)->overrides.name)
+
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+{
+	WRITE_ONCE(lst->overrides.shards, to->shards);
+	WRITE_ONCE(lst->overrides.policy, to->policy);
+	WRITE_ONCE(lst->overrides.max_syn_backlog, to->max_syn_backlog);
+	WRITE_ONCE(lst->overrides.abort_on_overflow, to->abort_on_overflow);
+	WRITE_ONCE(lst->overrides.synack_retries, to->synack_retries);
+	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
+}
 
 static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 {
@@ -347,7 +358,7 @@ static void lq_listener_start(struct lq_listener *lst)
 	lst->listening = true;
 	spin_lock(&lqn->list_lock);
 	/* Under the lock, so that a dump meets the newest last. */
-	lst->id = atomic64_inc_return(&lq_next_id);
+	WRITE_ONCE(lst->id, atomic64_inc_return(&lq_next_id));
 	rb_add(&lst->node, &lqn->listeners, lq_id_less);
 	lqn->listener_count++;
 	lqn->generation++;
@@ -376,7 +387,7 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	err = lq_listener_resize(lst, &config);
 	if (err)
 		return err;
-	lst->backlog = backlog;
+	WRITE_ONCE(lst->backlog, backlog); /* netlink reads it under list_lock */
 	lst->backlog_asked = asked;
 	if (!lst->listening)
 		lq_listener_start(lst);
@@ -399,7 +410,7 @@ static void lq_listener_port_add(struct lq_listener *lst)
 {
 	struct lq_net *lqn = lst->lqn;
 
-	if (!hlist_unhashed(&lst->port_node))
+	if (!hlist_unhashed_lockless(&lst->port_node))
 		return;
 	spin_lock(&lqn->list_lock);
 	hlist_add_head_rcu(&lst->port_node,
@@ -410,7 +421,7 @@ static void lq_listener_port_add(struct lq_listener *lst)
 /* lock_sock held. */
 static void lq_listener_port_remove(struct lq_listener *lst)
 {
-	if (hlist_unhashed(&lst->port_node))
+	if (hlist_unhashed_lockless(&lst->port_node))
 		return;
 	spin_lock(&lst->lqn->list_lock);
 	hlist_del_init_rcu(&lst->port_node);
@@ -604,6 +615,7 @@ void lq_listener_detach(struct lq_listener *lst)
 		/* tcp_v6_connect() may have put others there. */
 		if (lq_listener_of(sk) == lst)
 			WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
+		lq_proto_give_back(sk);
 		lst->attached = false;
 	}
 	release_sock(sk);

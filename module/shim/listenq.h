@@ -181,6 +181,8 @@ void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
 int lq_family_init(void);
 void lq_family_exit(void);
+/* TCP's @end(@sk, @err) ends a listener: its queues are emptied before. Process context, no lock. */
+int lq_listener_end(struct sock *sk, int (*end)(struct sock *sk, int err), int err);
 /* The kernel's own operations of an AF_INET or AF_INET6 stream socket. */
 const struct proto_ops *lq_orig_ops(const struct sock *sk);
 
@@ -198,6 +200,8 @@ void lq_listener_stop(struct lq_listener *lst);
 void lq_listener_detach(struct lq_listener *lst);
 /* Freed after a grace period. NULL is fine. */
 void lq_listener_put(struct lq_listener *lst);
+/* lock_sock held; netlink reads them without it. */
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
 /* lock_sock held: take changed settings. -ENOMEM: nothing changed. */
 int lq_listener_reconfigure(struct lq_listener *lst);
 /* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */
@@ -310,10 +314,13 @@ bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst);
 /*
  * Send the SYN-ACK of @request. Takes @route, or finds it if that is NULL;
  * @tsval: the clock's, without the request's offset; @from: built in its
- * memory, if possible, or NULL; consumed. Softirq, RCU.
+ * memory, if possible, or NULL; consumed. False: there was no memory, or no
+ * route; of a request that is queued, the timer tries again. Softirq, RCU.
  */
-void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
+bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission);
+/* The core counted it, as lq_core_synack_unsent() says. Softirq, the shard's lock not held. */
+void lq_synack_unsent(struct lq_shard *shard, u8 as);
 /* Answer the odd segment @skb, whose TCP_SKB_CB is filled, with an ACK. Softirq. */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);
@@ -343,6 +350,8 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const struct lq_key *key);
 /* Whether @skb is a connection's, or of one in TIME_WAIT. */
 bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
+/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 int lq_hooks_get(struct net *net); /* process context, no lock */
 void lq_hooks_put(struct net *net);
 
@@ -437,6 +446,13 @@ int lq_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
 		  unsigned int optlen);
 int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optval,
 		  int __user *optlen);
+
+/* --- proto.c: a listener that an administrator destroys --- */
+
+void lq_proto_take(struct sock *sk); /* lock_sock held: attached */
+/* Detached, or a request that TCP made for the listener; harmless otherwise. */
+void lq_proto_give_back(struct sock *sk);
+void lq_proto_give_back_child(struct sock *child); /* The child's lock is held. */
 
 /* --- sysctl.c, proc.c, netlink.c --- */
 

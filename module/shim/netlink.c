@@ -302,10 +302,10 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	      lq_check_filter(info);
 	if (err)
 		return err;
-	lst->overrides = changed;
+	lq_overrides_set(lst, &changed);
 	err = lq_listener_reconfigure(lst);
 	if (err) {
-		lst->overrides = before;
+		lq_overrides_set(lst, &before);
 		return err;
 	}
 	if (!filter)

@@ -139,10 +139,10 @@ static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsign
 	if (IS_ERR(lst))
 		return PTR_ERR(lst);
 	before = lst->overrides;
-	lst->overrides = changed;
+	lq_overrides_set(lst, &changed);
 	err = lq_listener_reconfigure(lst);
 	if (err)
-		lst->overrides = before;
+		lq_overrides_set(lst, &before);
 	return err;
 }
 

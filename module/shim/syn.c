@@ -162,7 +162,7 @@ static void lq_syn_fill(const struct lq_listener *lst, const struct lq_syn_in *i
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Link-local addresses mean something on one link only: tcp_v6_init_req(). */
 	if (syn->key.v6 &&
-	    (!sk->sk_bound_dev_if || in->l3_slave) &&
+	    (!READ_ONCE(sk->sk_bound_dev_if) || in->l3_slave) &&
 	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
 		request->ifindex = syn->key.ifindex;
 #endif
@@ -232,10 +232,13 @@ static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 	struct lq_answer answer LQ_UNINITIALIZED;
 	u8 reason;
 
-	lq_event_check(shard);
 	reason = lq_syn_build(lst, in, true, &request.request, &answer);
+	if (!reason && !lq_synack_send(lst, &request.request, &answer.route, answer.tsval,
+				       lq_syn_take(in), false))
+		reason = LISTENQ_DROP_NO_MEMORY;
 	if (reason) {
 		spin_lock(&shard->lock);
+		lq_core_synack_unsent(shard->core, LISTENQ_EVENT_COOKIE_SENT);
 		lq_core_count_drop(shard->core, reason);
 		spin_unlock(&shard->lock);
 		lq_syn_drop(shard, &in->syn.key, reason);
@@ -243,7 +246,7 @@ static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 	}
 	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
-	lq_synack_send(lst, &request.request, &answer.route, answer.tsval, lq_syn_take(in), false);
+	lq_event_check(shard);
 }
 
 /* LQ_SYN_NEW: room is reserved. */
@@ -285,8 +288,9 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 	case LQ_COMMIT_OK:
 		lq_listener_event(lst, LISTENQ_EVENT_REQUEST_CREATED);
 		trace_request(lst, &copy.request);
-		lq_synack_send(lst, &copy.request, &answer.route, answer.tsval, lq_syn_take(in),
-			       false);
+		if (!lq_synack_send(lst, &copy.request, &answer.route, answer.tsval,
+				    lq_syn_take(in), false))
+			lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 		return;
 	case LQ_COMMIT_DUPLICATE:
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
@@ -299,11 +303,14 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 	lq_request_free(request);
 }
 
-static void lq_syn_duplicate(struct lq_listener *lst, struct lq_syn_in *in,
+static void lq_syn_duplicate(struct lq_shard *shard, struct lq_syn_in *in,
 			     const struct lq_request *request)
 {
+	struct lq_listener *lst = shard->lst;
+
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-	lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true);
+	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true))
+		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 }
 
 /* @request made room for another. */
@@ -388,7 +395,7 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 		lq_syn_cookie(shard, in);
 		break;
 	case LQ_SYN_DUPLICATE:
-		lq_syn_duplicate(lst, in, &copy.request);
+		lq_syn_duplicate(shard, in, &copy.request);
 		break;
 	case LQ_SYN_CHALLENGE:
 		lq_syn_expose(in);
@@ -437,11 +444,10 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
 	};
 	struct lq_key *key = &in.syn.key;
+	int err;
 
 	if (!lst)
 		return 0; /* detached since TCP looked */
-	if (!lq_listener_port(lst, in.th))
-		return lst->orig_af_ops->conn_request(sk, skb);
 	key->peer_port = (__force u16)in.th->source;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (skb->protocol == htons(ETH_P_IPV6)) {
@@ -458,6 +464,11 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
 		key->ifindex = inet_iif(skb);
 		key->l3_ifindex = tcp_v4_sdif(skb);
+	}
+	if (!lq_listener_port(lst, in.th)) {
+		err = lst->orig_af_ops->conn_request(sk, skb);
+		lq_give_back_request(sock_net(sk), skb, key);
+		return err;
 	}
 	lq_syn_in(lst, &in);
 	return 0;

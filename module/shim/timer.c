@@ -52,9 +52,11 @@ static void lq_timer(struct timer_list *timer)
 
 		for (i = 0; i < tick.resend_count; i++) {
 			__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
-			lq_listener_event(lst, LISTENQ_EVENT_SYNACK_RETRANS);
-			lq_synack_send(lst, &tick.resend[i].request, NULL,
-				       lq_tsval(ktime_get_ns()), NULL, true);
+			if (lq_synack_send(lst, &tick.resend[i].request, NULL,
+					   lq_tsval(ktime_get_ns()), NULL, true))
+				lq_listener_event(lst, LISTENQ_EVENT_SYNACK_RETRANS);
+			else
+				lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_RETRANS);
 		}
 		lq_tick_expired(lst, tick.expired);
 	} while (tick.again);

@@ -54,7 +54,7 @@ static inline struct lq_trace_lengths lq_trace_lengths(const struct lq_listener 
 #define LQ_TRACE_LISTENER_ASSIGN(lst) \
 	{ \
 		const struct lq_trace_lengths lengths = lq_trace_lengths(lst); \
-		__entry->id = (lst)->id; \
+		__entry->id = READ_ONCE((lst)->id); \
 		__entry->family = (lst)->sk->sk_family; \
 		__entry->lport = inet_sk((lst)->sk)->inet_num; \
 		__entry->accept_qlen = lengths.accept_qlen; \
