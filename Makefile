@@ -30,7 +30,7 @@ help:
 ## make tools           lqctl, lqrun: build/tools/
 ## make check           every test, in VMs with Debian's kernels 6.1 and 6.12
 ## make check-debug     the VM tests on a kernel with KASAN, lockdep, kmemleak, …
-## make bench           instructions of each event beside TCP's, and whether any grew
+## make bench           instructions of each event beside TCP's, size and growth, the core alone; whether any grew
 ## make demo            an unmodified server on AF_LISTENQ, in a VM
 ## make install         module, tools and documents, below DESTDIR and PREFIX; make uninstall
 ## make deb             Debian packages: build/deb/*.deb
