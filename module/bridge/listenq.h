@@ -10,6 +10,7 @@
  * How a SYN becomes an accepted socket
  * ------------------------------------
  *   all      shim/hook.c                               find the listener
+ *                             lq_core_shard()          find the shard
  *   SYN      shim/syn.c       lq_core_syn()            reserve room in the SYN queue
  *                             (route, LSM, memory)
  *                             lq_core_syn_commit()     put the request on the SYN queue
@@ -26,9 +27,11 @@
  *
  * Locking
  * -------
- * One spinlock per listener, lq_listener.lock, protects its struct lq_core and
- * every request on its queues. A call marked [locked] needs it; a call without
- * the mark is a pure function. The lock is taken with bottom halves disabled.
+ * A listener is one shard or several, each a struct lq_core with a spinlock and a
+ * timer of its own; a connection belongs to the same one from its SYN to accept().
+ * lq_shard.lock protects the core and every request on its queues. A call marked
+ * [locked] needs it; a call without the mark is a pure function. The lock is taken
+ * with bottom halves disabled, and never two of them.
  *
  * Order, outermost first:
  *
@@ -36,14 +39,14 @@
  *	mutex_lock(&lq_net.hook_mutex);		process; hooks and their count
  *	lock_sock(sk);				process; attach, listen, stop
  *	bh_lock_sock(child);			softirq; a child being built or held
- *	spin_lock(&lst->lock);			both; the core
+ *	spin_lock(&shard->lock);		both; the core
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
  * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go:
  * listen_mutex keeps one of them from coming between the two halves of another.
  * hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
  * process context) protects the list of listeners and nests inside lock_sock.
- * Nothing is allocated, sent, woken or freed under lst->lock, except that a
+ * Nothing is allocated, sent, woken or freed under a shard's lock, except that a
  * request's memory is returned by the core for the caller to free afterwards.
  * Netlink events follow that: shim/event.c takes them from the core under the
  * lock and sends them without it, in softirq or process context.
@@ -263,7 +266,7 @@ void lq_core_limits(const struct lq_config *config, struct lq_limits *limits);
 int lq_core_policy_find(const char *name, size_t length);
 const char *lq_core_policy_name(u8 policy);
 
-/* --- one listener's core --- */
+/* --- the core of one shard --- */
 
 struct lq_core; /* listenq::Listener; lq_core_size() bytes from the shim */
 
@@ -349,6 +352,13 @@ enum lq_commit lq_core_syn_commit(struct lq_core *core, const struct lq_syn *syn
 
 /* [locked] Ends a reservation without a request, for @reason (enum listenq_drop). */
 void lq_core_syn_abort(struct lq_core *core, u8 reason);
+
+/*
+ * [locked] A SYN-ACK that a verdict, a commit or a tick counted could not be sent, for want of
+ * memory or of a route. @as: LISTENQ_EVENT_COOKIE_SENT for LQ_SYN_COOKIE, whose SYN is to be
+ * counted as dropped; LISTENQ_EVENT_SYNACK_RETRANS for a tick's; else LISTENQ_EVENT_SYNACK_SENT.
+ */
+void lq_core_synack_unsent(struct lq_core *core, u8 as);
 
 /* --- an ACK or RST --- */
 
@@ -578,6 +588,29 @@ u32 lq_core_requests(const struct lq_core *core, struct lq_request_cursor *curso
  * debug builds.
  */
 const char *lq_core_check(const struct lq_core *core);
+
+/* --- shards; core/shards.hh --- */
+
+#define LQ_MAX_SHARDS 64
+
+/* How many of the shards that were asked for are worth it under @limits: 1..asked. */
+u32 lq_core_shards(const struct lq_limits *limits, u32 asked);
+
+/* *config and *limits, the whole listener's, become those of shard @index of @count. */
+void lq_core_share(struct lq_config *config, struct lq_limits *limits, u32 count, u32 index);
+
+/* The shard of a connection: 0..count - 1. */
+u32 lq_core_shard(const struct lq_keys *keys, const struct lq_key *key, u32 count);
+
+/*
+ * The shard that accept() call number @turn looks at first, of those at home in shard @home;
+ * the next ones after it, modulo @count.
+ */
+u32 lq_core_accept_first(u32 home, u32 turn, u32 count);
+
+/* What several shards say, added up: @sum began as the first one's. */
+void lq_core_info_add(struct listenq_info *sum, const struct listenq_info *more);
+void lq_core_counters_add(struct lq_counters *sum, const struct lq_counters *more);
 
 /* --- pure functions on segments --- */
 

@@ -15,6 +15,10 @@
 
 #include "features.h"
 
+#if __has_include(<net/rps.h>)
+#include <net/rps.h>
+#endif
+
 #ifdef LQ_HAVE_RST_REASON
 #include <net/rstreason.h>
 #endif
@@ -63,6 +67,14 @@ static inline int lq_compat_accept(const struct proto_ops *ops, struct socket *s
 	return ops->accept(sock, newsock, flags | O_NONBLOCK, kern);
 }
 #endif
+
+/* What inet_csk_accept() does to the child's locks; before, its birth did. */
+static inline void lq_compat_init_csk_locks(struct sock *child)
+{
+#ifdef LQ_HAVE_INIT_CSK_LOCKS
+	inet_init_csk_locks(child);
+#endif
+}
 
 /* --- a connection's first window --- */
 

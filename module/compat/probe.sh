@@ -44,6 +44,13 @@ feature PROTO_ACCEPT_ARG "$@" <<-'C'
 	int probe(struct proto_accept_arg *arg) { return arg->is_empty; }
 C
 
+# accept() makes the child's own locks (mainline 6.8, 6.1.76).
+feature INIT_CSK_LOCKS "$@" <<-'C'
+	#include <net/inet_connection_sock.h>
+	void probe(struct sock *sk);
+	void probe(struct sock *sk) { inet_init_csk_locks(sk); }
+C
+
 # syn_recv_sock() has a seventh argument, opt_child_init (6.1.192, 6.12.117).
 feature SYN_RECV_SOCK_7 "$@" <<-'C'
 	#include <net/inet_connection_sock.h>

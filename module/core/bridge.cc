@@ -6,6 +6,7 @@
 #include "handshake.hh"
 #include "listener.hh"
 #include "options.hh"
+#include "shards.hh"
 
 using listenq::Listener;
 using listenq::Micros;
@@ -89,6 +90,11 @@ lq_commit lq_core_syn_commit(lq_core *core, const lq_syn *syn, lq_request *reque
 void lq_core_syn_abort(lq_core *core, u8 reason)
 {
 	listener(core).syn_abort(static_cast<listenq_drop>(reason));
+}
+
+void lq_core_synack_unsent(lq_core *core, u8 as)
+{
+	listener(core).synack_unsent(static_cast<listenq_event>(as));
 }
 
 lq_ack_verdict lq_core_ack(lq_core *core, lq_ack *ack, lq_request_copy *copy,
@@ -212,6 +218,36 @@ u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u32 now, u3
 void lq_core_counters(const lq_core *core, lq_counters *counters)
 {
 	*counters = listener(core).counters().values();
+}
+
+u32 lq_core_shards(const lq_limits *limits, u32 asked)
+{
+	return listenq::shards::count(*limits, asked);
+}
+
+void lq_core_share(lq_config *config, lq_limits *limits, u32 count, u32 index)
+{
+	listenq::shards::share(*config, *limits, count, index);
+}
+
+u32 lq_core_shard(const lq_keys *keys, const lq_key *key, u32 count)
+{
+	return listenq::shards::of(*keys, *key, count);
+}
+
+u32 lq_core_accept_first(u32 home, u32 turn, u32 count)
+{
+	return listenq::shards::first(home, turn, count);
+}
+
+void lq_core_info_add(listenq_info *sum, const listenq_info *more)
+{
+	listenq::shards::add(*sum, *more);
+}
+
+void lq_core_counters_add(lq_counters *sum, const lq_counters *more)
+{
+	listenq::shards::add(*sum, *more);
 }
 
 const char *lq_core_check(const lq_core *core)

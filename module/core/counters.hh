@@ -17,6 +17,8 @@ public:
 			values_.drops[reason]++;
 	}
 	void event(listenq_event event) { values_.events[event]++; }
+	// It did not come to that after all.
+	void take_back(listenq_event event) { values_.events[event]--; }
 
 	// Bucket 0: under 1 us; bucket n: 2^(n-1)..2^n - 1 us; the last is open.
 	void accept_wait(u32 us)

@@ -19,6 +19,14 @@ void Episode::happened(Ticks now, u8 cause)
 		last_ = now;
 }
 
+void Episode::take_back()
+{
+	if (state_ != State::Quiet && count_ > 1)
+		count_--;
+	else if (state_ == State::Began)
+		state_ = State::Quiet;
+}
+
 void Episode::tick(Ticks now, u32 quiet)
 {
 	if (state_ == State::Running && now.reached(last_ + quiet))

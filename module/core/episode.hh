@@ -7,6 +7,7 @@
 //	                                       +-------happened--------+
 //
 //	close: Running becomes Ended; Began becomes Quiet, for nobody heard of it
+//	take_back, of the only time: Began becomes Quiet
 //
 // An end that nobody was told yet is taken back when it happens once more.
 // It ends only after a quiet second, so at most one begins and one ends in a second.
@@ -28,6 +29,8 @@ public:
 	};
 
 	void happened(Ticks now, u8 cause = 0);
+	// The last time did not come to it after all. One that was told with no other time goes on.
+	void take_back();
 	// Now and then while active(); @quiet: ticks that end it.
 	void tick(Ticks now, u32 quiet);
 	[[nodiscard]] News tell();

@@ -277,6 +277,16 @@ void Listener::syn_abort(listenq_drop reason)
 	counters_.drop(reason);
 }
 
+// Whatever counted the SYN-ACK did so under the lock, before it was built.
+void Listener::synack_unsent(listenq_event as)
+{
+	counters_.take_back(LISTENQ_EVENT_SYNACK_SENT);
+	if (as != LISTENQ_EVENT_SYNACK_SENT)
+		counters_.take_back(as);
+	if (as == LISTENQ_EVENT_COOKIE_SENT)
+		cookies_.take_back();
+}
+
 // --- an ACK or RST ---
 
 lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &promotion,
@@ -640,7 +650,7 @@ void Listener::info(listenq_info &info) const
 	info.max_syn_backlog = config_.max_syn_backlog;
 	info.synack_retries = backoff_.retries();
 	info.syncookies = config_.syncookies;
-	info.pad2 = 0;
+	info.shards = open_ ? 1 : 0;
 	info.accept_qlen_peak = accept_qlen_peak_;
 	info.syn_qlen_peak = syn_qlen_peak_;
 	info.pad = 0;

@@ -35,6 +35,7 @@ public:
 	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);
 	[[nodiscard]] lq_commit syn_commit(const lq_syn &syn, Request &r, bool proven);
 	void syn_abort(listenq_drop reason);
+	void synack_unsent(listenq_event as);
 
 	[[nodiscard]] lq_ack_verdict ack(lq_ack &ack, lq_request_copy &copy,
 					 lq_promotion &promotion, Request *&freed);

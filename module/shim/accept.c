@@ -2,15 +2,17 @@
 /*
  * accept() and poll() of a listening socket.
  *
- * The connection comes off our queue; the kernel's own accept() then hands it
- * over, so that memory accounting, security modules and grafting stay the
- * kernel's. It takes the child from the sock's own, otherwise empty, queue of
- * request_socks: a carrier brings it there.
+ * The connection comes off our queue, and goes to the new socket by one of two
+ * ways. Where memory cgroups count sockets, the kernel's own accept() hands it
+ * over, as only that may charge them: it takes the child from the sock's own,
+ * otherwise empty, queue of request_socks, and a carrier brings it there.
+ * Elsewhere it is done here, without the listener's lock_sock.
  *
  * Invariants: a child is popped and its carrier queued in one critical
  * section, so a listener that stops finds it in one queue or the other.
  * lq_listener.carrier is free to use while its reference count is 1.
  */
+#include <linux/memcontrol.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -61,29 +63,46 @@ void lq_carrier_free(struct lq_listener *lst)
 		reqsk_put(lst->carrier);
 }
 
-/*
- * Move the oldest child to the kernel's queue. 0, -EAGAIN when there is none,
- * -EINVAL when the listener stopped, -ENOBUFS.
- */
-static int lq_accept_move(struct lq_listener *lst)
+/* Something for accept(): in our queues, or migrated into the kernel's. The sock listens. */
+static __always_inline bool lq_accept_ready(const struct lq_listener *lst)
 {
+	u32 i;
+
+	if (lq_core_accept_qlen(lq_first_shard(lst)->core) ||
+	    !reqsk_queue_empty(&inet_csk(lst->sk)->icsk_accept_queue))
+		return true;
+	for (i = 1; i < lst->shard_count; i++) {
+		if (lq_core_accept_qlen(lq_shard_at(lst, i)->core))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Take the oldest child of @shard, with its queue's reference: into *child, or with @carrier to
+ * the kernel's queue. 0, -EAGAIN when there is none, -EINVAL when the listener stopped.
+ * Softirqs are off.
+ */
+static __always_inline int lq_accept_pop(struct lq_shard *shard, struct request_sock *carrier,
+			 struct sock **child)
+{
+	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk;
 	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
-	struct request_sock *carrier = lq_carrier_get(lst);
 	struct lq_request *entry = NULL;
 	int err = -EAGAIN;
 	u32 now_us;
 
-	if (!carrier)
-		return -ENOBUFS;
-	spin_lock_bh(&lst->lock);
+	if (!lq_core_accept_qlen(shard->core))
+		return -EAGAIN;
+	spin_lock(&shard->lock);
 	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
-	if (sk->sk_state != TCP_LISTEN)
+	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
 		err = -EINVAL;
 	else
-		entry = lq_core_accept(lst->core, now_us);
-	if (entry) {
+		entry = lq_core_accept(shard->core, now_us);
+	if (entry && carrier) {
 		carrier->sk = entry->child;
 		carrier->dl_next = NULL;
 		if (!queue->rskq_accept_head)
@@ -91,39 +110,59 @@ static int lq_accept_move(struct lq_listener *lst)
 		else
 			queue->rskq_accept_tail->dl_next = carrier;
 		queue->rskq_accept_tail = carrier;
-		err = 0;
+	} else if (entry) {
+		*child = entry->child;
+		sk_acceptq_removed(sk);
+		lq_core_accept_done(shard->core, 1);
 	}
 	spin_unlock(&queue->rskq_lock);
-	spin_unlock(&lst->lock);
+	spin_unlock(&shard->lock);
 	if (entry) {
 		lq_listener_event(lst, LISTENQ_EVENT_ACCEPTED);
 		trace_accept(lst, entry, now_us - entry->stamp_us);
 		lq_request_free(entry);
+		err = 0;
 	}
-	local_bh_enable();
-	if (!entry)
-		lq_carrier_put(carrier);
 	return err;
 }
 
-/* Something for accept(): in our queue, or migrated into the kernel's. */
-static bool lq_accept_ready(const struct lq_listener *lst)
+/* Of several shards: that of this CPU, or of the others the first that has one. */
+static noinline int lq_accept_pop_shards(struct lq_listener *lst, struct request_sock *carrier,
+					 struct sock **child, struct lq_shard **from)
 {
-	return lq_core_accept_qlen(lst->core) ||
-	       !reqsk_queue_empty(&inet_csk(lst->sk)->icsk_accept_queue);
+	const u32 count = lst->shard_count, home = raw_smp_processor_id() % count;
+	struct lq_shard *local = lq_shard_at(lst, home);
+	u32 i, index = lq_core_accept_first(home, READ_ONCE(local->turn), count);
+	int err = -EAGAIN;
+
+	for (i = 0; err == -EAGAIN && i < count; i++) {
+		*from = lq_shard_at(lst, index);
+		err = lq_accept_pop(*from, carrier, child);
+		index = index + 1 == count ? 0 : index + 1;
+	}
+	if (!err)
+		WRITE_ONCE(local->turn, local->turn + 1);
+	return err;
 }
 
-/* The listener of @sk with a reference, or NULL. */
-static struct lq_listener *lq_listener_get(const struct sock *sk)
+/* As lq_accept_pop(), of whichever shard has one; *from: that one. */
+static __always_inline int lq_accept_pop_any(struct lq_listener *lst,
+					     struct request_sock *carrier, struct sock **child,
+					     struct lq_shard **from)
 {
-	struct lq_listener *lst;
+	if (unlikely(lst->shard_count > 1))
+		return lq_accept_pop_shards(lst, carrier, child, from);
+	*from = lq_first_shard(lst);
+	return lq_accept_pop(*from, carrier, child);
+}
 
-	rcu_read_lock();
-	lst = lq_listener_of(sk);
-	if (lst && !refcount_inc_not_zero(&lst->refs))
-		lst = NULL;
-	rcu_read_unlock();
-	return lst;
+/* The listener of @sk if that listens, or NULL. RCU, or softirqs off. */
+static struct lq_listener *lq_listening(const struct sock *sk)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+
+	/* Its shards were there before the sock listened. */
+	return lst && inet_sk_state_load(sk) == TCP_LISTEN ? lst : NULL;
 }
 
 /* Whether waiting makes sense: @sk listens and nothing is there. */
@@ -133,8 +172,8 @@ static bool lq_accept_idle(const struct sock *sk)
 	bool idle;
 
 	rcu_read_lock();
-	lst = lq_listener_of(sk);
-	idle = lst && !lq_accept_ready(lst) && READ_ONCE(sk->sk_state) == TCP_LISTEN;
+	lst = lq_listening(sk);
+	idle = lst && !lq_accept_ready(lst);
 	rcu_read_unlock();
 	return idle;
 }
@@ -149,8 +188,6 @@ static int lq_accept_wait(struct sock *sk, long *timeo)
 	if (lq_accept_idle(sk)) {
 		if (signal_pending(current))
 			err = sock_intr_errno(*timeo);
-		else if (!*timeo)
-			err = -EAGAIN;
 		else
 			*timeo = schedule_timeout(*timeo);
 	}
@@ -175,22 +212,58 @@ static void lq_accept_release_ops(struct socket *newsock, const struct proto_ops
 	module_put(ours);
 }
 
-/* One look at both queues. -EINVAL when not listening, -EAGAIN when there is nothing. */
-static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
+/* Whether only the kernel's accept() may hand a connection of @sk over. */
+static bool lq_accept_charges(const struct sock *sk)
 {
-	/* Not for longer: while accept() waits, connect() may make a connection of the socket. */
-	struct lq_listener *lst = lq_listener_get(sock->sk);
-	bool ours;
-	int err;
+	return mem_cgroup_sockets_enabled || READ_ONCE(sk->sk_prot)->accept != inet_csk_accept;
+}
 
-	if (!lst)
-		return -EINVAL;
-	ours = lq_core_accept_qlen(lst->core);
-	err = ours ? lq_accept_move(lst) : 0;
-	if (!err) {
-		err = lq_compat_accept(lq_orig_ops(sock->sk), sock, newsock, LQ_ACCEPT_ARGS);
-		if (ours)
-			atomic_inc(&lst->accepts_done);
+/* inet_accept() of net/ipv4/af_inet.c, once the child is known. */
+static void lq_accept_graft(const struct socket *sock, struct socket *newsock, struct sock *child)
+{
+	lq_compat_init_csk_locks(child);
+	lock_sock(child);
+	sock_rps_record_flow(child);
+	WARN_ON_ONCE((1 << child->sk_state) & (TCPF_LISTEN | TCPF_SYN_SENT | TCPF_NEW_SYN_RECV));
+	if (test_bit(SOCK_SUPPORT_ZC, &sock->flags))
+		set_bit(SOCK_SUPPORT_ZC, &newsock->flags);
+	sock_graft(child, newsock);
+	newsock->state = SS_CONNECTED;
+	release_sock(child);
+}
+
+/*
+ * The kernel's way: what is in its own queue, which migrated or was left there, or else one of
+ * ours, which is brought there. Takes the reference on @lst.
+ */
+static int lq_accept_kernel(struct lq_listener *lst, struct socket *sock, struct socket *newsock,
+			    LQ_ACCEPT_PARAMS)
+{
+	const struct proto_ops *orig = lq_orig_ops(sock->sk);
+	struct request_sock *carrier;
+	struct lq_shard *from;
+	struct sock *child;
+	int popped, err = -EAGAIN;
+
+	if (!reqsk_queue_empty(&inet_csk(lst->sk)->icsk_accept_queue))
+		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
+	/* Another accept() may take what this one brought, and leave what it came for. */
+	while (err == -EAGAIN) {
+		carrier = lq_carrier_get(lst);
+		if (!carrier) {
+			err = -ENOBUFS;
+			break;
+		}
+		local_bh_disable();
+		popped = lq_accept_pop_any(lst, carrier, &child, &from);
+		local_bh_enable();
+		if (popped) {
+			lq_carrier_put(carrier);
+			err = popped;
+			break;
+		}
+		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
+		atomic_inc(&from->accepts_done);
 	}
 	if (!err)
 		LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
@@ -198,18 +271,51 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 	return err;
 }
 
+/* One look at all queues. -EINVAL when not listening, -EAGAIN when there is nothing. */
+static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
+{
+	struct sock *sk = sock->sk, *child = NULL;
+	struct lq_listener *lst;
+	struct lq_shard *from;
+	int err = -EAGAIN;
+
+	local_bh_disable(); /* for the shard's lock; the listener stays as under RCU */
+	lst = lq_listening(sk);
+	if (!lst) {
+		err = -EINVAL;
+	} else if (!reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue) ||
+		   (lq_accept_charges(sk) && lq_accept_ready(lst))) {
+		/*
+		 * With a reference, and not for longer: while accept() waits, connect() may make a
+		 * connection of the socket.
+		 */
+		if (!refcount_inc_not_zero(&lst->refs))
+			lst = NULL;
+		local_bh_enable();
+		return lst ? lq_accept_kernel(lst, sock, newsock, LQ_ACCEPT_ARGS) : -EINVAL;
+	} else {
+		err = lq_accept_pop_any(lst, NULL, &child, &from);
+		if (!err)
+			LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
+	}
+	local_bh_enable();
+	if (child)
+		lq_accept_graft(sock, newsock, child);
+	return err;
+}
+
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	struct sock *sk = sock->sk;
-	long timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
-	int err;
+	int err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS);
+	long timeo;
 
-	if (!timeo && lq_accept_idle(sk))
-		return -EAGAIN;
-	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN) {
-		err = lq_accept_wait(sk, &timeo);
-		if (err)
-			return err;
+	if (err == -EAGAIN) {
+		timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
+		while (err == -EAGAIN && timeo) {
+			err = lq_accept_wait(sk, &timeo) ?:
+			      lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS);
+		}
 	}
 	if (!err)
 		lq_accept_release_ops(newsock, lq_orig_ops(sk));
@@ -223,8 +329,8 @@ __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struc
 	struct lq_listener *lst;
 
 	rcu_read_lock();
-	lst = lq_listener_of(sk);
-	if (lst && READ_ONCE(sk->sk_state) == TCP_LISTEN && lq_core_accept_qlen(lst->core))
+	lst = lq_listening(sk);
+	if (lst && lq_accept_ready(lst))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	rcu_read_unlock();
 	return mask;

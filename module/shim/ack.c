@@ -10,13 +10,14 @@
 #include "listenq.h"
 #include "trace.h"
 
-void lq_ack_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
+void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
 {
+	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 
 	lq_listener_drop(lst, reason);
 	trace_drop(lst, key, reason);
-	lq_event_check(lst);
+	lq_event_check(shard);
 	switch (reason) {
 	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK:
 		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);
@@ -103,20 +104,21 @@ void lq_ack_read(struct lq_ack *ack, const struct lq_key *key, const struct sk_b
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
 			       unsigned int *result)
 {
+	struct lq_shard *shard = lq_shard_of(lst, &ack->key);
 	struct lq_promotion promotion;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_ack_verdict verdict;
 	struct lq_request *freed;
 
-	spin_lock(&lst->lock);
-	lq_accept_settle_locked(lst);
-	verdict = lq_core_ack(lst->core, ack, &copy, &promotion, &freed);
-	spin_unlock(&lst->lock);
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_ack(shard->core, ack, &copy, &promotion, &freed);
+	spin_unlock(&shard->lock);
 
 	if (verdict == LQ_ACK_MAYBE_COOKIE)
-		return lq_cookie_try(lst, skb, ack, result);
+		return lq_cookie_try(shard, skb, ack, result);
 	if (ack->reason)
-		lq_ack_drop(lst, &ack->key, ack->reason);
+		lq_ack_drop(shard, &ack->key, ack->reason);
 	*result = NF_DROP;
 	switch (verdict) {
 	case LQ_ACK_UNKNOWN:
@@ -126,7 +128,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		break;
 	case LQ_ACK_PROMOTE:
 		lq_fill_cb(skb, ack->key.v6);
-		*result = lq_child_build(lst, skb, &promotion, ack, NULL);
+		*result = lq_child_build(shard, skb, &promotion, ack, NULL);
 		break;
 	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says that */
 		break;

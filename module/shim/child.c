@@ -135,14 +135,15 @@ void lq_child_reset(struct sock *listener, struct sock *child)
  * port, and a peer that has nothing to send would wait for ever: TCP answers
  * it with RST. Otherwise the SYN-ACK goes out again, and the peer's ACK comes.
  */
-static unsigned int lq_child_failed(struct lq_listener *lst, struct sk_buff *skb,
+static unsigned int lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
 				    const struct lq_promotion *promotion, const struct lq_ack *ack)
 {
+	struct lq_listener *lst = shard->lst;
 	bool closed, free;
 
-	spin_lock(&lst->lock);
-	free = lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
-	spin_unlock(&lst->lock);
+	spin_lock(&shard->lock);
+	free = lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 	/* A closed listener counted its requests when it closed. */
 	if (!free || promotion->cookie)
@@ -167,16 +168,20 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 		return NULL;
 	}
 	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+	if (!child)
+		return NULL;
 	/* A mapped child has operations of its own already. */
-	if (child && inet_csk(child)->icsk_af_ops == &lst->af_ops)
+	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
 		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
+	lq_proto_give_back_child(child);
 	return child;
 }
 
-unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
+unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route)
 {
+	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk;
 	struct net *net = sock_net(sk);
 	struct lq_request *evicted;
@@ -186,19 +191,23 @@ unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	struct sock *child = NULL;
 	struct lq_route found;
 
-	lq_request_copy(&copy, promotion->request);
+	/*
+	 * Ours but for next, as its neighbours in the SYN queue come and go, and LQ_REQ_ORPHAN, as
+	 * the listener closes: neither is looked at in the copy.
+	 */
+	data_race((lq_request_copy(&copy, promotion->request), 0));
 	if (!route && lq_route_find(lst, &copy.request, &found))
 		route = &found;
 	if (route)
 		child = lq_child_clone(lst, skb, &copy.request, ack, route, now_ns);
 	if (!child)
-		return lq_child_failed(lst, skb, promotion, ack);
+		return lq_child_failed(shard, skb, promotion, ack);
 
-	spin_lock(&lst->lock);
-	commit = lq_core_promote_commit(lst->core, promotion, child, lq_us(now_ns), &evicted);
+	spin_lock(&shard->lock);
+	commit = lq_core_promote_commit(shard->core, promotion, child, lq_us(now_ns), &evicted);
 	if (commit == LQ_COMMIT_OK)
 		lq_ack_backlog_add(sk);
-	spin_unlock(&lst->lock);
+	spin_unlock(&shard->lock);
 
 	if (commit == LQ_COMMIT_CLOSED) {
 		lq_request_free(promotion->request);
@@ -210,7 +219,7 @@ unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	}
 	if (commit == LQ_COMMIT_HELD) {
 		/* Nobody else gets at it before we let go of its lock. */
-		lq_filter_hold(lst, child, promotion->request);
+		lq_filter_hold(shard, child, promotion->request);
 		trace_filter_hold(lst, &copy.request);
 	} else {
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
@@ -228,6 +237,6 @@ unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
 	if (commit == LQ_COMMIT_OK)
 		READ_ONCE(sk->sk_data_ready)(sk);
 	else
-		lq_filter_evict(lst, evicted);
+		lq_filter_evict(shard, evicted);
 	return NF_STOLEN;
 }

@@ -71,9 +71,10 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 }
 
 /* LQ_ACK_COOKIE: a slot is reserved. Returns netfilter's verdict. */
-static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *skb,
+static unsigned int lq_cookie_promote(struct lq_shard *shard, struct sk_buff *skb,
 				      struct lq_ack *ack, struct lq_promotion *promotion)
 {
+	struct lq_listener *lst = shard->lst;
 	unsigned int failed = NF_DROP;
 	struct lq_cookie_options back;
 	struct lq_route route;
@@ -87,12 +88,12 @@ static unsigned int lq_cookie_promote(struct lq_listener *lst, struct sk_buff *s
 	promotion->request = lq_request_alloc(lst->sk, ack->key.v6);
 	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request,
 						   &route))
-		return lq_child_build(lst, skb, promotion, ack, &route);
+		return lq_child_build(shard, skb, promotion, ack, &route);
 
 abort:
-	spin_lock(&lst->lock);
-	lq_core_promote_abort(lst->core, promotion, LISTENQ_DROP_CHILD_FAILED);
-	spin_unlock(&lst->lock);
+	spin_lock(&shard->lock);
+	lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	spin_unlock(&shard->lock);
 	lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
 	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
@@ -111,9 +112,10 @@ static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 			rcu_access_pointer(lst->sk->sk_reuseport_cb));
 }
 
-enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
-				  struct lq_ack *ack, unsigned int *result)
+enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
+				  unsigned int *result)
 {
+	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 	struct lq_promotion promotion;
 	enum lq_ack_verdict verdict;
@@ -125,10 +127,10 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 	 */
 	if (lq_is_established(net, skb, &ack->key) || !lq_cookie_is_for(lst, skb, ack))
 		return LQ_ACK_UNKNOWN;
-	spin_lock(&lst->lock);
-	lq_accept_settle_locked(lst);
-	verdict = lq_core_ack_cookie(lst->core, ack, &promotion);
-	spin_unlock(&lst->lock);
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_ack_cookie(shard->core, ack, &promotion);
+	spin_unlock(&shard->lock);
 	if (verdict == LQ_ACK_UNKNOWN) {
 		NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESFAILED);
 		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_FAILED);
@@ -137,11 +139,11 @@ enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
 	if (verdict != LQ_ACK_COOKIE) {
-		lq_ack_drop(lst, &ack->key, ack->reason);
+		lq_ack_drop(shard, &ack->key, ack->reason);
 		if (verdict == LQ_ACK_DROP)
 			*result = NF_DROP;
 		return verdict;
 	}
-	*result = lq_cookie_promote(lst, skb, ack, &promotion);
+	*result = lq_cookie_promote(shard, skb, ack, &promotion);
 	return verdict;
 }

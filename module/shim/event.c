@@ -8,6 +8,9 @@
  * A reader that misses an event, for want of memory here or of room in its own
  * socket, gets ENOBUFS, as netlink(7) has it.
  *
+ * An overflow or a time of cookies is one of a shard: with several, each tells of its own, with
+ * its own queues' lengths and limits.
+ *
  * The CPU that drops a segment tells of it, so an overflow's beginning may be
  * read after what another CPU told a moment later; the times are right.
  */
@@ -74,19 +77,20 @@ void lq_event_send(struct lq_listener *lst, const struct lq_event *event, gfp_t 
 	genl_set_err(&lq_genl_family, net, 0, LQ_MCGRP_EVENTS, -ENOBUFS);
 }
 
-void lq_event_tell(struct lq_listener *lst)
+void lq_event_tell(struct lq_shard *shard)
 {
+	struct lq_listener *lst = shard->lst;
 	struct lq_event event;
 	bool more;
 
 	do {
-		spin_lock(&lst->lock);
-		more = lq_core_event(lst->core, &event);
+		spin_lock(&shard->lock);
+		more = lq_core_event(shard->core, &event);
 		/* Only an open core has beginnings: stop finds the timer. */
 		if (more && (event.type == LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN ||
 			     event.type == LISTENQ_EVENT_TYPE_COOKIES_BEGAN))
-			lq_timer_arm_locked(lst);
-		spin_unlock(&lst->lock);
+			lq_timer_arm_locked(shard);
+		spin_unlock(&shard->lock);
 		if (more)
 			lq_event_send(lst, &event, GFP_ATOMIC);
 	} while (more);
@@ -96,9 +100,7 @@ void lq_event_listen(struct lq_listener *lst)
 {
 	struct lq_event event = {};
 
-	spin_lock_bh(&lst->lock);
-	lq_core_info(lst->core, &event.info);
-	spin_unlock_bh(&lst->lock);
+	lq_listener_info(lst, &event.info);
 	if (!lst->announced) {
 		lst->announced = true;
 		event.type = LISTENQ_EVENT_TYPE_LISTENER_STARTED;

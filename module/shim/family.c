@@ -65,6 +65,17 @@ static void lq_stop_listening(struct sock *sk)
 	release_sock(sk);
 }
 
+int lq_listener_end(struct sock *sk, int (*end)(struct sock *sk, int err), int err)
+{
+	struct lq_net *lqn = lq_net(sock_net(sk));
+
+	mutex_lock(&lqn->listen_mutex);
+	lq_stop_listening(sk);
+	err = end(sk, err);
+	mutex_unlock(&lqn->listen_mutex);
+	return err;
+}
+
 static int lq_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;

@@ -31,9 +31,9 @@ static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 r
 
 /* --- the child's callbacks; its lock held --- */
 
-static void lq_held_hook(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
+static void lq_held_hook(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
-	entry->owner = lst;
+	entry->owner = shard;
 	rcu_assign_sk_user_data(child, entry);
 	WRITE_ONCE(child->sk_state_change, lq_held_state_change);
 	WRITE_ONCE(child->sk_data_ready, lq_held_data_ready);
@@ -146,23 +146,24 @@ static enum lq_filter_verdict lq_held_program(struct bpf_prog *program, struct s
 
 /* --- what becomes of it; the child's lock held --- */
 
-static void lq_held_pass(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
+static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
+	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk;
 	u32 now_us, waited_us;
 	bool passed;
 
 	/* First: accept() may have it as soon as it is queued. */
 	lq_held_unhook_locked(lst, child);
-	spin_lock_bh(&lst->lock);
+	spin_lock_bh(&shard->lock);
 	now_us = lq_now_us();
 	waited_us = now_us - entry->stamp_us;
-	passed = lq_core_filter_pass(lst->core, entry, now_us);
+	passed = lq_core_filter_pass(shard->core, entry, now_us);
 	if (passed) {
 		lq_ack_backlog_add(sk);
 		trace_filter_pass(lst, entry, waited_us);
 	}
-	spin_unlock_bh(&lst->lock);
+	spin_unlock_bh(&shard->lock);
 	if (!passed)
 		return;
 	lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
@@ -171,14 +172,15 @@ static void lq_held_pass(struct lq_listener *lst, struct sock *child, struct lq_
 }
 
 /* TCP is done with the child: what tcp_done() does for one that nobody owns. */
-static void lq_held_gone(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
+static void lq_held_gone(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
+	struct lq_listener *lst = shard->lst;
 	bool gone;
 
 	lq_held_unhook_locked(lst, child);
-	spin_lock_bh(&lst->lock);
-	gone = lq_core_filter_gone(lst->core, entry);
-	spin_unlock_bh(&lst->lock);
+	spin_lock_bh(&shard->lock);
+	gone = lq_core_filter_gone(shard->core, entry);
+	spin_unlock_bh(&shard->lock);
 	if (!gone)
 		return;
 	lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_GONE);
@@ -187,19 +189,20 @@ static void lq_held_gone(struct lq_listener *lst, struct sock *child, struct lq_
 	inet_csk_destroy_sock(child);
 }
 
-static void lq_held_refuse(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
+static void lq_held_refuse(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
+	struct lq_listener *lst = shard->lst;
 	struct lq_key key = {};
 	bool refused;
 
 	/* The child is in the middle of a segment: resetting it has to wait. */
 	lq_held_unhook_locked(lst, child);
 	lq_request_key(entry, &key);
-	spin_lock_bh(&lst->lock);
-	refused = lq_core_filter_refuse(lst->core, entry);
+	spin_lock_bh(&shard->lock);
+	refused = lq_core_filter_refuse(shard->core, entry);
 	if (refused)
 		schedule_work(&lst->reaper);
-	spin_unlock_bh(&lst->lock);
+	spin_unlock_bh(&shard->lock);
 	if (refused) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_REFUSED);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_REFUSED);
@@ -214,14 +217,14 @@ static void lq_held_refuse(struct lq_listener *lst, struct sock *child, struct l
 static void lq_held_data_ready(struct sock *child)
 {
 	struct lq_request *entry;
-	struct lq_listener *lst;
+	struct lq_shard *shard;
 	enum lq_filter_verdict verdict;
 
 	rcu_read_lock();
 	entry = rcu_dereference_sk_user_data(child);
-	lst = entry->owner;
+	shard = entry->owner;
 	if (entry->filter.kind == LQ_FILTER_BPF)
-		verdict = lq_held_program(lst->filter_program, child, entry);
+		verdict = lq_held_program(shard->lst->filter_program, child, entry);
 	else
 		verdict = lq_held_parse(child, entry);
 	if (verdict == LQ_FILTER_WAIT && lq_held_full(child))
@@ -230,10 +233,10 @@ static void lq_held_data_ready(struct sock *child)
 	case LQ_FILTER_WAIT:
 		break;
 	case LQ_FILTER_PASS:
-		lq_held_pass(lst, child, entry);
+		lq_held_pass(shard, child, entry);
 		break;
 	case LQ_FILTER_REFUSE:
-		lq_held_refuse(lst, child, entry);
+		lq_held_refuse(shard, child, entry);
 		break;
 	}
 	rcu_read_unlock();
@@ -243,24 +246,24 @@ static void lq_held_data_ready(struct sock *child)
 static void lq_held_state_change(struct sock *child)
 {
 	struct lq_request *entry;
-	struct lq_listener *lst;
+	struct lq_shard *shard;
 
 	rcu_read_lock();
 	entry = rcu_dereference_sk_user_data(child);
-	lst = entry->owner;
+	shard = entry->owner;
 	if (child->sk_state == TCP_CLOSE)
-		lq_held_gone(lst, child, entry);
+		lq_held_gone(shard, child, entry);
 	else if (child->sk_shutdown & RCV_SHUTDOWN)
-		lq_held_pass(lst, child, entry);
+		lq_held_pass(shard, child, entry);
 	rcu_read_unlock();
 }
 
 /* --- a child comes, others go --- */
 
-void lq_filter_hold(struct lq_listener *lst, struct sock *child, struct lq_request *entry)
+void lq_filter_hold(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
-	lq_held_hook(lst, child, entry);
-	lq_listener_event(lst, LISTENQ_EVENT_FILTER_HELD);
+	lq_held_hook(shard, child, entry);
+	lq_listener_event(shard->lst, LISTENQ_EVENT_FILTER_HELD);
 }
 
 static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason)
@@ -284,34 +287,44 @@ static void lq_held_reset(struct lq_listener *lst, struct lq_request *entry, u8 
 	lq_held_drop(lst, entry, reason);
 }
 
-static void lq_reap(struct work_struct *work)
+static void lq_reap_shard(struct lq_shard *shard)
 {
-	struct lq_listener *lst = container_of(work, struct lq_listener, reaper);
 	struct lq_request *entry;
 
 	for (;;) {
-		spin_lock_bh(&lst->lock);
-		entry = lq_core_filter_refused(lst->core);
-		spin_unlock_bh(&lst->lock);
+		spin_lock_bh(&shard->lock);
+		entry = lq_core_filter_refused(shard->core);
+		spin_unlock_bh(&shard->lock);
 		if (!entry)
 			return;
-		lq_held_reset(lst, entry, LISTENQ_DROP_FILTER_REFUSED);
+		lq_held_reset(shard->lst, entry, LISTENQ_DROP_FILTER_REFUSED);
 		cond_resched();
 	}
 }
 
-/* A process such as ss -K owns the child's lock: leave it to the reaper. */
-static bool lq_filter_evict_later(struct lq_listener *lst, struct lq_request *entry)
+static void lq_reap(struct work_struct *work)
 {
+	struct lq_listener *lst = container_of(work, struct lq_listener, reaper);
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i)
+		lq_reap_shard(shard);
+}
+
+/* A process such as ss -K owns the child's lock: leave it to the reaper. */
+static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *entry)
+{
+	struct lq_listener *lst = shard->lst;
 	struct lq_key key = {};
 	bool later;
 
 	lq_request_key(entry, &key);
-	spin_lock(&lst->lock);
-	later = lq_core_filter_put_back(lst->core, entry);
+	spin_lock(&shard->lock);
+	later = lq_core_filter_put_back(shard->core, entry);
 	if (later)
 		schedule_work(&lst->reaper);
-	spin_unlock(&lst->lock);
+	spin_unlock(&shard->lock);
 	if (later) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
@@ -319,15 +332,17 @@ static bool lq_filter_evict_later(struct lq_listener *lst, struct lq_request *en
 	return later;
 }
 
-void lq_filter_evict(struct lq_listener *lst, struct lq_request *list)
+void lq_filter_evict(struct lq_shard *shard, struct lq_request *list)
 {
+	struct lq_listener *lst = shard->lst;
+
 	while (list) {
 		struct lq_request *entry = list;
 		struct sock *child = entry->child;
 
 		list = entry->next;
 		bh_lock_sock(child);
-		if (sock_owned_by_user(child) && lq_filter_evict_later(lst, entry)) {
+		if (sock_owned_by_user(child) && lq_filter_evict_later(shard, entry)) {
 			bh_unlock_sock(child);
 			continue;
 		}
@@ -359,10 +374,15 @@ void lq_filter_init(struct lq_listener *lst)
 
 static void lq_filter_use(struct lq_listener *lst, u8 filter)
 {
+	struct lq_shard *shard;
+	u32 i;
+
 	lst->filter = filter;
-	spin_lock_bh(&lst->lock);
-	lq_core_filter_set(lst->core, filter);
-	spin_unlock_bh(&lst->lock);
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		lq_core_filter_set(shard->core, filter);
+		spin_unlock_bh(&shard->lock);
+	}
 }
 
 static bool lq_filter_may_be_set(const struct lq_listener *lst)
@@ -398,25 +418,26 @@ int lq_filter_set_program(struct lq_listener *lst, struct sock_fprog *code)
 }
 
 /* All that it held can be accepted, even if that is more than the accept queue's limit. */
-static void lq_filter_release(struct lq_listener *lst)
+static void lq_filter_release(struct lq_shard *shard)
 {
+	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk;
 	struct lq_request *entry;
 	u32 now_us;
 
 	for (;;) {
-		spin_lock_bh(&lst->lock);
-		entry = lq_core_filter_pop(lst->core);
-		spin_unlock_bh(&lst->lock);
+		spin_lock_bh(&shard->lock);
+		entry = lq_core_filter_pop(shard->core);
+		spin_unlock_bh(&shard->lock);
 		if (!entry)
 			return;
 		lq_held_unhook(lst, entry->child);
-		spin_lock_bh(&lst->lock);
+		spin_lock_bh(&shard->lock);
 		now_us = lq_now_us();
 		trace_filter_pass(lst, entry, now_us - entry->stamp_us);
-		lq_core_filter_admit(lst->core, entry, now_us);
+		lq_core_filter_admit(shard->core, entry, now_us);
 		lq_ack_backlog_add(sk);
-		spin_unlock_bh(&lst->lock);
+		spin_unlock_bh(&shard->lock);
 		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
 		READ_ONCE(sk->sk_data_ready)(sk);
@@ -425,10 +446,14 @@ static void lq_filter_release(struct lq_listener *lst)
 
 void lq_filter_remove(struct lq_listener *lst)
 {
+	struct lq_shard *shard;
+	u32 i;
+
 	if (lst->filter == LQ_FILTER_NONE)
 		return;
 	lq_filter_use(lst, LQ_FILTER_NONE);
-	lq_filter_release(lst);
+	lq_for_each_shard(lst, shard, i)
+		lq_filter_release(shard);
 	lq_filter_forget(lst);
 }
 

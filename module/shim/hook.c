@@ -20,7 +20,6 @@
 #include <net/ipv6.h>
 #include <net/raw.h>
 #include <net/rawv6.h>
-#include <net/sock_reuseport.h>
 #include <net/xfrm.h>
 
 #include "listenq.h"
@@ -40,31 +39,6 @@ static bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6)
 		return false;
 	}
 	return !sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb));
-}
-
-/*
- * The member of an SO_REUSEPORT group that the ACK selects need not be the one
- * that the SYN selected: a member came or went, or a program chose.
- */
-static unsigned int lq_ack_try_group(struct sock *sk, struct sk_buff *skb, struct lq_ack *ack)
-{
-	const struct sock_reuseport *group = rcu_dereference(sk->sk_reuseport_cb);
-	unsigned int result;
-	u16 i;
-
-	if (!group)
-		return NF_ACCEPT;
-	for (i = 0; i < READ_ONCE(group->num_socks); i++) {
-		struct sock *member = READ_ONCE(group->socks[i]);
-		struct lq_listener *lst;
-
-		if (!member || member == sk)
-			continue;
-		lst = lq_listener_of(member);
-		if (lst && lq_ack_try(lst, skb, ack, &result) != LQ_ACK_UNKNOWN)
-			return result;
-	}
-	return NF_ACCEPT;
 }
 
 /* Somebody sees every segment that is delivered to TCP: tcpdump-like programs on raw sockets. */
@@ -124,23 +98,29 @@ static __always_inline struct sock *lq_find_listener(struct net *net, struct sk_
 				      key->ifindex, key->l3_ifindex);
 }
 
-static __always_inline bool lq_find_established(struct net *net, const struct sk_buff *skb,
-						const struct lq_key *key)
+/* With a reference. */
+static __always_inline struct sock *lq_get_established(struct net *net, const struct sk_buff *skb,
+						       const struct lq_key *key)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	const struct tcphdr *th = tcp_hdr(skb);
-	struct sock *sk;
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (key->v6)
-		sk = __inet6_lookup_established(net, hashinfo, &ipv6_hdr(skb)->saddr, th->source,
-						&ipv6_hdr(skb)->daddr, ntohs(th->dest),
-						key->ifindex, key->l3_ifindex);
-	else
+		return __inet6_lookup_established(net, hashinfo, &ipv6_hdr(skb)->saddr, th->source,
+						  &ipv6_hdr(skb)->daddr, ntohs(th->dest),
+						  key->ifindex, key->l3_ifindex);
 #endif
-		sk = __inet_lookup_established(net, hashinfo, ip_hdr(skb)->saddr, th->source,
-					       ip_hdr(skb)->daddr, ntohs(th->dest), key->ifindex,
-					       key->l3_ifindex);
+	return __inet_lookup_established(net, hashinfo, ip_hdr(skb)->saddr, th->source,
+					 ip_hdr(skb)->daddr, ntohs(th->dest), key->ifindex,
+					 key->l3_ifindex);
+}
+
+static __always_inline bool lq_find_established(struct net *net, const struct sk_buff *skb,
+						const struct lq_key *key)
+{
+	struct sock *sk = lq_get_established(net, skb, key);
+
 	if (sk)
 		sock_gen_put(sk);
 	return sk;
@@ -154,6 +134,16 @@ struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const stru
 bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
 {
 	return lq_find_established(net, skb, key);
+}
+
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
+{
+	struct sock *sk = lq_get_established(net, skb, key);
+
+	if (!sk)
+		return;
+	lq_proto_give_back(sk);
+	sock_gen_put(sk);
 }
 
 /* Whether @sk may be asked about segments to the address of @key. */
@@ -172,25 +162,80 @@ static bool lq_listener_takes(const struct sock *sk, const struct lq_key *key)
 }
 
 /*
+ * The one listener of ours that may be asked about segments for @port; NULL when there is none,
+ * or when there are more, which sets *lookup: TCP's own lookup has to choose.
+ */
+static __always_inline struct sock *lq_only_listener(const struct lq_net *lqn, __be16 port,
+						     const struct lq_key *key, bool *lookup)
+{
+	const struct lq_listener *lst;
+	struct sock *only = NULL;
+
+	*lookup = READ_ONCE(lqn->ports_unknown);
+	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
+		if (inet_sk(lst->sk)->inet_sport != port || !lq_listener_takes(lst->sk, key))
+			continue;
+		if (only) {
+			*lookup = true;
+			return NULL;
+		}
+		only = lst->sk;
+	}
+	return only;
+}
+
+/*
+ * The listener that the ACK selects need not be the one that the SYN selected: one with an address
+ * of its own, a member of an SO_REUSEPORT group came or went, or a program chose. Ask all others
+ * at the port.
+ */
+static unsigned int lq_ack_try_others(const struct lq_net *lqn, const struct sock *sk,
+				      struct sk_buff *skb, struct lq_ack *ack)
+{
+	const __be16 port = tcp_hdr(skb)->dest;
+	struct lq_listener *lst;
+	unsigned int result;
+
+	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
+		if (lst->sk == sk || inet_sk(lst->sk)->inet_sport != port ||
+		    !lq_listener_takes(lst->sk, &ack->key) ||
+		    !lq_segment_acceptable(lst->sk, skb, ack->key.v6))
+			continue;
+		if (lq_ack_try(lst, skb, ack, &result) != LQ_ACK_UNKNOWN)
+			return result;
+	}
+	return NF_ACCEPT;
+}
+
+/*
  * Who may hold the request of the ACK or RST @skb. A request is of one connection, so where only
  * one listener of ours can have it, TCP's lookup would find nothing better.
  */
 static struct sock *lq_ack_listener(const struct lq_net *lqn, struct sk_buff *skb,
 				    const struct lq_key *key)
 {
-	const __be16 port = tcp_hdr(skb)->dest;
-	const struct lq_listener *lst;
-	struct sock *only = NULL;
+	bool lookup;
+	struct sock *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
 
-	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
-		if (inet_sk(lst->sk)->inet_sport != port || !lq_listener_takes(lst->sk, key))
-			continue;
-		if (only)
-			return lq_lookup_listener(lqn->net, skb, key);
-		only = lst->sk;
-	}
-	return only || !READ_ONCE(lqn->ports_unknown) ? only
-						      : lq_lookup_listener(lqn->net, skb, key);
+	return only || !lookup ? only : lq_lookup_listener(lqn->net, skb, key);
+}
+
+/*
+ * Who gets the SYN @skb. Where bind() lets nobody else onto an address and port, the listener
+ * that has them is the one that TCP's lookup would find. (SO_REUSEPORT lets others on, and is not
+ * to be taken back once they are there.)
+ */
+static struct sock *lq_syn_listener(const struct lq_net *lqn, struct sk_buff *skb,
+				    const struct lq_key *key)
+{
+	bool lookup;
+	struct sock *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
+
+	if (only && !only->sk_reuseport &&
+	    !rcu_access_pointer(only->sk_reuseport_cb) && !READ_ONCE(only->sk_bound_dev_if) &&
+	    !key->l3_ifindex && !static_branch_unlikely(&bpf_sk_lookup_enabled))
+		return only;
+	return lq_find_listener(lqn->net, skb, key);
 }
 
 /*
@@ -214,14 +259,12 @@ static unsigned int lq_ack_for(const struct lq_net *lqn, struct sock *sk, struct
 	if (!sk)
 		return NF_ACCEPT;
 	lst = lq_listener_of(sk);
-	if (!lst && !rcu_access_pointer(sk->sk_reuseport_cb))
-		return NF_ACCEPT;
-	if (!lq_segment_acceptable(sk, skb, key->v6))
+	if (lst && !lq_segment_acceptable(sk, skb, key->v6))
 		return NF_ACCEPT;
 	lq_ack_read(&ack, key, skb);
 	if (lst && lq_ack_try(lst, skb, &ack, &result) != LQ_ACK_UNKNOWN)
 		return result;
-	return lq_ack_try_group(sk, skb, &ack);
+	return lq_ack_try_others(lqn, sk, skb, &ack);
 }
 
 /* A SYN, whose data is at the TCP header; what may belong to another socket is passed on. */
@@ -234,7 +277,7 @@ static unsigned int lq_syn_for(const struct lq_net *lqn, struct sock *sk, struct
 	if (!sk && lq_find_established(lqn->net, skb, key))
 		return NF_ACCEPT;
 	if (!sk)
-		sk = lq_find_listener(lqn->net, skb, key);
+		sk = lq_syn_listener(lqn, skb, key);
 	lst = sk ? lq_listener_of(sk) : NULL;
 	/* Conntrack's own last hook may come after us, and has yet to confirm the connection. */
 	if (!lst || skb_nfct(skb) || lq_raw_sockets(lqn->net, key->v6) ||
@@ -285,7 +328,7 @@ static noinline unsigned int lq_hook_v4_look(const struct lq_net *lqn, struct sk
 /* Every segment that the host receives comes through here. */
 static unsigned int lq_hook_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	if ((skb->sk && skb->sk->sk_state != TCP_LISTEN) || ip_hdr(skb)->protocol != IPPROTO_TCP)
+	if ((skb->sk && READ_ONCE(skb->sk->sk_state) != TCP_LISTEN) || ip_hdr(skb)->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
 	return lq_hook_v4_look(priv, skb);
 }
@@ -340,7 +383,7 @@ static noinline unsigned int lq_hook_v6_look(const struct lq_net *lqn, struct sk
 
 static unsigned int lq_hook_v6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	if (skb->sk && skb->sk->sk_state != TCP_LISTEN)
+	if (skb->sk && READ_ONCE(skb->sk->sk_state) != TCP_LISTEN)
 		return NF_ACCEPT;
 	return lq_hook_v6_look(priv, skb);
 }

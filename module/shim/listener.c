@@ -22,6 +22,7 @@
 #include "../compat/listen_asked.h"
 
 const struct lq_overrides lq_follow_all = {
+	.shards = LQ_FOLLOW,
 	.policy = LQ_FOLLOW,
 	.max_syn_backlog = LQ_FOLLOW,
 	.abort_on_overflow = LQ_FOLLOW,
@@ -40,6 +41,98 @@ struct lq_listener *lq_listener_of(const struct sock *sk)
 	return container_of(ops, struct lq_listener, af_ops);
 }
 
+/* --- shards --- */
+
+/* @shard: zeroed memory, with room for a core behind it. */
+static void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst)
+{
+	/* sizeof() is a multiple of 8, as the core's alignment asks. */
+	BUILD_BUG_ON(sizeof(*shard) % 8);
+	shard->lst = lst;
+	spin_lock_init(&shard->lock);
+	lq_timer_init(shard);
+	shard->core = lq_core_init(shard + 1, &lst->keys);
+}
+
+static void lq_shards_free(struct lq_shard **shards, u32 count)
+{
+	u32 i;
+
+	for (i = 0; shards && i < count; i++)
+		kfree(shards[i]);
+	kfree(shards);
+}
+
+/* lock_sock held, before the sock listens for the first time. -ENOMEM: nothing changed. */
+static int lq_listener_shard(struct lq_listener *lst, u32 asked, const struct lq_limits *limits)
+{
+	const u32 count = lq_core_shards(limits, asked ? : min_t(u32, num_online_cpus(),
+								   LQ_MAX_SHARDS));
+	struct lq_shard **more;
+	u32 i;
+
+	if (count > 1) {
+		more = kcalloc(count - 1, sizeof(*more), GFP_KERNEL_ACCOUNT);
+		for (i = 0; more && i < count - 1; i++) {
+			more[i] = kzalloc(sizeof(*more[i]) + lq_core_size(), GFP_KERNEL_ACCOUNT);
+			if (!more[i])
+				break;
+			lq_shard_init(more[i], lst);
+		}
+		if (!more || i < count - 1) {
+			lq_shards_free(more, count - 1);
+			return -ENOMEM;
+		}
+		lst->more_shards = more;
+		/* For dumps, which see the listener before it has the lock_sock's. */
+		smp_store_release(&lst->shard_count, count);
+	}
+	lst->sharded = true;
+	return 0;
+}
+
+void lq_listener_state(const struct lq_listener *lst, struct lq_listener_state *state)
+{
+	struct lq_listener_state one;
+	struct lq_shard *shard;
+	u32 i;
+
+	memset(&state->info, 0, sizeof(state->info));
+	memset(&one.info, 0, sizeof(one.info));
+	lq_for_each_shard(lst, shard, i) {
+		struct lq_listener_state *to = i == 0 ? state : &one;
+
+		spin_lock_bh(&shard->lock);
+		lq_core_info(shard->core, &to->info);
+		lq_core_counters(shard->core, &to->counters);
+		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
+		spin_unlock_bh(&shard->lock);
+		if (i == 0)
+			continue;
+		lq_core_info_add(&state->info, &one.info);
+		lq_core_counters_add(&state->counters, &one.counters);
+		state->accept_oldest_us = max(state->accept_oldest_us, one.accept_oldest_us);
+	}
+}
+
+void lq_listener_info(const struct lq_listener *lst, struct listenq_info *info)
+{
+	struct listenq_info one = {};
+	struct lq_shard *shard;
+	u32 i;
+
+	memset(info, 0, sizeof(*info));
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		lq_core_info(shard->core, i == 0 ? info : &one);
+		spin_unlock_bh(&shard->lock);
+		if (i > 0)
+			lq_core_info_add(info, &one);
+	}
+}
+
+/* --- attach --- */
+
 struct lq_listener *lq_listener_attach(struct sock *sk)
 {
 	struct lq_listener *lst = lq_listener_of(sk);
@@ -48,9 +141,8 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 		return lst;
 	if (sk->sk_state != TCP_CLOSE)
 		return ERR_PTR(-EISCONN);
-	/* sizeof() is a multiple of 8, as the core's alignment asks. */
-	BUILD_BUG_ON(sizeof(*lst) % 8);
-	lst = kzalloc(sizeof(*lst) + lq_core_size(), GFP_KERNEL_ACCOUNT);
+	lst = kzalloc(sizeof(*lst) + sizeof(struct lq_shard) + lq_core_size(),
+		      GFP_KERNEL_ACCOUNT);
 	if (!lst)
 		return ERR_PTR(-ENOMEM);
 	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
@@ -62,11 +154,11 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 	lst->attached = true;
 	refcount_set(&lst->refs, 1);
 	lst->overrides = lq_follow_all;
-	spin_lock_init(&lst->lock);
-	lq_timer_init(lst);
 	lq_filter_init(lst);
 	get_random_bytes(&lst->keys, sizeof(lst->keys));
-	lst->core = lq_core_init(lst + 1, &lst->keys);
+	lst->shard_count = 1;
+	lq_shard_init(lq_first_shard(lst), lst);
+	lq_proto_take(sk);
 	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
 	return lst;
 }
@@ -76,6 +168,16 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 /* What the socket fixed, or else the namespace's sysctl. */
 #define LQ_SETTING(lst, lqn, name) \
 	((lst)->overrides.name == LQ_FOLLOW ? READ_ONCE((lqn)->sysctls.name) : (lst)->overrides.name)
+
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+{
+	WRITE_ONCE(lst->overrides.shards, to->shards);
+	WRITE_ONCE(lst->overrides.policy, to->policy);
+	WRITE_ONCE(lst->overrides.max_syn_backlog, to->max_syn_backlog);
+	WRITE_ONCE(lst->overrides.abort_on_overflow, to->abort_on_overflow);
+	WRITE_ONCE(lst->overrides.synack_retries, to->synack_retries);
+	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
+}
 
 static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 {
@@ -106,27 +208,56 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 		config->synack_retries = syncnt;
 }
 
+/* The part of @limits that shard @index has; *share: the same of @config. */
+static struct lq_limits lq_shard_limits(const struct lq_listener *lst,
+					const struct lq_limits *limits,
+					const struct lq_config *config, struct lq_config *share,
+					u32 index)
+{
+	struct lq_limits part = *limits;
+
+	*share = *config;
+	lq_core_share(share, &part, lst->shard_count, index);
+	return part;
+}
+
 /*
- * Take @config with new limits. The SYN queue's table is replaced when its size
+ * Take @config with new limits. The SYN queues' tables are replaced when their size
  * changes: -ENOMEM leaves everything as it was.
  */
 static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *config)
 {
-	struct lq_request **buckets = NULL;
-	struct lq_limits limits;
-	void *old;
+	void *tables[LQ_MAX_SHARDS];
+	struct lq_limits limits, part;
+	struct lq_config share;
+	struct lq_shard *shard;
+	bool replace;
+	u32 i;
 
 	lq_core_limits(config, &limits);
-	if (!lst->listening || limits.syn_buckets != lst->limits.syn_buckets) {
-		buckets = kvcalloc(limits.syn_buckets, sizeof(*buckets), GFP_KERNEL_ACCOUNT);
-		if (!buckets)
+	if (!lst->sharded &&
+	    lq_listener_shard(lst, LQ_SETTING(lst, lst->lqn, shards), &limits))
+		return -ENOMEM;
+	replace = !lst->listening || limits.syn_buckets != lst->limits.syn_buckets;
+	memset(tables, 0, sizeof(tables));
+	for (i = 0; replace && i < lst->shard_count; i++) {
+		part = lq_shard_limits(lst, &limits, config, &share, i);
+		tables[i] = kvcalloc(part.syn_buckets, sizeof(struct lq_request *),
+				     GFP_KERNEL_ACCOUNT);
+		if (!tables[i]) {
+			while (i-- > 0)
+				kvfree(tables[i]);
 			return -ENOMEM;
+		}
 	}
-	spin_lock_bh(&lst->lock);
-	old = lq_core_listen(lst->core, config, &limits, buckets);
-	spin_unlock_bh(&lst->lock);
+	lq_for_each_shard(lst, shard, i) {
+		part = lq_shard_limits(lst, &limits, config, &share, i);
+		spin_lock_bh(&shard->lock);
+		tables[i] = lq_core_listen(shard->core, &share, &part, tables[i]);
+		spin_unlock_bh(&shard->lock);
+		kvfree(tables[i]);
+	}
 	lst->limits = limits;
-	kvfree(old);
 	return 0;
 }
 
@@ -227,7 +358,7 @@ static void lq_listener_start(struct lq_listener *lst)
 	lst->listening = true;
 	spin_lock(&lqn->list_lock);
 	/* Under the lock, so that a dump meets the newest last. */
-	lst->id = atomic64_inc_return(&lq_next_id);
+	WRITE_ONCE(lst->id, atomic64_inc_return(&lq_next_id));
 	rb_add(&lst->node, &lqn->listeners, lq_id_less);
 	lqn->listener_count++;
 	lqn->generation++;
@@ -256,7 +387,7 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	err = lq_listener_resize(lst, &config);
 	if (err)
 		return err;
-	lst->backlog = backlog;
+	WRITE_ONCE(lst->backlog, backlog); /* netlink reads it under list_lock */
 	lst->backlog_asked = asked;
 	if (!lst->listening)
 		lq_listener_start(lst);
@@ -279,7 +410,7 @@ static void lq_listener_port_add(struct lq_listener *lst)
 {
 	struct lq_net *lqn = lst->lqn;
 
-	if (!hlist_unhashed(&lst->port_node))
+	if (!hlist_unhashed_lockless(&lst->port_node))
 		return;
 	spin_lock(&lqn->list_lock);
 	hlist_add_head_rcu(&lst->port_node,
@@ -290,7 +421,7 @@ static void lq_listener_port_add(struct lq_listener *lst)
 /* lock_sock held. */
 static void lq_listener_port_remove(struct lq_listener *lst)
 {
-	if (hlist_unhashed(&lst->port_node))
+	if (hlist_unhashed_lockless(&lst->port_node))
 		return;
 	spin_lock(&lst->lqn->list_lock);
 	hlist_del_init_rcu(&lst->port_node);
@@ -405,13 +536,35 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 	}
 }
 
-void lq_listener_stop(struct lq_listener *lst)
+/* @stopped: for the episodes that end with it. */
+static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *stopped)
 {
-	struct lq_net *lqn = lq_net(sock_net(lst->sk));
-	struct lq_event ended[2], stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
+	struct lq_listener *lst = shard->lst;
 	struct lq_drained drained;
+	struct lq_event ended[2];
 	int i, endings = 0;
 	void *table;
+
+	spin_lock_bh(&shard->lock);
+	table = lq_core_close(shard->core, &drained);
+	/* An overflow and a time of cookies, at most. */
+	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
+		ended[endings++].info = *stopped;
+	spin_unlock_bh(&shard->lock);
+	timer_delete_sync(&shard->timer);
+	for (i = 0; lst->announced && i < endings; i++)
+		lq_event_send(lst, &ended[i], GFP_KERNEL);
+	lq_listener_drain(lst, &drained);
+	lq_filter_drain(lst, drained.held);
+	kvfree(table);
+}
+
+void lq_listener_stop(struct lq_listener *lst)
+{
+	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
+	struct lq_net *lqn = lq_net(sock_net(lst->sk));
+	struct lq_shard *shard;
+	u32 i;
 
 	lq_listener_port_remove(lst);
 	if (!lst->listening)
@@ -423,25 +576,14 @@ void lq_listener_stop(struct lq_listener *lst)
 	lqn->generation++;
 	spin_unlock(&lqn->list_lock);
 
-	spin_lock_bh(&lst->lock);
-	lq_core_info(lst->core, &stopped.info);
-	table = lq_core_close(lst->core, &drained);
-	/* An overflow and a time of cookies, at most. */
-	while (endings < ARRAY_SIZE(ended) && lq_core_event(lst->core, &ended[endings]))
-		ended[endings++].info = stopped.info;
-	spin_unlock_bh(&lst->lock);
-	timer_delete_sync(&lst->timer);
 	trace_close(lst);
-	if (lst->announced) {
-		for (i = 0; i < endings; i++)
-			lq_event_send(lst, &ended[i], GFP_KERNEL);
+	lq_listener_info(lst, &stopped.info);
+	lq_for_each_shard(lst, shard, i)
+		lq_shard_stop(shard, &stopped.info);
+	if (lst->announced)
 		lq_event_send(lst, &stopped, GFP_KERNEL);
-		lst->announced = false;
-	}
-	lq_listener_drain(lst, &drained);
-	lq_filter_drain(lst, drained.held);
+	lst->announced = false;
 	lq_filter_forget(lst);
-	kvfree(table);
 }
 
 static void lq_listener_free_rcu(struct rcu_head *rcu)
@@ -449,6 +591,7 @@ static void lq_listener_free_rcu(struct rcu_head *rcu)
 	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
 
 	lq_carrier_free(lst);
+	lq_shards_free(lst->more_shards, lst->shard_count - 1);
 	kfree(lst);
 }
 
@@ -472,6 +615,7 @@ void lq_listener_detach(struct lq_listener *lst)
 		/* tcp_v6_connect() may have put others there. */
 		if (lq_listener_of(sk) == lst)
 			WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
+		lq_proto_give_back(sk);
 		lst->attached = false;
 	}
 	release_sock(sk);

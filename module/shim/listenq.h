@@ -24,6 +24,7 @@
 /* What setsockopt() fixed for one socket; LQ_FOLLOW: as the sysctl says. */
 #define LQ_FOLLOW (-1)
 struct lq_overrides {
+	s32 shards;
 	s32 policy;
 	s32 max_syn_backlog;
 	s32 abort_on_overflow;
@@ -32,6 +33,19 @@ struct lq_overrides {
 };
 extern const struct lq_overrides lq_follow_all;
 #define LQ_MAX_SYN_BACKLOG (1 << 20)
+
+/*
+ * One part of a listener's queues. On its own cache lines: what a segment or an accept() of
+ * another shard writes is not here.
+ */
+struct lq_shard {
+	spinlock_t lock;	   /* the core and everything it queues */
+	atomic_t accepts_done;	   /* to be told to the core by whoever locks it next */
+	u32 turn;		   /* accept() calls of its CPUs; a hint, no lock */
+	struct lq_listener *lst;   /* whose it is */
+	struct lq_core *core;	   /* in the memory behind this struct */
+	struct timer_list timer;   /* armed under lock; see timer.c */
+} ____cacheline_aligned_in_smp;
 
 /*
  * A socket that listens, or that got a SOL_LISTENQ option and may. The sock
@@ -56,17 +70,38 @@ struct lq_listener {
 	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
-	struct timer_list timer;	 /* armed under lock; see timer.c */
 	u8 filter;			 /* lock_sock; enum lq_filter */
 	struct bpf_prog *filter_program; /* lock_sock; with LQ_FILTER_BPF; see filter.c */
-	struct work_struct reaper;	 /* scheduled under lock, while listening */
+	struct work_struct reaper;	 /* scheduled under a shard's lock, while listening */
 	refcount_t refs;		 /* see bridge/listenq.h */
 	bool attached;			 /* lock_sock; the sock's reference is held */
 	struct rcu_head rcu;
-	atomic_t accepts_done;		 /* to be told to the core by whoever locks it next */
-	spinlock_t lock;		 /* the core and everything it queues */
-	struct lq_core *core;		 /* in the memory behind this struct */
-};
+	bool sharded;			 /* lock_sock; the first listen() has decided */
+	u32 shard_count;		 /* 1; written before the sock listens for the first time */
+	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
+} ____cacheline_aligned_in_smp;
+
+static inline struct lq_shard *lq_first_shard(const struct lq_listener *lst)
+{
+	return (struct lq_shard *)(lst + 1);
+}
+
+/* @index: below lst->shard_count. */
+static inline struct lq_shard *lq_shard_at(const struct lq_listener *lst, u32 index)
+{
+	return index == 0 ? lq_first_shard(lst) : lst->more_shards[index - 1];
+}
+
+/* The shard of a connection. */
+static inline struct lq_shard *lq_shard_of(const struct lq_listener *lst, const struct lq_key *key)
+{
+	if (likely(lst->shard_count == 1))
+		return lq_first_shard(lst);
+	return lq_shard_at(lst, lq_core_shard(&lst->keys, key, lst->shard_count));
+}
+
+#define lq_for_each_shard(lst, shard, i) \
+	for ((i) = 0; (i) < (lst)->shard_count && ((shard) = lq_shard_at(lst, i), true); (i)++)
 
 /* The listener of @sk, or NULL. RCU, or lock_sock. */
 struct lq_listener *lq_listener_of(const struct sock *sk);
@@ -75,6 +110,7 @@ struct lq_listener *lq_listener_of(const struct sock *sk);
 
 struct lq_sysctls {
 	int policy; /* enum lq_policy */
+	int shards; /* 0: as many as CPUs are online */
 	int max_syn_backlog;
 	int abort_on_overflow;
 	int synack_retries;
@@ -145,6 +181,8 @@ void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
 int lq_family_init(void);
 void lq_family_exit(void);
+/* TCP's @end(@sk, @err) ends a listener: its queues are emptied before. Process context, no lock. */
+int lq_listener_end(struct sock *sk, int (*end)(struct sock *sk, int err), int err);
 /* The kernel's own operations of an AF_INET or AF_INET6 stream socket. */
 const struct proto_ops *lq_orig_ops(const struct sock *sk);
 
@@ -162,6 +200,8 @@ void lq_listener_stop(struct lq_listener *lst);
 void lq_listener_detach(struct lq_listener *lst);
 /* Freed after a grace period. NULL is fine. */
 void lq_listener_put(struct lq_listener *lst);
+/* lock_sock held; netlink reads them without it. */
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
 /* lock_sock held: take changed settings. -ENOMEM: nothing changed. */
 int lq_listener_reconfigure(struct lq_listener *lst);
 /* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */
@@ -172,6 +212,15 @@ struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id);
 struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* Process context: lq_listener_reconfigure() for every listener of @net. */
 void lq_net_reconfigure(struct net *net);
+
+/* What the shards have to say, added up; each is locked in turn. No shard's lock held. */
+struct lq_listener_state {
+	struct listenq_info info; /* all but the id */
+	struct lq_counters counters;
+	u32 accept_oldest_us; /* lq_core_accept_oldest_us() */
+};
+void lq_listener_state(const struct lq_listener *lst, struct lq_listener_state *state);
+void lq_listener_info(const struct lq_listener *lst, struct listenq_info *info);
 
 /*
  * Whether @th is for the port of @lst: a transparent proxy or a program may bring another,
@@ -265,10 +314,13 @@ bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst);
 /*
  * Send the SYN-ACK of @request. Takes @route, or finds it if that is NULL;
  * @tsval: the clock's, without the request's offset; @from: built in its
- * memory, if possible, or NULL; consumed. Softirq, RCU.
+ * memory, if possible, or NULL; consumed. False: there was no memory, or no
+ * route; of a request that is queued, the timer tries again. Softirq, RCU.
  */
-void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
+bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission);
+/* The core counted it, as lq_core_synack_unsent() says. Softirq, the shard's lock not held. */
+void lq_synack_unsent(struct lq_shard *shard, u8 as);
 /* Answer the odd segment @skb, whose TCP_SKB_CB is filled, with an ACK. Softirq. */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);
@@ -278,7 +330,7 @@ u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route);
 /* --- ack.c --- */
 
 /* Count and trace a segment that the core refused, in TCP's own counters too. */
-void lq_ack_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason);
+void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason);
 /* As tcp_v4_fill_cb() and tcp_v6_fill_cb(), data at the TCP header: the skb is TCP's now. */
 void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* The skb is IP's again, to be passed on after all. */
@@ -298,6 +350,8 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const struct lq_key *key);
 /* Whether @skb is a connection's, or of one in TIME_WAIT. */
 bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
+/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 int lq_hooks_get(struct net *net); /* process context, no lock */
 void lq_hooks_put(struct net *net);
 
@@ -307,8 +361,8 @@ void lq_hooks_put(struct net *net);
  * After LQ_ACK_MAYBE_COOKIE: LQ_ACK_UNKNOWN if it brings none, and *result is
  * netfilter's verdict. skb->data is at the TCP header. Softirq, RCU.
  */
-enum lq_ack_verdict lq_cookie_try(struct lq_listener *lst, struct sk_buff *skb,
-				  struct lq_ack *ack, unsigned int *result);
+enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
+				  unsigned int *result);
 
 /* --- child.c --- */
 
@@ -325,23 +379,23 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
  * the segment. Takes @route, or finds it if that is NULL. Returns netfilter's
  * verdict on @skb. Softirq, RCU.
  */
-unsigned int lq_child_build(struct lq_listener *lst, struct sk_buff *skb,
+unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
 void lq_child_reset(struct sock *listener, struct sock *child);
 
-/* One more child is queued: sk_ack_backlog, for ss and syn_recv_sock(). lst->lock held. */
+/* One more child is queued: sk_ack_backlog, for ss and syn_recv_sock(). A shard's lock held. */
 void lq_ack_backlog_add(struct sock *sk);
 
 /* --- filter.c --- */
 
 void lq_filter_init(struct lq_listener *lst);
 /* LQ_COMMIT_HELD: @child, whose lock we hold since its birth, waits for its data. */
-void lq_filter_hold(struct lq_listener *lst, struct sock *child, struct lq_request *entry);
+void lq_filter_hold(struct lq_shard *shard, struct sock *child, struct lq_request *entry);
 /* Reset the children of @list, which the core evicted. Softirq, no child's lock held. */
-void lq_filter_evict(struct lq_listener *lst, struct lq_request *list);
-/* lock_sock held, the core is closed: reset the children of @held. */
+void lq_filter_evict(struct lq_shard *shard, struct lq_request *list);
+/* lock_sock held, the cores are closed: reset the children of @held. */
 void lq_filter_drain(struct lq_listener *lst, struct lq_request *held);
 /*
  * lock_sock held. -EINVAL: not listening, or there is a filter; -ENOENT: no such name; and
@@ -359,32 +413,32 @@ void lq_filter_forget(struct lq_listener *lst);
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS);
 __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait);
 void lq_carrier_free(struct lq_listener *lst);
-/* lst->lock held, before the core is asked about a limit: accept() calls that ended. */
-static inline void lq_accept_settle_locked(struct lq_listener *lst)
+/* The shard's lock held, before the core is asked about a limit: accept() calls that ended. */
+static inline void lq_accept_settle_locked(struct lq_shard *shard)
 {
-	if (atomic_read(&lst->accepts_done))
-		lq_core_accept_done(lst->core, atomic_xchg(&lst->accepts_done, 0));
+	if (atomic_read(&shard->accepts_done))
+		lq_core_accept_done(shard->core, atomic_xchg(&shard->accepts_done, 0));
 }
 
 /* --- event.c: netlink events --- */
 
-/* Sends to whoever reads; any context, no lst->lock held, @gfp as that allows. */
+/* Sends to whoever reads; any context, no shard's lock held, @gfp as that allows. */
 void lq_event_send(struct lq_listener *lst, const struct lq_event *event, gfp_t gfp);
 /* Sends all that the core has to tell, and lets the timer find the ends. Softirq. */
-void lq_event_tell(struct lq_listener *lst);
-/* After each drop, cookie and tick. Softirq, no lst->lock held. */
-static inline void lq_event_check(struct lq_listener *lst)
+void lq_event_tell(struct lq_shard *shard);
+/* After each drop, cookie and tick. Softirq, no shard's lock held. */
+static inline void lq_event_check(struct lq_shard *shard)
 {
-	if (unlikely(lq_core_event_pending(lst->core)))
-		lq_event_tell(lst);
+	if (unlikely(lq_core_event_pending(shard->core)))
+		lq_event_tell(shard);
 }
 /* lock_sock held: listen() went well. */
 void lq_event_listen(struct lq_listener *lst);
 
 /* --- timer.c --- */
 
-void lq_timer_init(struct lq_listener *lst);
-void lq_timer_arm_locked(struct lq_listener *lst);
+void lq_timer_init(struct lq_shard *shard);
+void lq_timer_arm_locked(struct lq_shard *shard);
 
 /* --- sockopt.c --- */
 
@@ -392,8 +446,13 @@ int lq_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
 		  unsigned int optlen);
 int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optval,
 		  int __user *optlen);
-/* lock_sock held. */
-void lq_listener_info(struct lq_listener *lst, struct listenq_info *info);
+
+/* --- proto.c: a listener that an administrator destroys --- */
+
+void lq_proto_take(struct sock *sk); /* lock_sock held: attached */
+/* Detached, or a request that TCP made for the listener; harmless otherwise. */
+void lq_proto_give_back(struct sock *sk);
+void lq_proto_give_back_child(struct sock *child); /* The child's lock is held. */
 
 /* --- sysctl.c, proc.c, netlink.c --- */
 

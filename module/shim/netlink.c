@@ -89,6 +89,7 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 		{ LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW,
 		  !!(info->flags & LISTENQ_F_ABORT_ON_OVERFLOW) },
 		{ LISTENQ_A_LISTENER_SYNCOOKIES, info->syncookies },
+		{ LISTENQ_A_LISTENER_SHARDS, info->shards },
 	};
 	size_t i;
 
@@ -123,6 +124,8 @@ static u32 lq_own(const struct lq_listener *lst)
 		flags |= LISTENQ_OWN_SYNACK_RETRIES;
 	if (READ_ONCE(own->syncookies) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_SYNCOOKIES;
+	if (READ_ONCE(own->shards) != LQ_FOLLOW)
+		flags |= LISTENQ_OWN_SHARDS;
 	return flags;
 }
 
@@ -132,30 +135,26 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 {
 	void *hdr = genlmsg_put(msg, portid, seq, &lq_genl_family, flags,
 				LISTENQ_CMD_LISTENER_GET);
-	struct lq_counters counters;
-	struct listenq_info info = {};
-	u32 oldest_us;
+	struct lq_listener_state state;
 
 	if (!hdr)
 		return -EMSGSIZE;
 	if (cb)
 		genl_dump_check_consistent(cb, hdr);
-	spin_lock_bh(&lst->lock);
-	lq_core_info(lst->core, &info);
-	lq_core_counters(lst->core, &counters);
-	oldest_us = lq_core_accept_oldest_us(lst->core, lq_now_us());
-	spin_unlock_bh(&lst->lock);
-	info.id = lst->id;
+	lq_listener_state(lst, &state);
+	state.info.id = lst->id;
 
 	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, lq_own(lst)) ||
 	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_GIVEN, READ_ONCE(lst->backlog)) ||
-	    (oldest_us && nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, oldest_us)) ||
-	    lq_put_info(msg, &info) || lq_put_socket(msg, lst->sk, reader) ||
-	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, counters.drops, __LISTENQ_DROP_MAX) ||
-	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, counters.events,
+	    (state.accept_oldest_us &&
+	     nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, state.accept_oldest_us)) ||
+	    lq_put_info(msg, &state.info) || lq_put_socket(msg, lst->sk, reader) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, state.counters.drops,
+			    __LISTENQ_DROP_MAX) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, state.counters.events,
 			    __LISTENQ_EVENT_MAX) ||
-	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(counters.accept_wait),
-		    counters.accept_wait)) {
+	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(state.counters.accept_wait),
+		    state.counters.accept_wait)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}
@@ -303,10 +302,10 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	      lq_check_filter(info);
 	if (err)
 		return err;
-	lst->overrides = changed;
+	lq_overrides_set(lst, &changed);
 	err = lq_listener_reconfigure(lst);
 	if (err) {
-		lst->overrides = before;
+		lq_overrides_set(lst, &before);
 		return err;
 	}
 	if (!filter)

@@ -2,7 +2,7 @@
 /*
  * LISTENQ_CMD_REQUEST_GET: dump the half-open requests of one listener.
  * Process context. Neither the work nor the locks of one message depend on the
- * length of the queue: the listener's lock is held for LQ_WALK_BUCKETS buckets
+ * length of the queue: a shard's lock is held for LQ_WALK_BUCKETS buckets
  * and LQ_REQUEST_BATCH requests at a time, and lq_net.list_lock only to find
  * the listener.
  */
@@ -16,11 +16,14 @@ const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1] = {
 
 /* A message with all attributes and their padding takes less. */
 #define LQ_REQUEST_MSG_SIZE 256
-/* Requests that are copied under one hold of the listener's lock. */
+/* Requests that are copied under one hold of a shard's lock. */
 #define LQ_REQUEST_BATCH 8
 
 struct lq_request_dump {
 	u64 listener;
+	u32 shard; /* that is being walked */
+	bool torn; /* in a shard before it */
+	bool done;
 	struct lq_request_cursor cursor;
 };
 
@@ -132,17 +135,24 @@ static void lq_request_fill(struct sk_buff *msg, struct netlink_callback *cb,
 	struct lq_request_info batch[LQ_REQUEST_BATCH];
 	u32 i, count, room;
 
-	while (!dump->cursor.done) {
+	while (!dump->done) {
+		struct lq_shard *shard = lq_shard_at(lst, dump->shard);
+
 		room = min_t(u32, skb_tailroom(msg) / LQ_REQUEST_MSG_SIZE, ARRAY_SIZE(batch));
 		if (!room)
 			return;
-		spin_lock_bh(&lst->lock);
-		count = lq_core_requests(lst->core, &dump->cursor, lq_now(), lq_now_us(), batch,
+		spin_lock_bh(&shard->lock);
+		count = lq_core_requests(shard->core, &dump->cursor, lq_now(), lq_now_us(), batch,
 					 room);
-		spin_unlock_bh(&lst->lock);
-		cb->seq = dump->cursor.torn ? 2 : 1;
+		spin_unlock_bh(&shard->lock);
+		dump->torn |= dump->cursor.torn;
+		cb->seq = dump->torn ? 2 : 1;
 		for (i = 0; i < count; i++)
 			WARN_ON_ONCE(lq_put_request(msg, cb, &batch[i], dump->listener, port));
+		if (dump->cursor.done) {
+			memset(&dump->cursor, 0, sizeof(dump->cursor));
+			dump->done = ++dump->shard == lst->shard_count;
+		}
 		cond_resched();
 	}
 }
@@ -154,7 +164,7 @@ int lq_request_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
 	struct lq_listener *lst;
 	u16 port;
 
-	if (dump->cursor.done)
+	if (dump->done)
 		return 0;
 	lst = lq_listener_get(lq_net(sock_net(msg->sk)), dump->listener, &port);
 	if (lst) {
@@ -162,7 +172,7 @@ int lq_request_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
 		lq_listener_put(lst);
 	} else {
 		cb->seq = 2; /* it closed meanwhile */
-		dump->cursor.done = true;
+		dump->done = true;
 	}
 	return msg->len;
 }

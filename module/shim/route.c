@@ -97,7 +97,7 @@ static bool lq_route_matches(const struct lq_route_slot *slot, const struct lq_l
 	const u32 *addr = (const u32 *)lq_request_addresses(request);
 
 	return slot->dst && slot->addr[0] == addr[0] && slot->addr[1] == addr[1] &&
-	       (!v6 || !memcmp(slot->addr + 2, addr + 2, 24)) && slot->listener == lst->id &&
+	       (!v6 || !memcmp(slot->addr + 2, addr + 2, 24)) && slot->listener == READ_ONCE(lst->id) &&
 	       slot->ifindex == request->ifindex && slot->kind == lq_route_kind(lst->sk, v6);
 }
 
@@ -107,7 +107,7 @@ static void lq_route_remember(struct lq_route_slot *slot, const struct lq_listen
 {
 	dst_release(slot->dst);
 	slot->dst = route->dst;
-	slot->listener = lst->id;
+	slot->listener = READ_ONCE(lst->id);
 	slot->cookie = 0;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (v6)

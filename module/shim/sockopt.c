@@ -121,6 +121,11 @@ static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsign
 	case LQ_SYNCOOKIES:
 		err = lq_set_int(&changed.syncookies, optval, optlen, 0, 2);
 		break;
+	case LQ_SHARDS:
+		err = lq_set_int(&changed.shards, optval, optlen, 0, LQ_MAX_SHARDS);
+		if (!err && lst && lst->sharded)
+			err = -EBUSY;
+		break;
 	case LQ_ACCEPT_FILTER:
 		return lq_set_filter(sk, optval, optlen);
 	case LQ_ACCEPT_FILTER_BPF:
@@ -134,20 +139,11 @@ static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsign
 	if (IS_ERR(lst))
 		return PTR_ERR(lst);
 	before = lst->overrides;
-	lst->overrides = changed;
+	lq_overrides_set(lst, &changed);
 	err = lq_listener_reconfigure(lst);
 	if (err)
-		lst->overrides = before;
+		lq_overrides_set(lst, &before);
 	return err;
-}
-
-void lq_listener_info(struct lq_listener *lst, struct listenq_info *info)
-{
-	memset(info, 0, sizeof(*info));
-	spin_lock_bh(&lst->lock);
-	lq_core_info(lst->core, info);
-	spin_unlock_bh(&lst->lock);
-	info->id = lst->id;
 }
 
 static int lq_get_info(struct sock *sk, void *value)
@@ -157,8 +153,10 @@ static int lq_get_info(struct sock *sk, void *value)
 
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
-	if (lst)
+	if (lst) {
 		lq_listener_info(lst, info);
+		info->id = lst->id;
+	}
 	release_sock(sk);
 	return sizeof(*info);
 }
@@ -208,6 +206,9 @@ static int lq_get_setting(struct sock *sk, int optname, void *value)
 		break;
 	case LQ_SYNCOOKIES:
 		*number = set.syncookies;
+		break;
+	case LQ_SHARDS:
+		*number = set.shards;
 		break;
 	default:
 		return -ENOPROTOOPT;

@@ -19,13 +19,14 @@
 #include "trace.h"
 
 /* The MIB counters of TCP that dashboards know, for what stops a SYN. */
-static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
+static void lq_syn_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
 {
+	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 
 	lq_listener_drop(lst, reason);
 	trace_drop(lst, key, reason);
-	lq_event_check(lst);
+	lq_event_check(shard);
 	switch (reason) {
 	case LISTENQ_DROP_SYN_QUEUE_FULL:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
@@ -161,7 +162,7 @@ static void lq_syn_fill(const struct lq_listener *lst, const struct lq_syn_in *i
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Link-local addresses mean something on one link only: tcp_v6_init_req(). */
 	if (syn->key.v6 &&
-	    (!sk->sk_bound_dev_if || in->l3_slave) &&
+	    (!READ_ONCE(sk->sk_bound_dev_if) || in->l3_slave) &&
 	    ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL)
 		request->ifindex = syn->key.ifindex;
 #endif
@@ -224,33 +225,38 @@ static struct sk_buff *lq_syn_take(struct lq_syn_in *in)
 }
 
 /* LQ_SYN_COOKIE: nothing is kept, so nothing is allocated. */
-static void lq_syn_cookie(struct lq_listener *lst, struct lq_syn_in *in)
+static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 {
+	struct lq_listener *lst = shard->lst;
 	union lq_request_copy request LQ_UNINITIALIZED;
 	struct lq_answer answer LQ_UNINITIALIZED;
 	u8 reason;
 
-	lq_event_check(lst);
 	reason = lq_syn_build(lst, in, true, &request.request, &answer);
+	if (!reason && !lq_synack_send(lst, &request.request, &answer.route, answer.tsval,
+				       lq_syn_take(in), false))
+		reason = LISTENQ_DROP_NO_MEMORY;
 	if (reason) {
-		spin_lock(&lst->lock);
-		lq_core_count_drop(lst->core, reason);
-		spin_unlock(&lst->lock);
-		lq_syn_drop(lst, &in->syn.key, reason);
+		spin_lock(&shard->lock);
+		lq_core_synack_unsent(shard->core, LISTENQ_EVENT_COOKIE_SENT);
+		lq_core_count_drop(shard->core, reason);
+		spin_unlock(&shard->lock);
+		lq_syn_drop(shard, &in->syn.key, reason);
 		return;
 	}
 	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
-	lq_synack_send(lst, &request.request, &answer.route, answer.tsval, lq_syn_take(in), false);
+	lq_event_check(shard);
 }
 
 /* LQ_SYN_NEW: room is reserved. */
-static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
+static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 {
 	static const u8 reasons[] = {
 		[LQ_COMMIT_REFUSED] = LISTENQ_DROP_SYN_LAST_QUARTER,
 		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
 	};
+	struct lq_listener *lst = shard->lst;
 	const struct lq_syn *syn = &in->syn;
 	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
 	u8 reason = LISTENQ_DROP_NO_MEMORY;
@@ -261,57 +267,62 @@ static void lq_syn_new(struct lq_listener *lst, struct lq_syn_in *in)
 	if (request)
 		reason = lq_syn_build(lst, in, false, request, &answer);
 	if (reason) {
-		spin_lock(&lst->lock);
-		lq_core_syn_abort(lst->core, reason);
-		spin_unlock(&lst->lock);
+		spin_lock(&shard->lock);
+		lq_core_syn_abort(shard->core, reason);
+		spin_unlock(&shard->lock);
 		lq_request_free(request);
-		lq_syn_drop(lst, &syn->key, reason);
+		lq_syn_drop(shard, &syn->key, reason);
 		return;
 	}
 	/* Once committed, the request belongs to the core: the SYN-ACK needs a copy. */
 	lq_request_copy(&copy, request);
 
-	spin_lock(&lst->lock);
-	commit = lq_core_syn_commit(lst->core, syn, request,
+	spin_lock(&shard->lock);
+	commit = lq_core_syn_commit(shard->core, syn, request,
 				    dst_metric(answer.route.dst, RTAX_RTT));
 	if (commit == LQ_COMMIT_OK)
-		lq_timer_arm_locked(lst);
-	spin_unlock(&lst->lock);
+		lq_timer_arm_locked(shard);
+	spin_unlock(&shard->lock);
 
 	switch (commit) {
 	case LQ_COMMIT_OK:
 		lq_listener_event(lst, LISTENQ_EVENT_REQUEST_CREATED);
 		trace_request(lst, &copy.request);
-		lq_synack_send(lst, &copy.request, &answer.route, answer.tsval, lq_syn_take(in),
-			       false);
+		if (!lq_synack_send(lst, &copy.request, &answer.route, answer.tsval,
+				    lq_syn_take(in), false))
+			lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 		return;
 	case LQ_COMMIT_DUPLICATE:
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		break;
 	default:
-		lq_syn_drop(lst, &syn->key, reasons[commit]);
+		lq_syn_drop(shard, &syn->key, reasons[commit]);
 		break;
 	}
 	lq_route_put(&answer.route);
 	lq_request_free(request);
 }
 
-static void lq_syn_duplicate(struct lq_listener *lst, struct lq_syn_in *in,
+static void lq_syn_duplicate(struct lq_shard *shard, struct lq_syn_in *in,
 			     const struct lq_request *request)
 {
+	struct lq_listener *lst = shard->lst;
+
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-	lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true);
+	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true))
+		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 }
 
 /* @request made room for another. */
-static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
+static void lq_syn_evicted(struct lq_shard *shard, struct lq_request *request)
 {
+	struct lq_listener *lst = shard->lst;
 	struct lq_key key;
 
 	lq_request_key(request, &key);
 	lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EVICTED);
 	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
-	lq_event_check(lst);
+	lq_event_check(shard);
 	lq_request_free(request);
 }
 
@@ -346,6 +357,7 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
 	struct lq_request *freed;
+	struct lq_shard *shard;
 
 	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
 		tcp_listendrop(lst->sk);
@@ -361,28 +373,29 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	trace_syn(lst, &syn->key);
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
 
-	spin_lock(&lst->lock);
-	lq_accept_settle_locked(lst);
-	verdict = lq_core_syn(lst->core, syn, &copy, &freed);
-	spin_unlock(&lst->lock);
+	shard = lq_shard_of(lst, &syn->key);
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
+	spin_unlock(&shard->lock);
 
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
-		lq_syn_drop(lst, &syn->key, syn->reason);
+		lq_syn_drop(shard, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
-		lq_syn_evicted(lst, freed);
+		lq_syn_evicted(shard, freed);
 	else
 		lq_request_free(freed);
 	switch (verdict) {
 	case LQ_SYN_NEW:
-		lq_syn_new(lst, in);
+		lq_syn_new(shard, in);
 		break;
 	case LQ_SYN_COOKIE:
-		lq_syn_cookie(lst, in);
+		lq_syn_cookie(shard, in);
 		break;
 	case LQ_SYN_DUPLICATE:
-		lq_syn_duplicate(lst, in, &copy.request);
+		lq_syn_duplicate(shard, in, &copy.request);
 		break;
 	case LQ_SYN_CHALLENGE:
 		lq_syn_expose(in);
@@ -431,11 +444,10 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
 	};
 	struct lq_key *key = &in.syn.key;
+	int err;
 
 	if (!lst)
 		return 0; /* detached since TCP looked */
-	if (!lq_listener_port(lst, in.th))
-		return lst->orig_af_ops->conn_request(sk, skb);
 	key->peer_port = (__force u16)in.th->source;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (skb->protocol == htons(ETH_P_IPV6)) {
@@ -452,6 +464,11 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
 		key->ifindex = inet_iif(skb);
 		key->l3_ifindex = tcp_v4_sdif(skb);
+	}
+	if (!lq_listener_port(lst, in.th)) {
+		err = lst->orig_af_ops->conn_request(sk, skb);
+		lq_give_back_request(sock_net(sk), skb, key);
+		return err;
 	}
 	lq_syn_in(lst, &in);
 	return 0;

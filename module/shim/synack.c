@@ -162,7 +162,14 @@ static void lq_synack_send_v6(struct sock *sk, const struct lq_request *request,
 }
 #endif
 
-void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
+void lq_synack_unsent(struct lq_shard *shard, u8 as)
+{
+	spin_lock(&shard->lock);
+	lq_core_synack_unsent(shard->core, as);
+	spin_unlock(&shard->lock);
+}
+
+bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 		    struct lq_route *route, u32 tsval, struct sk_buff *from, bool retransmission)
 {
 	struct sock *sk = lst->sk;
@@ -174,13 +181,13 @@ void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 		route = &found;
 		if (!lq_route_find(lst, request, route)) {
 			kfree_skb(from);
-			return; /* the timer tries again */
+			return false;
 		}
 	}
 	skb = lq_synack_build(sk, request, route, tsval, from);
 	if (!skb) {
 		lq_route_put(route);
-		return;
+		return false;
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	if (request->flags & LQ_REQ_V6)
@@ -196,6 +203,7 @@ void lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 	}
 	lq_listener_event(lst, LISTENQ_EVENT_SYNACK_SENT);
 	trace_synack(lst, request);
+	return true;
 }
 
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,

@@ -15,6 +15,7 @@ static int lq_two = 2;
 static int lq_min_timeout = 10;
 static int lq_max_timeout = 120000;
 static int lq_max_retries = 255;
+static int lq_max_shards = LQ_MAX_SHARDS;
 static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
 
@@ -42,6 +43,7 @@ LQ_SYSCTL_HANDLER(synack_timeout_ms)
 LQ_SYSCTL_HANDLER(soacceptqueue)
 LQ_SYSCTL_HANDLER(syncookies)
 LQ_SYSCTL_HANDLER(syncookie_pause)
+LQ_SYSCTL_HANDLER(shards)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -87,6 +89,7 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(soacceptqueue, &lq_one, &lq_max_backlog),
 	LQ_SYSCTL_INT(syncookies, &lq_zero, &lq_two),
 	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
+	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
 	{} /* for kernels that look for the end */
 };
 #define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)
@@ -99,6 +102,7 @@ int lq_sysctl_init(struct net *net)
 
 	lqn->sysctls = (struct lq_sysctls) {
 		.policy = LQ_POLICY_LINUX,
+		.shards = 1,
 		/* tcp_sk_init() scales TCP's with memory: start where it stands. */
 		.max_syn_backlog = clamp(READ_ONCE(net->ipv4.sysctl_max_syn_backlog), 1,
 					 lq_max_syn_backlog),

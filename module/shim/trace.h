@@ -24,7 +24,7 @@
 #ifndef LISTENQ_TRACE_ONCE
 #define LISTENQ_TRACE_ONCE
 
-/* Read without the listener's lock: lengths as of about now. */
+/* Read without a lock: lengths as of about now. */
 struct lq_trace_lengths {
 	u32 accept_qlen;
 	u32 syn_qlen;
@@ -32,10 +32,15 @@ struct lq_trace_lengths {
 
 static inline struct lq_trace_lengths lq_trace_lengths(const struct lq_listener *lst)
 {
-	return (struct lq_trace_lengths) {
-		.accept_qlen = lq_core_accept_qlen(lst->core),
-		.syn_qlen = lq_core_syn_qlen(lst->core),
-	};
+	struct lq_trace_lengths lengths = {};
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i) {
+		lengths.accept_qlen += lq_core_accept_qlen(shard->core);
+		lengths.syn_qlen += lq_core_syn_qlen(shard->core);
+	}
+	return lengths;
 }
 #endif
 
@@ -49,7 +54,7 @@ static inline struct lq_trace_lengths lq_trace_lengths(const struct lq_listener 
 #define LQ_TRACE_LISTENER_ASSIGN(lst) \
 	{ \
 		const struct lq_trace_lengths lengths = lq_trace_lengths(lst); \
-		__entry->id = (lst)->id; \
+		__entry->id = READ_ONCE((lst)->id); \
 		__entry->family = (lst)->sk->sk_family; \
 		__entry->lport = inet_sk((lst)->sk)->inet_num; \
 		__entry->accept_qlen = lengths.accept_qlen; \

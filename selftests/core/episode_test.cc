@@ -35,6 +35,28 @@ TEST(episode, happened__the_first_begins)
 	EXPECT_EQ(told(e), What::Nothing);
 }
 
+TEST(episode, take_back__the_only_time_was_none)
+{
+	Episode e;
+
+	e.take_back();
+	EXPECT_FALSE(e.pending() || e.active());
+	e.happened(Ticks{5}, 7);
+	e.take_back();
+	EXPECT_FALSE(e.pending() || e.active());
+	// One of two, and one that was told.
+	e.happened(Ticks{6}, 8);
+	e.happened(Ticks{6}, 9);
+	e.take_back();
+	EXPECT_EQ(told(e), What::Began);
+	e.happened(Ticks{7});
+	e.take_back();
+	e.take_back();
+	EXPECT_TRUE(e.running());
+	e.tick(Ticks{7 + kQuiet}, kQuiet);
+	EXPECT_EQ(e.tell().count, 1u);
+}
+
 TEST(episode, tick__a_quiet_time_ends)
 {
 	Episode e;

@@ -617,6 +617,31 @@ TEST_F(listener, syn__cookie_when_the_syn_queue_is_full)
 	EXPECT_EQ(drops(LISTENQ_DROP_SYN_QUEUE_FULL), 0u);
 }
 
+// SYNs in = requests + cookies + duplicates + drops, and a SYN-ACK that never was is none.
+TEST_F(listener, synack_unsent__is_taken_back)
+{
+	lq_config c = config();
+
+	c.syncookies = 2;
+	listen(c);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	core.synack_unsent(LISTENQ_EVENT_COOKIE_SENT);
+	core.count_drop(LISTENQ_DROP_NO_ROUTE);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYN_RECEIVED), drops(LISTENQ_DROP_NO_ROUTE));
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT) + events(LISTENQ_EVENT_SYNACK_SENT), 0u);
+	EXPECT_FALSE(core.event_pending()) << "no time of cookies began";
+	c.syncookies = 0;
+	listen(c);
+	ASSERT_TRUE(half_open(1));
+	core.synack_unsent(LISTENQ_EVENT_SYNACK_SENT);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_SENT), 0u);
+	now += kHz;
+	tick();
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_RETRANS), 1u);
+	core.synack_unsent(LISTENQ_EVENT_SYNACK_RETRANS);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_SENT) + events(LISTENQ_EVENT_SYNACK_RETRANS), 0u);
+}
+
 TEST_F(listener, syn__no_cookie_when_the_accept_queue_is_full)
 {
 	lq_config c = config(0, 64);

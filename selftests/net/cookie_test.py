@@ -208,6 +208,36 @@ def lost_ack(version):
     lq.equal(lq.read_all(lq.accept(listener), 4), b"data")
 
 
+@lq.case("signed v4", "signed v6", "no_route v4", "no_route v6")
+def one_that_cannot_be_sent(what):
+    """It is a drop, for its reason, and no cookie sent, whoever counts; and no event."""
+    why, version = what.split()
+    v6 = version == "v6"
+    cookies(2)
+    tun = Tun()
+    lq.sysctl("net.ipv4.conf.all.rp_filter", 0)
+    lq.sysctl("net.ipv4.conf.tun0.rp_filter", 0)
+    listener = lq.listener(v6=v6)
+    stranger = "2001:db8:ffff::2" if v6 else "10.9.9.9"
+    peer = Peer(tun, lq.port_of(listener), v6=v6, addr=stranger if why == "no_route" else None)
+    with lq.Counted(lq.mib) as mib:
+        for _ in range(3):
+            peer.syn(MSS + (b"\x13\x12" + bytes(16) if why == "signed" else b""))
+        lq.wait_for(lambda: lq.Info(listener).drops == 3)
+        lq.equal(mib("TcpExtSyncookiesSent"), 0)
+    peer.silent(0.05)
+    (row,) = lq.lqctl_listeners()
+    reason = {"signed": "syn_signed", "no_route": "no_route"}[why]
+    lq.equal(row["drops"][reason], 3)
+    proc = lq.counters()
+    for name, count in (("syn_received", 3), ("cookie_sent", 0), ("synack_sent", 0)):
+        lq.equal(row["events"][name], count, name)
+        lq.equal(proc["".join(word.capitalize() for word in name.split("_"))], count, name)
+    half_open(Peer(tun, lq.port_of(listener), v6=v6))
+    (row,) = lq.lqctl_listeners()
+    lq.equal((row["events"]["cookie_sent"], row["events"]["synack_sent"]), (1, 1))
+
+
 # --- which are believed ---
 
 

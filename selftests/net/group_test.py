@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""SO_REUSEPORT: the member of a group that an ACK selects need not be the one that has the request.
+"""SO_REUSEPORT: the listener that an ACK selects need not be the one that has the request.
 
     peers, played by this program --- tun0 --- a group of listeners
 """
@@ -9,7 +9,7 @@ import socket
 import struct
 
 import lq
-from rawtcp import ACK, RST, Peer, Tun
+from rawtcp import ACK, LOCAL, RST, Peer, Tun
 
 SO_ATTACH_REUSEPORT_CBPF = 51
 
@@ -95,6 +95,40 @@ def program_changes_between_syn_and_ack(version):
     lq.equal(lq.Info(second).accept_qlen, 0)
     Peer(tun, lq.port_of(first), v6=v6).connect()
     lq.wait_for(lambda: lq.Info(second).accept_qlen == 1)
+
+
+@lq.case("v4", "v6", "mapped")
+def a_listener_with_an_address_of_its_own(version):
+    """It opens beside one for all addresses, whose half-open requests are found all the same;
+    and it closes again, the same the other way round."""
+    v6 = version == "v6"
+    lq.no_timer()
+    tun = Tun()
+    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    wild = member(v6=version != "v4")
+    port = lq.port_of(wild)
+    before = [Peer(tun, port, v6=v6) for _ in range(4)]
+    for peer in before:
+        peer.half_open()
+    own = lq.listener(port=port, addr=LOCAL[v6], v6=v6, options=[option])
+    before[0].reset()
+    lq.wait_for(lambda: lq.Info(wild).syn_qlen == 3, what="the RST did not find its request")
+    for peer in before[1:]:
+        peer.final_ack(b"data")
+        peer.expect(ACK)
+    lq.equal([(lq.Info(one).accept_qlen, lq.Info(one).syn_qlen) for one in (wild, own)],
+             [(3, 0), (0, 0)])
+    for child in lq.accept_all(wild):
+        lq.equal(lq.read_all(child, 4), b"data")
+    after = Peer(tun, port, v6=v6)
+    after.half_open()
+    lq.equal([lq.Info(one).syn_qlen for one in (wild, own)], [0, 1])
+    after.final_ack()
+    lq.wait_for(lambda: lq.Info(own).accept_qlen == 1)
+    # An ACK of nothing is nobody's.
+    stranger = Peer(tun, port, v6=v6)
+    stranger.segment(ACK, ack=1)
+    stranger.expect(RST)
 
 
 @lq.case()

@@ -21,7 +21,7 @@ import traceback
 AF_LISTENQ = 18
 SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
-LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF = range(6, 9)
+LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF, LQ_SHARDS = range(6, 10)
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
 
 TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -408,11 +408,11 @@ def expect_serves(sock, v6=False):
 class Info:  # pylint: disable=too-few-public-methods
     """getsockopt(LQ_INFO)."""
 
-    FORMAT = "=Q16sIi12I3Q16s2I"
+    FORMAT = "=Q16sIi12I3Q16s4I"
     FIELDS = (
         "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
         " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
-        " accepted established drops accept_filter filter_qlen filter_limit"
+        " accepted established drops accept_filter filter_qlen filter_limit syncookies shards"
     ).split()
 
     def __init__(self, sock):

@@ -5,7 +5,8 @@
  *	random_calls COUNT SEED
  *
  * One thread, so the same SEED makes the same calls. Nothing is expected of their results but that
- * they come: each call that could wait is told not to. Prints how many calls succeeded.
+ * they come: each call that could wait is told not to, and LQ_TIME_SCALE minutes is too long for
+ * any. Prints how many calls succeeded, and which took longest.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/listenq.h>
@@ -191,6 +193,14 @@ static int one(int *slot)
 	}
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
 static void stuck(int number)
 {
 	(void)number;
@@ -200,7 +210,11 @@ static void stuck(int number)
 
 int main(int argc, char **argv)
 {
-	unsigned long count, i;
+	const char *scale = getenv("LQ_TIME_SCALE");
+	const unsigned int minutes = scale && atoi(scale) > 0 ? atoi(scale) : 1;
+	unsigned long count, i, slow = 0;
+	double longest = 0, start;
+	int kind = 0;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: random_calls COUNT SEED\n");
@@ -214,14 +228,23 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	signal(SIGALRM, stuck);
+	start = seconds();
 	for (done = 0; done < count; done++) {
-		alarm(60);
+		const double begin = seconds();
+
+		alarm(60 * minutes);
 		good += one(&fds[roll(FDS)]) >= 0;
+		if (seconds() - begin > longest) {
+			longest = seconds() - begin;
+			kind = last;
+			slow = done;
+		}
 	}
 	for (i = 0; i < FDS; i++) {
 		if (fds[i] > 0)
 			close(fds[i]);
 	}
-	printf("%lu of %lu calls succeeded\n", good, count);
+	printf("%lu of %lu calls succeeded in %.1f s; the longest, %lu, of kind %d, took %.3f s\n",
+	       good, count, seconds() - start, slow, kind, longest);
 	return 0;
 }

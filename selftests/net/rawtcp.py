@@ -248,7 +248,7 @@ class Peer:  # pylint: disable=too-many-instance-attributes
 
     def expect(self, flags, seconds=5):
         """The next segment to us, which must have these flags (PSH aside)."""
-        segment = self.receive(seconds)
+        segment = self.receive(seconds * lq.SCALE)
         if segment is None:
             raise AssertionError(f"no {flag_names(flags)} within {seconds} s")
         if segment.flags & ~PSH != flags & ~PSH:
@@ -269,7 +269,7 @@ class Peer:  # pylint: disable=too-many-instance-attributes
     def half_open(self, options=MSS, **more):
         """SYN and SYN-ACK."""
         self.syn(options, **more)
-        self.synack = self.receive()
+        self.synack = self.receive(5 * lq.SCALE)
         if self.synack is None:
             raise AssertionError("no SYN-ACK")
         lq.equal(flag_names(self.synack.flags & ~ECE), "SYN|ACK", "answer to the SYN")

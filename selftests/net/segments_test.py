@@ -116,14 +116,24 @@ def young_until_the_first_timeout():
 @lq.case("v4", "v6")
 def no_route_back_any_more(version):
     """The route goes away before the SYN-ACK is due again: nothing breaks."""
-    lq.sysctl("net.listenq.synack_timeout_ms", 100)
+    lq.sysctl("net.listenq.synack_timeout_ms", 500)
     lq.sysctl("net.listenq.synack_retries", 2)
     tun = Tun()
     listener = lq.listener(v6=version == "v6")
     peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
     peer.half_open()
+
+    def sent():
+        (row,) = lq.lqctl_listeners()
+        moved = lq.counters()
+        return [(row["events"][name], moved["".join(map(str.capitalize, name.split("_")))])
+                for name in ("synack_sent", "synack_retrans")]
+
     lq.ip("link set tun0 down")
+    before = sent()
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0)
+    lq.equal(lq.counters()["DropRequestExpired"], 1)
+    lq.equal(sent(), before, "what could not be sent was not sent, whoever counts")
 
 
 # --- a second SYN ---

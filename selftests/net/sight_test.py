@@ -487,6 +487,7 @@ BOUNDS = {
     "soacceptqueue": (1, 65535),
     "syncookies": (0, 2),
     "syncookie_pause": (0, 1),
+    "shards": (0, 64),
 }
 
 
@@ -527,6 +528,7 @@ def sysctls_of_a_new_namespace():
             "net.listenq.syncookies": int(lq.sysctl("net.ipv4.tcp_syncookies")),
             "net.listenq.synack_retries": int(lq.sysctl("net.ipv4.tcp_synack_retries")),
             "net.listenq.syncookie_pause": 0,
+            "net.listenq.shards": 1,
             "net.listenq.abort_on_overflow": 0,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,

@@ -101,7 +101,11 @@ static void tune(struct dice *dice, int fd)
 	struct listenq_accept_filter_arg filter = {};
 	int value = (int)roll(dice, 5) - 1;
 
-	switch (roll(dice, 9)) {
+	switch (roll(dice, 10)) {
+	case 9: /* EBUSY, once it listens */
+		value = (int)roll(dice, 10) - 1;
+		setsockopt(fd, SOL_LISTENQ, LQ_SHARDS, &value, sizeof(value));
+		break;
 	case 0:
 		strcpy(filter.name, policies[roll(dice, 8)]);
 		setsockopt(fd, SOL_LISTENQ, LQ_POLICY, filter.name, LISTENQ_POLICY_NAMSIZ);
@@ -282,6 +286,7 @@ static void *tuner(void *seed)
 		{ "syncookies", "1" },	      { "syncookies", "2" },
 		{ "abort_on_overflow", "1" }, { "abort_on_overflow", "0" },
 		{ "synack_timeout_ms", "10" }, { "synack_timeout_ms", "300" },
+		{ "shards", "1" },	      { "shards", "4" },
 	};
 	struct dice dice = { (uintptr_t)seed };
 

@@ -26,7 +26,7 @@ LONG = 120 + SECONDS * 4 + FUZZ // 200
 def helper(name, *arguments, fds=()):
     """Run it; what it says."""
     done = subprocess.run([os.path.join(TESTS, name), *map(str, arguments)], pass_fds=fds,
-                          capture_output=True, text=True, check=False, timeout=LONG)
+                          capture_output=True, text=True, check=False, timeout=LONG * lq.SCALE)
     lq.equal(done.returncode, 0, f"{name}: {done.stderr}")
     return done.stdout
 

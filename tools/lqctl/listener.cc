@@ -104,6 +104,9 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_BACKLOG_GIVEN:
 			l.backlog_given = attr.number<std::int32_t>();
 			break;
+		case LISTENQ_A_LISTENER_SHARDS:
+			l.shards = u32();
+			break;
 		case LISTENQ_A_LISTENER_ACCEPT_OLDEST:
 			l.accept_oldest = u32();
 			break;
@@ -137,6 +140,7 @@ std::vector<std::string> own_names(std::uint32_t own)
 		{LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow"},
 		{LISTENQ_OWN_SYNACK_RETRIES, "synack_retries"},
 		{LISTENQ_OWN_SYNCOOKIES, "syncookies"},
+		{LISTENQ_OWN_SHARDS, "shards"},
 	};
 	std::vector<std::string> names;
 	for (const auto &one : all) {
@@ -199,6 +203,8 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["filter_limit"] = l.filter_limit;
 	json["backlog_given"] = l.backlog_given ? nlohmann::ordered_json(*l.backlog_given)
 						: nlohmann::ordered_json();
+	json["shards"] =
+		l.shards ? nlohmann::ordered_json(*l.shards) : nlohmann::ordered_json();
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
 	json["drops_total"] = total(l.drops);

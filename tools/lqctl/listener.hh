@@ -40,8 +40,10 @@ struct Listener {
 	std::string accept_filter; /* empty: none */
 	std::uint32_t filter_qlen = 0;
 	std::uint32_t filter_limit = 0;
-	std::optional<std::uint32_t> own; /* LISTENQ_OWN_*; none: an older module */
+	/* Of an older module there are none of these. */
+	std::optional<std::uint32_t> own; /* LISTENQ_OWN_* */
 	std::optional<std::int32_t> backlog_given;
+	std::optional<std::uint32_t> shards;
 	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);

@@ -23,6 +23,7 @@ Listener listener()
 	l.backlog_given = 4096;
 	l.backlog = 4096;
 	l.own = LISTENQ_OWN_SYNCOOKIES;
+	l.shards = 4;
 	l.accept_qlen = 2048;
 	l.accept_limit = 4097;
 	l.accept_oldest = 1'234'567;
@@ -49,6 +50,7 @@ TEST(show, text__limits_and_why)
 		<< text;
 	EXPECT_TRUE(has(text, "syncookies                     0 set for this listener\n")) << text;
 	EXPECT_TRUE(has(text, "policy                     linux net.listenq.policy\n")) << text;
+	EXPECT_TRUE(has(text, "shards                         4 net.listenq.shards\n")) << text;
 	EXPECT_TRUE(has(text, "accept queue  [#########...........] 2048 of 4097, peak 0, the "
 			      "oldest waits 1.2 s\n"))
 		<< text;
@@ -72,6 +74,8 @@ TEST(show, text__of_an_older_module)
 	Listener l = listener();
 	l.own.reset();
 	l.backlog_given.reset();
+	l.shards.reset();
+	EXPECT_FALSE(has(show_text(l, {}), "shards"));
 	EXPECT_FALSE(has(show_text(l, {}), "set for this listener"));
 	EXPECT_FALSE(has(show_text(l, {}), "net.listenq.policy"));
 }

@@ -146,7 +146,7 @@ TEST(spec, request_states_and_flags)
 	for (std::string &name : names)
 		std::replace(name.begin(), name.end(), '_', '-');
 	EXPECT_EQ(own, names);
-	EXPECT_EQ(LISTENQ_OWN_SYNCOOKIES, 1 << (own.size() - 1));
+	EXPECT_EQ(LISTENQ_OWN_SHARDS, 1 << (own.size() - 1));
 }
 
 TEST(spec, every_command)

@@ -48,6 +48,8 @@ std::string expected(std::string_view name)
 		return "0 or 1";
 	if (name == "syncookies")
 		return "0, 1 or 2";
+	if (name == "shards")
+		return "a number from 0 to 64";
 	if (name == "soacceptqueue")
 		return "a number from 1 to 65535";
 	if (name == "synack_retries")

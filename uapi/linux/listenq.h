@@ -49,7 +49,19 @@ enum {
 	LQ_SYNCOOKIES = 6,	  /* -1, 0..2: replaces syncookies */
 	LQ_ACCEPT_FILTER = 7,	  /* struct listenq_accept_filter_arg; see there */
 	LQ_ACCEPT_FILTER_BPF = 8, /* set only: struct sock_fprog; see LISTENQ_BPF_* */
+	LQ_SHARDS = 9,		  /* -1, 0..64: replaces shards; see below */
 };
+
+/*
+ * LQ_SHARDS: into how many parts the queues are divided, each with a lock of its
+ * own, so that CPUs do not wait for each other; 0: as many as CPUs are online.
+ * A keyed hash chooses a connection's shard, and each limit is divided among
+ * them: one may be full while others are not, and connections come to accept()
+ * in their order within a shard only. accept() looks at the shard of its CPU
+ * first, and then at the others. No shard gets fewer than 16 places of the accept
+ * queue or of the SYN queue: a short backlog has fewer shards than were asked
+ * for. The first listen() decides; EBUSY after that.
+ */
 
 #define LISTENQ_POLICY_NAMSIZ 16
 
@@ -101,6 +113,7 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_OWN_ABORT_ON_OVERFLOW 4
 #define LISTENQ_OWN_SYNACK_RETRIES 8 /* or TCP_SYNCNT */
 #define LISTENQ_OWN_SYNCOOKIES 16
+#define LISTENQ_OWN_SHARDS 32
 
 /*
  * What getsockopt(LQ_INFO) returns, in the manner of TCP_INFO: a shorter
@@ -132,7 +145,7 @@ struct listenq_info {
 	__u32 filter_qlen;	    /* connections that it holds back */
 	__u32 filter_limit;	    /* connections that it may hold back */
 	__u32 syncookies;	    /* in force: 0 never, 1 when the SYN queue is full, 2 always */
-	__u32 pad2;
+	__u32 shards;		    /* in force; 0 before listen() */
 };
 
 /*
@@ -347,6 +360,7 @@ enum {
 	LISTENQ_A_LISTENER_BACKLOG_GIVEN = 33,	/* s32: asked, after the clamp to somaxconn */
 	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
+	LISTENQ_A_LISTENER_SHARDS = 35,		/* u32: in force */
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

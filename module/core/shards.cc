@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+// Shards: one listener's queues in several pieces.
+#include "shards.hh"
+
+#include <bit>
+
+#include "siphash.hh"
+
+namespace listenq::shards {
+
+u32 count(const lq_limits &limits, u32 asked)
+{
+	const u32 places = min(limits.accept_limit, limits.syn_limit);
+
+	return clamp<u32>(asked, 1, max<u32>(places / kLeastPlaces, 1));
+}
+
+// The first ones have what does not divide.
+static u32 part(u32 whole, u32 count, u32 index)
+{
+	return max<u32>(whole / count + (index < whole % count ? 1 : 0), 1);
+}
+
+void share(lq_config &config, lq_limits &limits, u32 count, u32 index)
+{
+	if (count == 1)
+		return;
+	config.max_syn_backlog = part(config.max_syn_backlog, count, index);
+	limits.accept_limit = part(limits.accept_limit, count, index);
+	limits.syn_limit = part(limits.syn_limit, count, index);
+	limits.filter_limit = part(limits.filter_limit, count, index);
+	limits.syn_buckets = std::bit_ceil((limits.syn_buckets + count - 1) / count);
+}
+
+u32 of(const lq_keys &keys, const lq_key &key, u32 count)
+{
+	// The table's bucket is of the lower half.
+	const u64 hash = hash_key(SipHash13(keys.table[0], keys.table[1]), key, 0) >> 32;
+
+	return static_cast<u32>(hash * count >> 32);
+}
+
+u32 first(u32 home, u32 turn, u32 count)
+{
+	if (count == 1 || turn % kVisit != kVisit - 1)
+		return home;
+	return (home + 1 + turn / kVisit % (count - 1)) % count;
+}
+
+void add(listenq_info &sum, const listenq_info &more)
+{
+	sum.accept_qlen += more.accept_qlen;
+	sum.accept_limit += more.accept_limit;
+	sum.syn_qlen += more.syn_qlen;
+	sum.syn_young += more.syn_young;
+	sum.syn_limit += more.syn_limit;
+	sum.syn_buckets += more.syn_buckets;
+	sum.max_syn_backlog += more.max_syn_backlog;
+	sum.accept_qlen_peak += more.accept_qlen_peak;
+	sum.syn_qlen_peak += more.syn_qlen_peak;
+	sum.accepted += more.accepted;
+	sum.established += more.established;
+	sum.drops += more.drops;
+	sum.filter_qlen += more.filter_qlen;
+	sum.filter_limit += more.filter_limit;
+	sum.shards += more.shards;
+}
+
+template <size_t N>
+static void add(u64 (&sum)[N], const u64 (&more)[N])
+{
+	for (size_t i = 0; i < N; i++)
+		sum[i] += more[i];
+}
+
+void add(lq_counters &sum, const lq_counters &more)
+{
+	add(sum.drops, more.drops);
+	add(sum.events, more.events);
+	add(sum.accept_wait, more.accept_wait);
+}
+
+} // namespace listenq::shards
