@@ -19,29 +19,29 @@ DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/
 BEGIN, END = "<!-- lines: scripts/bench --lines --accept -->\n", "<!-- end of lines -->\n"
 LINE = 64
 
-# The struct that a listener begins with; the core lies behind it, in the same memory.
-SHIM_STRUCT, CORE_CLASS = "lq_listener", "Listener"
+# What lies behind each other in memory, in C; the core is behind the last of them.
+AREAS = {"listener": ("lq_listener",), "shard": ("lq_shard",)}
+CORE_AREA, CORE_CLASS = "shard", "Listener"
 # What is looked into; other members are looked at as a whole.
 INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "lq_counters",
           "Episode"}
 
-# What the shims do to members of SHIM_STRUCT: (written, read). shim/syn.c, ack.c and child.c,
-# accept.c, timer.c. "member:N" is its first N bytes: of the timer, whether it is pending.
-ALWAYS = ("sk", "lqn", "core", "accepts_done")
+# What the shims do to members of those structs: (written, read). shim/hook.c, syn.c, ack.c and
+# child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N
+# bytes: of the timer, whether it is pending.
+ALWAYS = ("af_ops", "sk", "lqn", "shard_count", "core")
 SHIM = {
-    "SYN": (("lock",), ALWAYS + ("af_ops", "keys", "timer:16")),
-    "duplicate SYN": (("lock",), ALWAYS + ("af_ops",)),
-    "SYN dropped": (("lock",), ALWAYS + ("af_ops",)),
-    "final ACK": (("lock",), ALWAYS + ("af_ops", "orig_af_ops", "port_node")),
-    "accept()": (("lock", "refs", "accepts_done"), ("sk", "lqn", "core", "carrier", "af_ops")),
-    "timer": (("lock", "timer"), ("sk", "core")),
-    "timer (due)": (("lock", "timer"), ("sk", "core", "lqn")),
+    "SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst", "timer:16")),
+    "duplicate SYN": (("lock",), ALWAYS + ("accepts_done", "lst")),
+    "SYN dropped": (("lock",), ALWAYS + ("accepts_done", "lst")),
+    "final ACK": (("lock",), ALWAYS + ("orig_af_ops", "port_node", "accepts_done", "lst")),
+    "accept()": (("lock",), ALWAYS + ("lst",)),
+    "timer": (("lock", "timer"), ("sk", "core", "lst")),
+    "timer (due)": (("lock", "timer"), ("sk", "core", "lst", "lqn")),
 }
-# Members elsewhere: (struct, member, who writes it, who only reads it). The kernel's
-# accept() takes the sock's lock.
+# Members elsewhere: (struct, member, who writes it, who only reads it).
 ELSEWHERE = [
     ("sock", "sk_ack_backlog", "final ACK, accept()", ""),
-    ("sock", "sk_lock", "accept()", ""),
     ("sock", "sk_drops", "SYN dropped", ""),
     ("sock", "sk_filter", "", "SYN, ACK"),
     ("sock", "sk_data_ready", "", "final ACK"),
@@ -120,39 +120,41 @@ def traced(directory, core_size):
     return touched
 
 
-class Listener:
-    """Its lines: what they hold, and who touches what."""
+class Area:
+    """One piece of memory: what its lines hold, and who touches what."""
 
-    def __init__(self, options):
-        shim, self.core_at = pahole(options.module, SHIM_STRUCT)
-        self.members = [(name, offset, size) for name, _, offset, size in shim]
-        known = {name for name, _, _ in self.members}
-        self.members += [("core: " + name, self.core_at + offset, size)
-                         for name, offset, size in leaves(options.core, CORE_CLASS)]
-        core_size = pahole(options.core, CORE_CLASS)[1]
-        self.size = self.core_at + core_size
-        self.written, self.read = {}, {}  # event: {bytes}
-        trace = traced(options.touch, core_size)
+    def __init__(self, options, name, trace):
+        self.members, self.size = [], 0
+        self.written = {event: set() for event in SHIM}  # bytes
+        self.read = {event: set() for event in SHIM}
+        for struct in AREAS[name]:
+            members, size = pahole(options.module, struct)
+            self.members += [(member, self.size + offset, length)
+                             for member, _, offset, length in members]
+            self.size += size
         for event, (written, read) in SHIM.items():
-            missing = [name for name in written + read if name.split(":")[0] not in known]
-            if missing:
-                sys.exit(f"lines.py: struct {SHIM_STRUCT} has no {', '.join(missing)} any more: "
-                         "say in SHIM what the shims touch now")
+            self.written[event] |= self.bytes(written)
+            self.read[event] |= self.bytes(read)
+        self.known = {member for member, _, _ in self.members}
+        if name == CORE_AREA:
+            self.add_core(options, trace)
+
+    def add_core(self, options, trace):
+        """Behind the rest."""
+        self.members += [("core: " + name, self.size + offset, size)
+                         for name, offset, size in leaves(options.core, CORE_CLASS)]
+        for event in SHIM:
             if event not in trace:
                 sys.exit(f"lines.py: touch.cc has no event '{event}'")
-            core_written, core_read = trace[event]
-            self.written[event] = self.bytes(written) | self.moved(core_written)
-            self.read[event] = self.bytes(read) | self.moved(core_read)
+            for table, offsets in zip((self.written, self.read), trace[event]):
+                table[event] |= {self.size + offset for offset in offsets}
+        self.size += pahole(options.core, CORE_CLASS)[1]
 
     def bytes(self, names):
         """Of those members of the shim's."""
         wanted = dict((name.split(":") + [None])[:2] for name in names)
         return {offset + i for name, offset, size in self.members if name in wanted
                 for i in range(int(wanted[name] or size))}
-
-    def moved(self, offsets):
-        """From offsets in the core."""
-        return {self.core_at + offset for offset in offsets}
 
     def holds(self, line):
         """Names of the line's members that some event touches, by what they are of."""
@@ -173,44 +175,59 @@ class Listener:
                                               if inner else ""))
         return ", ".join(parts) + (", …" if rest and parts else "")
 
-    def events(self, line, table):
-        """Whose @table has bytes of the line."""
-        where = set(range(line * LINE, (line + 1) * LINE))
-        return [event for event, touched in table.items() if touched & where]
-
     def rows(self):
         """Of the table; lines that no event touches are left out."""
         for line in range((self.size + LINE - 1) // LINE):
-            written = self.events(line, self.written)
-            read = [event for event in self.events(line, self.read) if event not in written]
+            where = set(range(line * LINE, (line + 1) * LINE))
+            written = [event for event, touched in self.written.items() if touched & where]
+            read = [event for event, touched in self.read.items()
+                    if touched & where and event not in written]
             if written or read:
                 yield line, self.holds(line), written, read
 
 
-def table(options):
-    """What stands in the document between BEGIN and END."""
-    listener = Listener(options)
-    count = {event: sum(1 for _, _, written, _ in listener.rows() if event in written)
-             for event in SHIM}
-    out = [f"`struct {SHIM_STRUCT}` takes {listener.core_at} bytes, the core behind it "
-           f"{listener.size - listener.core_at}. Lines written: "
-           + ", ".join(f"{event} {number}" for event, number in count.items()) + ".", "",
-           "| line | holds | written by | only read by |", "|---|---|---|---|"]
-    everybody = set(SHIM)
-    for line, holds, written, read in listener.rows():
-        out.append(f"| {line} | {holds} | "
-                   + " | ".join("all" if set(events) == everybody else ", ".join(events)
-                                for events in (written, read)) + " |")
-    out += ["", "| elsewhere | line | written by | only read by |", "|---|---|---|---|"]
+def areas(options):
+    """{name: Area}; every name in SHIM is a member of one of them."""
+    trace = traced(options.touch, pahole(options.core, CORE_CLASS)[1])
+    result = {name: Area(options, name, trace) for name in AREAS}
+    known = set().union(*(area.known for area in result.values()))
+    missing = {name for written, read in SHIM.values() for name in written + read
+               if name.split(":")[0] not in known}
+    if missing:
+        sys.exit(f"lines.py: no member {', '.join(sorted(missing))} any more: say in SHIM what the "
+                 "shims touch now")
+    return result
+
+
+def elsewhere(options):
+    """Rows of the second table."""
     for struct, member, written, read in ELSEWHERE:
         found = [(offset, size) for name, _, offset, size in pahole(options.module, struct)[0]
                  if name == member]
         if not found:
             sys.exit(f"lines.py: struct {struct} has no {member}")
         first, last = found[0][0] // LINE, (found[0][0] + found[0][1] - 1) // LINE
-        out.append(f"| `{struct}.{member}` | {first if first == last else f'{first}–{last}'} | "
-                   f"{written} | {read} |")
-    return "\n".join(out) + "\n"
+        yield (f"| `{struct}.{member}` | {first if first == last else f'{first}–{last}'} | "
+               f"{written} | {read} |")
+
+
+def table(options):
+    """What stands in the document between BEGIN and END."""
+    every, out, rows = areas(options), [], []
+    count = dict.fromkeys(SHIM, 0)
+    for name, area in every.items():
+        for line, holds, written, read in area.rows():
+            rows.append(f"| {name} {line} | {holds} | "
+                        + " | ".join("all" if set(events) == set(SHIM) else ", ".join(events)
+                                     for events in (written, read)) + " |")
+            for event in written:
+                count[event] += 1
+    out.append("Bytes: " + ", ".join(f"{name} {area.size}" for name, area in every.items())
+               + ". Lines written: "
+               + ", ".join(f"{event} {number}" for event, number in count.items()) + ".")
+    out += ["", "| line | holds | written by | only read by |", "|---|---|---|---|", *rows]
+    out += ["", "| elsewhere | line | written by | only read by |", "|---|---|---|---|"]
+    return "\n".join(out + list(elsewhere(options))) + "\n"
 
 
 def main():
