@@ -140,7 +140,7 @@ static void bench_dropped_syn(enum kind kind, uint16_t port)
 	report("syn_dropped", kind);
 }
 
-static void bench_accept(enum kind kind, uint16_t port)
+static void bench_accept(const char *event, enum kind kind, uint16_t port)
 {
 	int fd = listener(kind, port, 65535);
 
@@ -162,7 +162,14 @@ static void bench_accept(enum kind kind, uint16_t port)
 			die("accept4");
 		abandon(child);
 	}
-	report("accept", kind);
+	report(event, kind);
+	close(fd);
+}
+
+static void bench_eagain(enum kind kind, uint16_t port)
+{
+	int fd = listener(kind, port, 65535);
+
 	for (int i = 0; i < ROUNDS; i++) {
 		const uint64_t before = __rdtsc();
 
@@ -174,7 +181,7 @@ static void bench_accept(enum kind kind, uint16_t port)
 	report("accept_eagain", kind);
 }
 
-static void bench_passive(enum kind kind, uint16_t port)
+static void bench_passive(const char *event, enum kind kind, uint16_t port)
 {
 	int fd = listener(kind, port, 65535);
 
@@ -195,7 +202,7 @@ static void bench_passive(enum kind kind, uint16_t port)
 		abandon(child);
 	}
 	close(fd);
-	report("passive_connection", kind);
+	report(event, kind);
 }
 
 static void bench_data(enum kind kind, uint16_t port)
@@ -236,8 +243,9 @@ static void bench_kind(enum kind kind)
 	bench_syn("syn_duplicate", kind, port + 1, true);
 	bench_ack("ack", kind, port + 2);
 	bench_dropped_syn(kind, port + 3);
-	bench_accept(kind, port + 4);
-	bench_passive(kind, port + 5);
+	bench_accept("accept", kind, port + 4);
+	bench_eagain(kind, port + 4);
+	bench_passive("passive_connection", kind, port + 5);
 	bench_data(kind, port + 6);
 	cookies(true);
 	bench_syn("syn_cookie", kind, port + 7, false);
@@ -253,6 +261,20 @@ static void bench_beside(void)
 	bench_data(BESIDE, 3001);
 	bench_syn("syn", BESIDE, 3002, false);
 	close(neighbour);
+}
+
+/* Where a memory cgroup pays, as in any service of systemd's and any container. */
+static void bench_memcg(void)
+{
+	command("cd /sys/fs/cgroup && echo +memory >cgroup.subtree_control && mkdir bench && "
+		"echo $PPID >bench/cgroup.procs");
+	for (enum kind kind = TCP; kind <= LQ; kind++) {
+		const uint16_t port = kind == LQ ? 2010 : 1010;
+
+		bench_syn("syn_memcg", kind, port, false);
+		bench_accept("accept_memcg", kind, port + 1);
+		bench_passive("passive_memcg", kind, port + 2);
+	}
 }
 
 int main(void)
@@ -271,5 +293,6 @@ int main(void)
 	bench_kind(TCP);
 	bench_kind(LQ);
 	bench_beside();
+	bench_memcg();
 	return 0;
 }

@@ -22,6 +22,9 @@ EVENTS = {
     "accept": ("accept4()", 0, 1.00),
     "accept_eagain": ("accept4(), nothing there", 0, 1.00),
     "passive_connection": ("SYN + ACK + accept4()", 2, 0.80),
+    "syn_memcg": ("SYN, in a memory cgroup", 1, 0.60),
+    "accept_memcg": ("accept4(), in a memory cgroup", 0, 1.00),
+    "passive_memcg": ("all three, in a memory cgroup", 2, 0.80),
 }
 # Whole costs, floor included: (what it is, event, kind, largest ratio to TCP alone)
 NEIGHBOURS = [
