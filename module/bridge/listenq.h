@@ -497,7 +497,7 @@ struct lq_tick {
 	union lq_request_copy resend[LQ_TICK_BATCH]; /* out: send these SYN-ACKs */
 	struct lq_request *expired;	    /* out: list to free */
 	u32 expired_count;		    /* out */
-	bool again;			    /* out: not done yet, call once more now */
+	bool again;			    /* out: not done yet, call once more now, or soon */
 	bool idle;			    /* out: nothing is queued or under way, stop the timer */
 };
 
@@ -507,6 +507,8 @@ struct lq_tick {
  * is under way.
  */
 #define LQ_TICKS_PER_SECOND 5
+/* Most calls of one run: the rest is for a later one, so that softirqs are not held up. */
+#define LQ_TICK_CALLS 8
 void lq_core_tick(struct lq_core *core, struct lq_tick *tick);
 
 /* --- events: an overflow, or a time of SYN cookies, began or ended --- */

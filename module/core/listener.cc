@@ -533,8 +533,9 @@ u8 Listener::threshold(Ticks now)
 
 	if (defends && !defending_)
 		defending_since_ = now;
-	defending_ = defends;
-	if (defending_)
+	if (defends != defending_)
+		defending_ = defends;
+	if (defends)
 		return min(backoff_.retries(), Backoff::kMinRetries);
 	return backoff_.threshold(qlen, syn_queue_.young(), syn_queue_.max_qlen_log());
 }
@@ -614,8 +615,11 @@ void Listener::tick(lq_tick &tick)
 
 void Listener::remember_peaks()
 {
-	accept_qlen_peak_ = max(accept_qlen_peak_, accept_queue_.qlen());
-	syn_qlen_peak_ = max(syn_qlen_peak_, syn_queue_.qlen());
+	// No store without need: others read what is on that line.
+	if (accept_queue_.qlen() > accept_qlen_peak_)
+		accept_qlen_peak_ = accept_queue_.qlen();
+	if (syn_queue_.qlen() > syn_qlen_peak_)
+		syn_qlen_peak_ = syn_queue_.qlen();
 }
 
 // Cut to size, with NULs to the end.

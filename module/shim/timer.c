@@ -9,9 +9,9 @@
 
 #define LQ_TICK_INTERVAL (HZ / LQ_TICKS_PER_SECOND)
 
+/* Armed under the lock, and never after the core closed: stop finds it. */
 void lq_timer_arm_locked(struct lq_shard *shard)
 {
-	/* Armed under the lock, and never after the core closed: stop finds it. */
 	if (!timer_pending(&shard->timer))
 		mod_timer(&shard->timer, jiffies + LQ_TICK_INTERVAL);
 }
@@ -39,14 +39,16 @@ static void lq_timer(struct timer_list *timer)
 	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 	struct lq_tick tick;
-	u32 i;
+	u32 i, calls = 0;
 
 	rcu_read_lock();
 	do {
 		tick.now = lq_now();
 		spin_lock(&shard->lock);
 		lq_core_tick(shard->core, &tick);
-		if (!tick.idle && !tick.again)
+		if (tick.again && ++calls == LQ_TICK_CALLS)
+			mod_timer(&shard->timer, jiffies + 1);
+		else if (!tick.idle && !tick.again)
 			lq_timer_arm_locked(shard);
 		spin_unlock(&shard->lock);
 
@@ -59,7 +61,7 @@ static void lq_timer(struct timer_list *timer)
 				lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_RETRANS);
 		}
 		lq_tick_expired(lst, tick.expired);
-	} while (tick.again);
+	} while (tick.again && calls < LQ_TICK_CALLS);
 	rcu_read_unlock();
 	lq_event_check(shard);
 }
