@@ -188,7 +188,7 @@ struct lq_key {
 struct lq_keys {
 	u64 table[2]; /* hash table of the SYN queue */
 	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
-	u64 cookie[2][2]; /* SYN cookies */
+	u64 cookie[2]; /* SYN cookies */
 };
 
 /* Everything that a limit or a verdict depends on, from sysctls and socket options. */
@@ -378,6 +378,7 @@ struct lq_ack {
 	bool saw_tstamp;
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
+	u32 cookie_ts_off; /* out: with LQ_ACK_COOKIE; of our TSval */
 };
 
 enum lq_ack_verdict {
@@ -657,7 +658,7 @@ struct lq_isn lq_core_isn(const struct lq_keys *keys, const struct lq_key *key, 
 
 /*
  * SYN cookies. @request holds what the SYN asked for; lq_core_cookie() sets its
- * snt_isn and mss, and returns the TSval to send given the clock's @tsval
+ * snt_isn, mss and ts_off, and returns the TSval to send given the clock's @tsval
  * (with LQ_REQ_TSTAMP). Without timestamps only the MSS survives: the other
  * options are taken out of @request->flags. Call it before the window is
  * chosen.

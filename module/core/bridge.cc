@@ -286,6 +286,7 @@ u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 n
 
 	request->snt_isn = sent.isn.value;
 	request->mss = sent.mss;
+	request->ts_off = sent.ts_off;
 	// tcp_conn_request(): without timestamps the other options are lost.
 	if (!(request->flags & LQ_REQ_TSTAMP)) {
 		request->flags &= LQ_REQ_V6;

@@ -123,8 +123,11 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		counters_.drop(syn.reason);
 		return LQ_SYN_DROP;
 	}
-	syn.hash = syn_queue_.hash(syn.key);
-	if (Request *r = syn_queue_.find(syn.key, syn.hash)) {
+	// A cookie needs no hash, nor does a drop: an empty queue has nothing to find.
+	const bool search = syn_queue_.qlen() != 0;
+	if (search)
+		syn.hash = syn_queue_.hash(syn.key);
+	if (Request *r = search ? syn_queue_.find(syn.key, syn.hash) : nullptr) {
 		const lq_syn_verdict verdict = syn_for_request(syn, *r, copy, freed);
 
 		drop(syn.reason, Ticks{syn.now});
@@ -158,6 +161,8 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		cookie_sent_s_ = syn.now_s;
 		return LQ_SYN_COOKIE;
 	}
+	if (!search)
+		syn.hash = syn_queue_.hash(syn.key);
 	// The SYN's own bucket first, if buckets have a limit: one that gave way for all others
 	// would soon give up the newest.
 	if (const u32 limit = policy::bucket_limit(config_))
@@ -399,7 +404,7 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		return LQ_ACK_UNKNOWN;
 	ack.cookie_mss = cookie_.check(
 		{.key = ack.key, .local_port = ack.local_port, .client_isn = Seq{ack.seq - 1}},
-		Seq{ack.ack_seq - 1}, ack.now_s);
+		Seq{ack.ack_seq - 1}, ack.now_s, ack.cookie_ts_off);
 	if (ack.cookie_mss == 0) {
 		counters_.event(LISTENQ_EVENT_COOKIE_FAILED);
 		return LQ_ACK_UNKNOWN;

@@ -15,6 +15,7 @@ static constexpr u16 kMss6[8] = {1220, 1280, 1360, 1400, 1420, 1440, 4036, 8940}
 static constexpr u32 kMacBits = 27;
 static constexpr u32 kMacMask = (1u << kMacBits) - 1;
 static constexpr u32 kMetaMask = 31;
+static constexpr u32 kIndexBits = 3;
 
 // The largest entry that is not beyond what the peer takes; the smallest if all are.
 static u32 mss_index(const u16 (&table)[8], u16 mss)
@@ -26,21 +27,18 @@ static u32 mss_index(const u16 (&table)[8], u16 mss)
 	return i;
 }
 
-u32 SynCookie::meta_mask(const Tuple &tuple) const
+// The low half is the cookie's, the high half the timestamp's. A period number has 26 bits.
+u64 SynCookie::mac(const Tuple &tuple, u32 index, u32 period) const
 {
-	SipHash24 hash(keys_.cookie[0][0], keys_.cookie[0][1]);
+	SipHash24 hash(keys_.cookie[0], keys_.cookie[1]);
 
-	hash.word(tuple.client_isn.value);
-	return static_cast<u32>(hash_key(hash, tuple.key, tuple.local_port)) & kMetaMask;
+	hash.word(static_cast<u64>(tuple.client_isn.value) << 32 | period << kIndexBits | index);
+	return hash_key(hash, tuple.key, tuple.local_port);
 }
 
-u32 SynCookie::mac(const Tuple &tuple, u32 index, u32 period) const
+static u32 high(u64 mac)
 {
-	SipHash24 hash(keys_.cookie[1][0], keys_.cookie[1][1]);
-
-	hash.word(static_cast<u64>(tuple.client_isn.value) << 32 | period);
-	hash.word(index);
-	return static_cast<u32>(hash_key(hash, tuple.key, tuple.local_port)) & kMacMask;
+	return static_cast<u32>(mac >> 32);
 }
 
 SynCookie::Sent SynCookie::make(const Tuple &tuple, u16 mss, u32 now_s) const
@@ -49,23 +47,28 @@ SynCookie::Sent SynCookie::make(const Tuple &tuple, u16 mss, u32 now_s) const
 	const u32 period = now_s / kPeriodSeconds;
 	const u32 index = mss_index(table, mss);
 	const u32 meta = index << 2 | (period & 3);
+	const u64 mac = this->mac(tuple, index, period);
+	const u32 low = static_cast<u32>(mac) & kMacMask;
 
-	return {.isn = Seq{(meta ^ meta_mask(tuple)) << kMacBits | mac(tuple, index, period)},
-		.mss = min(table[index], mss)};
+	return {.isn = Seq{(meta ^ (low & kMetaMask)) << kMacBits | low},
+		.mss = min(table[index], mss),
+		.ts_off = high(mac)};
 }
 
-u16 SynCookie::check(const Tuple &tuple, Seq isn, u32 now_s) const
+u16 SynCookie::check(const Tuple &tuple, Seq isn, u32 now_s, u32 &ts_off) const
 {
 	const u16(&table)[8] = tuple.key.v6 ? kMss6 : kMss4;
 	const u32 now = now_s / kPeriodSeconds;
-	const u32 meta = isn.value >> kMacBits ^ meta_mask(tuple);
+	const u32 meta = isn.value >> kMacBits ^ (isn.value & kMetaMask);
 	const u32 age = (now - meta) & 3;
 
 	if (age > kLifePeriods || age > now)
 		return 0;
+	const u64 mac = this->mac(tuple, meta >> 2, now - age);
 	// One comparison of words: its time does not depend on how many bits agree.
-	if ((mac(tuple, meta >> 2, now - age) ^ (isn.value & kMacMask)) != 0)
+	if (((static_cast<u32>(mac) ^ isn.value) & kMacMask) != 0)
 		return 0;
+	ts_off = high(mac);
 	return table[meta >> 2];
 }
 

@@ -4,9 +4,12 @@
 //
 // The number, from the top:
 //
-//	5 bits	MSS index (3) and period (2), hidden under a hash with the first key of the
-//		addresses, the ports and the client's sequence number
-//	27 bits	MAC with the second key over the same, the index and the whole period number
+//	5 bits	MSS index (3) and period (2), under the MAC's low bits, as FreeBSD hides its flags
+//		(syncookie_generate() of sys/netinet/tcp_syncache.c)
+//	27 bits	MAC over the addresses, the ports, the client's sequence number, the index and the
+//		whole period number
+//
+// Another half of the MAC is the connection's timestamp offset, so that it needs no hash more.
 //
 // A period is 64 s; a cookie is good in its own and in the next two. The period in the MAC is
 // what rotates: no cookie of one period tells anything about those of another.
@@ -35,15 +38,21 @@ public:
 	struct Sent {
 		Seq isn;
 		u16 mss; // what the cookie remembers: at most what the peer takes
+		u32 ts_off;
 	};
 	[[nodiscard]] Sent make(const Tuple &tuple, u16 mss, u32 now_s) const;
 
 	// Returns the MSS, or 0 if @isn is no cookie of ours or too old.
-	[[nodiscard]] u16 check(const Tuple &tuple, Seq isn, u32 now_s) const;
+	[[nodiscard]] u16 check(const Tuple &tuple, Seq isn, u32 now_s, u32 &ts_off) const;
+	[[nodiscard]] u16 check(const Tuple &tuple, Seq isn, u32 now_s) const
+	{
+		u32 ts_off;
+
+		return check(tuple, isn, now_s, ts_off);
+	}
 
 private:
-	[[nodiscard]] u32 meta_mask(const Tuple &tuple) const;
-	[[nodiscard]] u32 mac(const Tuple &tuple, u32 index, u32 period) const;
+	[[nodiscard]] u64 mac(const Tuple &tuple, u32 index, u32 period) const;
 
 	const lq_keys &keys_;
 };

@@ -27,7 +27,7 @@ static bool lq_cookie_options(const struct lq_listener *lst, struct lq_ack *ack,
 
 	*back = (struct lq_cookie_options) {};
 	if (timestamps == 1)
-		back->ts_off = lq_core_isn(&lst->keys, &ack->key, ack->local_port, 0).ts_off;
+		back->ts_off = ack->cookie_ts_off;
 	if (!timestamps)
 		ack->saw_tstamp = false; /* tcp_parse_options() */
 	return !ack->saw_tstamp ||

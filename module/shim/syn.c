@@ -174,6 +174,28 @@ struct lq_answer {
 	u32 tsval; /* what the SYN-ACK's timestamp starts from */
 };
 
+/* Our sequence number, and what our timestamps start from. */
+static void lq_syn_numbers(struct lq_listener *lst, const struct lq_syn_in *in, bool cookie,
+			   u64 now_ns, struct lq_request *request, struct lq_answer *answer)
+{
+	const u16 local = (__force u16)inet_sk(lst->sk)->inet_sport;
+	const struct lq_syn *syn = &in->syn;
+	struct lq_isn isn;
+
+	answer->tsval = lq_tsval(now_ns);
+	if (cookie) {
+		answer->tsval = lq_core_cookie(&lst->keys, &syn->key, local, syn->now_s,
+					       answer->tsval, request);
+	} else {
+		isn = lq_core_isn(&lst->keys, &syn->key, local, now_ns);
+		request->snt_isn = in->tw_isn ? : isn.isn;
+		request->ts_off = isn.ts_off;
+	}
+	/* 2: timestamps without an offset */
+	if (READ_ONCE(sock_net(lst->sk)->ipv4.sysctl_tcp_timestamps) != 1)
+		request->ts_off = 0;
+}
+
 /*
  * Fill @request for the SYN and find the route back, for a cookie as well as
  * for the queue. Returns the reason that it cannot be answered, or 0.
@@ -181,12 +203,9 @@ struct lq_answer {
 static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool cookie,
 		       struct lq_request *request, struct lq_answer *answer)
 {
-	const __be16 local = htons(inet_sk(lst->sk)->inet_num);
-	const struct lq_syn *syn = &in->syn;
 	const u64 now_ns = ktime_get_ns();
 	struct inet_request_sock ireq LQ_UNINITIALIZED;
 	struct lq_options options LQ_UNINITIALIZED;
-	struct lq_isn isn;
 	u8 reason;
 
 	reason = lq_syn_options(lst->sk, in, &options);
@@ -199,17 +218,9 @@ static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool
 	if (!lq_route_find(lst, request, &answer->route))
 		return LISTENQ_DROP_NO_ROUTE;
 
-	isn = lq_core_isn(&lst->keys, &syn->key, (__force u16)local, now_ns);
-	request->snt_isn = in->tw_isn ? : isn.isn;
-	/* 2: timestamps without an offset */
-	request->ts_off = READ_ONCE(sock_net(lst->sk)->ipv4.sysctl_tcp_timestamps) == 1
-				  ? isn.ts_off : 0;
 	if (lq_syn_ecn(lst->sk, in, answer->route.dst))
 		request->flags |= LQ_REQ_ECN;
-	answer->tsval = lq_tsval(now_ns);
-	if (cookie)
-		answer->tsval = lq_core_cookie(&lst->keys, &syn->key, (__force u16)local,
-					       syn->now_s, answer->tsval, request);
+	lq_syn_numbers(lst, in, cookie, now_ns, request, answer);
 	lq_request_window(lst->sk, &answer->route, request);
 	request->stamp_us = lq_us(now_ns);
 	return 0;

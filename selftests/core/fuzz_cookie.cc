@@ -43,7 +43,9 @@ void round_trip(const Input &in)
 		.key = in.key, .local_port = in.local_port, .client_isn = Seq{in.client_isn}};
 
 	require(sent_mss != 0);
-	const u16 back = cookie.check(tuple, Seq{r.snt_isn}, in.now_s);
+	u32 ts_off = 0;
+	const u16 back = cookie.check(tuple, Seq{r.snt_isn}, in.now_s, ts_off);
+	require(ts_off == r.ts_off);
 	// A peer that takes less than the smallest of the table gets that after all.
 	require(back == sent_mss || (back > sent_mss && back == (in.key.v6 ? 1220 : 216)));
 	const u32 age = in.later_s % 1000;

@@ -15,7 +15,7 @@ namespace shards = listenq::shards;
 
 namespace {
 
-constexpr lq_keys kKeys = {.table = {1, 2}, .isn = {3, 4}, .cookie = {{5, 6}, {7, 8}}};
+constexpr lq_keys kKeys = {.table = {1, 2}, .isn = {3, 4}, .cookie = {5, 6}};
 
 lq_key key_of(u32 peer, u16 port, bool v6 = false)
 {
@@ -85,7 +85,8 @@ TEST(Shards, SharesAddUpToTheWhole)
 		RC_ASSERT(syns == whole.syn_limit);
 		RC_ASSERT(filters == whole.filter_limit);
 		RC_ASSERT(backlog == config.max_syn_backlog);
-		RC_ASSERT(buckets >= whole.syn_buckets && buckets <= 2 * (whole.syn_buckets + count));
+		RC_ASSERT(buckets >= whole.syn_buckets &&
+			  buckets <= 2 * (whole.syn_buckets + count));
 	});
 }
 
@@ -132,7 +133,7 @@ TEST(Shards, ConnectionsSpreadEvenly)
 
 TEST(Shards, TheChoiceIsTheKeysOnly)
 {
-	const lq_keys other = {.table = {9, 2}, .isn = {3, 4}, .cookie = {{5, 6}, {7, 8}}};
+	const lq_keys other = {.table = {9, 2}, .isn = {3, 4}, .cookie = {5, 6}};
 	u32 moved = 0;
 
 	for (u32 i = 0; i < 1000; i++) {

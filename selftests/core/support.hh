@@ -14,8 +14,7 @@ namespace testing_core {
 inline constexpr lq_keys kKeys = {
 	.table = {0x0706050403020100, 0x0f0e0d0c0b0a0908},
 	.isn = {0x1716151413121110, 0x1f1e1d1c1b1a1918},
-	.cookie = {{0x2726252423222120, 0x2f2e2d2c2b2a2928},
-		   {0x3736353433323130, 0x3f3e3d3c3b3a3938}},
+	.cookie = {0x2726252423222120, 0x2f2e2d2c2b2a2928},
 };
 
 inline constexpr u32 kHz = 100;

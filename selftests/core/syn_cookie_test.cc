@@ -97,7 +97,7 @@ TEST(syn_cookie, check__bound_to_tuple_and_keys)
 	EXPECT_EQ(kCookie.check(tuple(peer(2)), isn, kNow), 0u);
 	EXPECT_EQ(kCookie.check({.key = key, .local_port = 81, .client_isn = Seq{1000}}, isn, kNow),
 		  0u);
-	for (u64 *word : {&keys.cookie[0][0], &keys.cookie[1][1]}) {
+	for (u64 *word : {&keys.cookie[0], &keys.cookie[1]}) {
 		*word ^= 1;
 		EXPECT_EQ(SynCookie(keys).check(tuple(key), isn, kNow), 0u);
 	}
@@ -116,6 +116,24 @@ TEST(syn_cookie, check__property_guesses_fail)
 	EXPECT_GE(tried, 500u);
 	// One in 2^27 · 4/3 would: in the same 500 guesses, none.
 	EXPECT_EQ(passed, 0u);
+}
+
+TEST(syn_cookie, ts_off__comes_back_and_looks_unrelated)
+{
+	std::set<u32> offsets;
+
+	for (u32 n = 0; n < 1000; n++) {
+		const lq_key key = peer(n);
+		const auto sent = kCookie.make(tuple(key), 1460, kNow);
+		u32 back = 0;
+
+		ASSERT_EQ(kCookie.check(tuple(key), sent.isn, kNow + 70, back), sent.mss);
+		ASSERT_EQ(back, sent.ts_off);
+		// It must not tell what the number hides.
+		ASSERT_NE(back, sent.isn.value);
+		offsets.insert(back);
+	}
+	EXPECT_EQ(offsets.size(), 1000u);
 }
 
 TEST(syn_cookie, make__numbers_look_unrelated)
@@ -308,6 +326,8 @@ TEST_F(cookie_listener, ack__good_one_reserves_and_commits)
 	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
 	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
 	EXPECT_EQ(ack.cookie_mss, 1460u);
+	const lq_key key = peer(0);
+	EXPECT_EQ(ack.cookie_ts_off, kCookie.make(tuple(key), 1460, now_s).ts_off);
 	promotion.request = new_request(peer(0));
 	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_OK);
 	EXPECT_EQ(core.accept_qlen(), 1u);
