@@ -138,9 +138,14 @@ def spoofed_syns(what):
         syns = moved("SynReceived")
         assert COUNT + moved("Accepted") <= syns <= COUNT + 20 * max(served, 0), (syns, served)
         parts = adds_up(moved, syns)
-        ends = (moved("Accepted") - moved("CookieReceived") + moved("DropRequestExpired")
-                + moved("DropRequestEvicted") + lq.Info(listener).syn_qlen)
-        lq.equal(moved("RequestCreated"), ends, "requests, and what became of them")
+
+        def ends():
+            return (moved("Accepted") - moved("CookieReceived") + moved("DropRequestExpired")
+                    + moved("DropRequestEvicted") + lq.Info(listener).syn_qlen)
+
+        # Requests expire while one counts.
+        lq.wait_for(lambda: ends() == moved("RequestCreated"), 30,
+                    "requests and what became of them do not add up")
     lq.diag(f"{COUNT} SYNs in {seconds:.1f} s: {parts}; {max(served, 0)} clients served, the "
             f"slowest in {slowest * 1000:.0f} ms; at most {watch.syn} requests of {limit}, "
             f"{watch.bytes} bytes")

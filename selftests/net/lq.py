@@ -280,7 +280,9 @@ def module_users():
 
 
 def requests_in_memory():
-    """Requests allocated in the whole system, or None where caches are merged."""
+    """Requests allocated in the whole system, or None where caches are merged, or not shown."""
+    if not os.path.exists("/proc/slabinfo"):
+        return None
     for name in ("listenq_request_v4", "listenq_request_v6"):
         path = f"/sys/kernel/slab/{name}/shrink"
         if os.path.exists(path):
