@@ -57,6 +57,8 @@ struct lq_listener {
 	const struct inet_connection_sock_af_ops *orig_af_ops;
 	struct sock *sk;		 /* owns us; no reference held */
 	struct lq_net *lqn;		 /* of its namespace, which it holds */
+	u32 shard_count;		 /* 1; written before the sock listens for the first time */
+	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
 	u64 id;				 /* lock_sock; never reused; a new one at each start */
 	struct lq_keys keys;		 /* never written after attach */
 	struct lq_overrides overrides;	 /* lock_sock */
@@ -77,8 +79,6 @@ struct lq_listener {
 	bool attached;			 /* lock_sock; the sock's reference is held */
 	struct rcu_head rcu;
 	bool sharded;			 /* lock_sock; the first listen() has decided */
-	u32 shard_count;		 /* 1; written before the sock listens for the first time */
-	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
 } ____cacheline_aligned_in_smp;
 
 static inline struct lq_shard *lq_first_shard(const struct lq_listener *lst)
