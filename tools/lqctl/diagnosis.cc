@@ -48,6 +48,7 @@ public:
 	{
 		accept_stalled();
 		accept_queue();
+		shards();
 		aborts();
 		syn_queue();
 		last_quarter();
@@ -249,8 +250,10 @@ private:
 			return;
 		}
 		std::string text = fmt::format(
-			"the accept queue was full, with {} connections: {} and {} were refused{}.",
-			l_.accept_limit, many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN), "SYN"),
+			"{} was full, with {} connections: {} and {} were refused{}.",
+			uneven_shards() ? "a shard of the accept queue" : "the accept queue",
+			uneven_shards() ? l_.accept_limit / *l_.shards : l_.accept_limit,
+			many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN), "SYN"),
 			many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK) +
 				     drops(LISTENQ_DROP_ABORT_ON_OVERFLOW),
 			     "final ACK"),
@@ -281,6 +284,26 @@ private:
 		std::vector<std::string> commands;
 		raise_backlog(text, commands, rounded_up(2ULL * l_.backlog));
 		add("backlog_small", Severity::problem, text, commands);
+	}
+
+	/* One was full, and never all of them: their peaks are added up. */
+	bool uneven_shards() const
+	{
+		return l_.shards && *l_.shards > 1 && l_.accept_qlen_peak < l_.accept_limit;
+	}
+
+	void shards()
+	{
+		if (accept_refused() == 0 || !uneven_shards())
+			return;
+		add("shards_uneven", Severity::warning,
+		    fmt::format(
+			    "the queues are divided into {} shards, and connections fall to them "
+			    "by chance: one was full while all together never held more than {} "
+			    "of {}. Fewer shards, from the next start of {} on, or a larger "
+			    "backlog leave less to chance.",
+			    *l_.shards, l_.accept_qlen_peak, l_.accept_limit, program()),
+		    {fmt::format("lqctl set shards={}", *l_.shards / 2)});
 	}
 
 	void aborts()

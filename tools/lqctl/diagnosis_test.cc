@@ -57,6 +57,11 @@ protected:
 			found.push_back(f.code);
 		return found;
 	}
+	bool found(const std::string &code)
+	{
+		const auto all = codes();
+		return std::find(all.begin(), all.end(), code) != all.end();
+	}
 	Finding find(const std::string &code)
 	{
 		for (const Finding &f : look()) {
@@ -197,6 +202,27 @@ TEST_F(diagnosis, accept_slow)
 	const Finding f = find("accept_slow");
 	EXPECT_EQ(f.severity, Severity::problem);
 	EXPECT_TRUE(says(f, "let nginx accept faster")) << f.text;
+}
+
+TEST_F(diagnosis, shards_uneven)
+{
+	l.shards = 4;
+	l.accept_limit = 512;
+	l.accept_qlen_peak = 400;
+	EXPECT_FALSE(found("shards_uneven"));
+	drop(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN, 24);
+	const Finding f = find("shards_uneven");
+	EXPECT_EQ(f.commands, Codes{"lqctl set shards=2"});
+	EXPECT_TRUE(says(f, "into 4 shards")) << f.text;
+	EXPECT_TRUE(says(f, "more than 400 of 512")) << f.text;
+	EXPECT_TRUE(says(find("backlog_small"),
+			 "a shard of the accept queue was full, with 128 connections"));
+	/* All were full: that is no chance. */
+	l.accept_qlen_peak = 512;
+	EXPECT_FALSE(found("shards_uneven"));
+	l.accept_qlen_peak = 400;
+	l.shards = 1;
+	EXPECT_FALSE(found("shards_uneven"));
 }
 
 TEST_F(diagnosis, aborted)
