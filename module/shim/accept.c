@@ -277,14 +277,16 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 	struct sock *sk = sock->sk, *child = NULL;
 	struct lq_listener *lst;
 	struct lq_shard *from;
+	bool charges, kernel;
 	int err = -EAGAIN;
 
 	local_bh_disable(); /* for the shard's lock; the listener stays as under RCU */
 	lst = lq_listening(sk);
-	if (!lst) {
-		err = -EINVAL;
-	} else if (!reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue) ||
-		   (lq_accept_charges(sk) && lq_accept_ready(lst))) {
+	/* Once: what comes meanwhile must not go by the other way. */
+	charges = lq_accept_charges(sk);
+	kernel = lst && (charges ? lq_accept_ready(lst)
+				 : !reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue));
+	if (kernel) {
 		/*
 		 * With a reference, and not for longer: while accept() waits, connect() may make a
 		 * connection of the socket.
@@ -293,7 +295,10 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 			lst = NULL;
 		local_bh_enable();
 		return lst ? lq_accept_kernel(lst, sock, newsock, LQ_ACCEPT_ARGS) : -EINVAL;
-	} else {
+	}
+	if (!lst) {
+		err = -EINVAL;
+	} else if (!charges) {
 		err = lq_accept_pop_any(lst, NULL, &child, &from);
 		if (!err)
 			LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
