@@ -346,15 +346,17 @@ def stats_per_second():
 
 @lq.case()
 def reset_follows_the_sysctls_again():
-    """What the program and lqctl set goes; an accept filter, which follows none, stays."""
-    listener = lq.listener(port=8080)
+    """What the program and lqctl set goes; an accept filter, which follows none, and shards,
+    which are decided, stay."""
+    listener = lq.listener(port=8080, options=((lq.SOL_LISTENQ, lq.LQ_SHARDS, 2),))
     lq.set_policy(listener, "aix")
     lq.run("lqctl", "set", "-l", ":8080", "syncookies=2", "accept_filter=dataready")
     before = json.loads(lqctl("list", "-j")[1])["listeners"][0]
-    lq.equal(before["own"], ["policy", "syncookies"])
+    lq.equal(before["own"], ["policy", "syncookies", "shards"])
     lqctl("reset", ":8080")
     after = json.loads(lqctl("list", "-j")[1])["listeners"][0]
-    lq.equal((after["own"], after["policy"], after["accept_filter"]), ([], "linux", "dataready"))
+    lq.equal((after["own"], after["policy"], after["accept_filter"]),
+             (["shards"], "linux", "dataready"))
     lq.sysctl("net.listenq.policy", "xnu")
     lq.equal(lq.Info(listener).policy, "xnu")
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl set --listener and lqctl reset: the settings of live listeners. */
 #include <fmt/core.h>
+#include <linux/listenq.h>
 
 #include <cerrno>
 #include <set>
@@ -75,9 +76,9 @@ std::string set_listeners(const SetOptions &options)
 
 std::string reset(const ResetOptions &options)
 {
-	/* An accept filter follows no sysctl: it stays. */
+	/* An accept filter follows no sysctl, and shards are decided: both stay. */
 	std::vector<Setting> settings;
-	for (const std::string &name : own_names(~0U))
+	for (const std::string &name : own_names(~static_cast<std::uint32_t>(LISTENQ_OWN_SHARDS)))
 		settings.push_back(parse_setting(name, "default"));
 	return change_all(Selection(options.filter), settings, options.json);
 }
