@@ -41,7 +41,9 @@ def accept_queue_holds_one_more(version):
             if kind == "lq":
                 info = lq.Info(listener)
                 lq.equal((info.accept_qlen, info.accept_limit), (backlog + 1, backlog + 1))
-            lq.equal(len(lq.accept_all(listener)), backlog + 1)
+            # No more of them than these: on a slow machine the other two try again by now.
+            for _ in range(backlog + 1):
+                lq.accept(listener).close()
             for client in clients:
                 client.close()
             listener.close()
