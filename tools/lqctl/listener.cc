@@ -203,8 +203,7 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["filter_limit"] = l.filter_limit;
 	json["backlog_given"] = l.backlog_given ? nlohmann::ordered_json(*l.backlog_given)
 						: nlohmann::ordered_json();
-	json["shards"] =
-		l.shards ? nlohmann::ordered_json(*l.shards) : nlohmann::ordered_json();
+	json["shards"] = l.shards ? nlohmann::ordered_json(*l.shards) : nlohmann::ordered_json();
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
 	json["drops_total"] = total(l.drops);
