@@ -3,7 +3,7 @@
  * The bridge: every call between the shims (C, kernel) and the core (C++).
  *
  * The core decides, the shims act. A shim turns a segment, a timer tick or a
- * system call into plain values, asks the core under the listener's lock, and
+ * system call into plain values, asks the core under its shard's lock, and
  * carries out the verdict. Nothing here refers to kernel types, so the core
  * and its callers compile on any host.
  *
@@ -120,7 +120,7 @@ struct lq_filter_state {
 /*
  * One half-open connection, and after promotion one entry of the accept
  * queue or of the filter queue: 64 bytes for IPv4, 88 for IPv6, all of it
- * protected by the listener's lock, but for what a filter has read. The shim
+ * protected by its shard's lock, but for what a filter has read. The shim
  * fills it before lq_core_syn_commit() and writes only owner, filter and
  * filter_seen afterwards.
  */

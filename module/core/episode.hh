@@ -12,7 +12,7 @@
 // An end that nobody was told yet is taken back when it happens once more.
 // It ends only after a quiet second, so at most one begins and one ends in a second.
 // Invariants: count is at least 1 unless Quiet.
-// Locking: the listener's lock, but for pending(), which is a hint without it.
+// Locking: the shard's lock, but for pending(), which is a hint without it.
 #pragma once
 
 #include "types.hh"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// Listener: one listening socket's queues, limits and counters, and the verdicts on
+// Listener: the queues, limits and counters of one shard of a listening socket, and the verdicts on
 // everything that arrives for it.
 //
 // Invariants (check()): those of both queues; requests marked promoting are as many as the
 // accept queue's held slots, but for orphans; a closed listener queues nothing and begins no
 // episode.
-// Locking: the caller holds the listener's lock throughout; see bridge/listenq.h.
+// Locking: the caller holds the shard's lock throughout; see bridge/listenq.h.
 #pragma once
 
 #include <span>

@@ -84,7 +84,7 @@ static __always_inline bool lq_accept_ready(const struct lq_listener *lst)
  * Softirqs are off.
  */
 static __always_inline int lq_accept_pop(struct lq_shard *shard, struct request_sock *carrier,
-			 struct sock **child)
+					 struct sock **child)
 {
 	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk;

@@ -328,7 +328,8 @@ static noinline unsigned int lq_hook_v4_look(const struct lq_net *lqn, struct sk
 /* Every segment that the host receives comes through here. */
 static unsigned int lq_hook_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	if ((skb->sk && READ_ONCE(skb->sk->sk_state) != TCP_LISTEN) || ip_hdr(skb)->protocol != IPPROTO_TCP)
+	if ((skb->sk && READ_ONCE(skb->sk->sk_state) != TCP_LISTEN) ||
+	    ip_hdr(skb)->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
 	return lq_hook_v4_look(priv, skb);
 }

@@ -84,8 +84,8 @@ static int lq_listener_shard(struct lq_listener *lst, u32 asked, const struct lq
 			return -ENOMEM;
 		}
 		lst->more_shards = more;
-		/* For dumps, which see the listener before it has the lock_sock's. */
-		smp_store_release(&lst->shard_count, count);
+		/* Whoever reads them without a lock has seen the sock listen first. */
+		lst->shard_count = count;
 	}
 	lst->sharded = true;
 	return 0;
