@@ -184,9 +184,10 @@ struct lq_key {
 	u8 v6;
 };
 
-/* 128 random bits each, drawn once per listener; they never leave the module. */
+/* Random bits, drawn once per listener; they never leave the module. */
+#define LQ_TABLE_KEYS 9
 struct lq_keys {
-	u64 table[2]; /* hash table of the SYN queue */
+	u64 table[LQ_TABLE_KEYS]; /* hash table of the SYN queue, shards */
 	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
 	u64 cookie[2]; /* SYN cookies */
 };
