@@ -481,6 +481,8 @@ void lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 no
  * only then.
  */
 struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
+/* [locked] The same, but it gives up its place at once: the kernel's count goes down under the lock. */
+struct lq_request *lq_core_accept_at_once(struct lq_core *core, u32 now_us);
 void lq_core_accept_done(struct lq_core *core, u32 count); /* [locked] @count of them */
 
 /* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */
