@@ -116,6 +116,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 {
 	freed = nullptr;
 	syn.reason = LISTENQ_DROP_NONE;
+	syn.news = false;
 	syn.cookies_on = false;
 	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
 	if (!open_) {
@@ -159,6 +160,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		cookies_.happened(Ticks{syn.now});
 		cookies_sent_ = true;
 		cookie_sent_s_ = syn.now_s;
+		syn.news = event_pending();
 		return LQ_SYN_COOKIE;
 	}
 	if (!search)
@@ -172,8 +174,10 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		if (!freed)
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
 	}
-	if (freed)
+	if (freed) {
 		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
+		syn.news = event_pending();
+	}
 	syn_queue_.reserve();
 	return LQ_SYN_NEW;
 }
@@ -202,6 +206,7 @@ lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict
 {
 	syn.reason = reason;
 	drop(reason, Ticks{syn.now});
+	syn.news = event_pending();
 	return verdict;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=200
-"""Who gets a segment: our hook, TCP, or somebody before both. And that the SYN-ACK, which is built
+"""Who gets a segment: we, TCP, or somebody before both. And that the SYN-ACK, which is built
 in the SYN's own memory and sent by a remembered route, is none the worse for it.
 
     stack under test --- tun0, tun1 --- the peers, played by this program
@@ -13,6 +13,7 @@ import lq
 from rawtcp import (ACK, FIN, MSS, PEER, RST, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp)
 
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
+TRACE = "/sys/kernel/tracing"
 ETH_P_ALL, SO_RCVBUFFORCE = 3, 33
 IP_TRANSPARENT = 19
 
@@ -230,9 +231,68 @@ def beside_plain_tcp():
         child.close()
 
 
+class Calls:
+    """How often a function of the module is called."""
+
+    def __init__(self, function):
+        self.event = f"calls_of_{function}"
+        try:
+            self._write("kprobe_events", f"p:{self.event} listenq:{function}")
+        except OSError as error:
+            raise lq.Skip(f"no kprobe: {error}") from error
+        self._write(f"events/kprobes/{self.event}/enable", "1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._write(f"events/kprobes/{self.event}/enable", "0")
+        self._write("kprobe_events", f"-:{self.event}")
+
+    def __call__(self):
+        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.split()[0] == self.event)
+
+    @staticmethod
+    def _write(name, text):
+        # O_TRUNC would take away the others; and "a" seeks, which these files refuse.
+        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{text}\n".encode())
+        finally:
+            os.close(file)
+
+
+@lq.case("v4", "v6")
+def only_while_somebody_listens(version):
+    """TCP's receive path is the kernel's own before, between and after: nothing of ours is in it."""
+    v6 = version == "v6"
+    plain = lq.listener("tcp", v6=v6)
+
+    def calls_of_a_connection():
+        before = calls()
+        client = lq.connect_to(plain, v6=v6)
+        child = lq.accept(plain)
+        client.sendall(b"hello")
+        lq.equal(lq.read_all(child, 5), b"hello")
+        child.close()
+        client.close()
+        return calls() - before
+
+    with Calls(f"lq_hook_{version}") as calls:
+        lq.equal(calls_of_a_connection(), 0)
+        for _ in range(2):
+            one, other = lq.listener(v6=v6), lq.listener(v6=v6)
+            assert calls_of_a_connection() > 3
+            one.close()
+            assert calls_of_a_connection() > 3
+            other.close()
+            lq.equal(calls_of_a_connection(), 0)
+
+
 @lq.case("v4", "v6")
 def listens_again(version):
-    """After shutdown() and another listen() the hook finds it again."""
+    """After shutdown() and another listen() it is found again."""
     v6 = version == "v6"
     tun = Tun()
     listener = lq.listener(v6=v6)
