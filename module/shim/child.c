@@ -76,7 +76,7 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	bool own_req;
 
 	lq_request_view_tcp(&treq, lst, request);
-	treq.txhash = net_tx_rndhash();
+	treq.txhash = lq_request_tx_hash(request);
 	if (!ack->cookie_mss)
 		treq.snt_synack = div_u64(now_ns, NSEC_PER_USEC) - rtt_us;
 #if IS_ENABLED(CONFIG_IPV6)

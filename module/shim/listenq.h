@@ -280,6 +280,14 @@ static inline void lq_request_set_addresses(struct lq_request *request, const st
 	else
 		memcpy(lq_request_addresses(request), key->addr, 8);
 }
+/*
+ * What chooses transmit queue, flow label and one of several paths, for the SYN-ACK and the child
+ * alike: net_tx_rndhash(). The sequence number is as good as random, and public anyway.
+ */
+static inline u32 lq_request_tx_hash(const struct lq_request *request)
+{
+	return request->snt_isn | 1; /* 0: none */
+}
 /* Who @request is from, for tracing. */
 void lq_request_key(const struct lq_request *request, struct lq_key *key);
 

@@ -52,6 +52,30 @@ def answered_in_its_own_memory(version):
             first = len(synack.packet)
 
 
+@lq.case("request", "cookie")
+def one_flow_label(kind):
+    """SYN-ACK and connection have the same, so that routers keep them on one path (RFC 6437)."""
+    lq.sysctl("net.ipv6.auto_flowlabels", 1)
+    lq.sysctl("net.listenq.syncookies", 2 if kind == "cookie" else 0)
+    tun = Tun()
+    listener = lq.listener(v6=True)
+
+    def label(segment):
+        return int.from_bytes(segment.packet[1:4], "big") & 0xFFFFF
+
+    labels = set()
+    for _ in range(4):
+        peer = Peer(tun, lq.port_of(listener), v6=True)
+        synack = peer.half_open()
+        peer.final_ack()
+        child = lq.accept(listener)
+        peer.send(b"hello")
+        lq.equal(label(peer.expect(ACK)), label(synack))
+        labels.add(label(synack))
+        child.close()
+    lq.equal(len(labels), 4)
+
+
 @lq.case("v4", "v6")
 def seen_by_a_packet_socket(version):
     """Whoever taps the device holds the SYN, too: it stays as it was."""
