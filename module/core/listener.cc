@@ -200,13 +200,9 @@ void Listener::tick(lq_tick &tick)
 		sweep_left_ = sweep_length();
 	const u8 threshold = this->threshold(now);
 
-	const auto visit = [&](Request &r) {
-		if (has(r, LQ_REQ_PROMOTING))
-			return SynQueue::Sweep::Stay;
-		if (r.oow_stamp != 0 && (oow_stamp(now) + 255u - r.oow_stamp) % 255 >= oow_limit())
-			r.oow_stamp = 0; // before its clock wraps
-		if (!now.reached(Ticks{r.expires}))
-			return SynQueue::Sweep::Stay;
+	// Apart from the loop that most requests only pass through: it keeps its registers.
+	const auto timed_out = [&](Request & r) __attribute__((noinline))
+	{
 		const Backoff::Verdict due = backoff_.due(r, threshold);
 
 		if (due.expire)
@@ -223,6 +219,13 @@ void Listener::tick(lq_tick &tick)
 			request::copy_to(tick.resend[tick.resend_count++], r);
 		}
 		return SynQueue::Sweep::Stay;
+	};
+	const auto visit = [&](Request &r) {
+		if (has(r, LQ_REQ_PROMOTING))
+			return SynQueue::Sweep::Stay;
+		if (r.oow_stamp != 0 && (oow_stamp(now) + 255u - r.oow_stamp) % 255 >= oow_limit())
+			r.oow_stamp = 0; // before its clock wraps
+		return now.reached(Ticks{r.expires}) ? timed_out(r) : SynQueue::Sweep::Stay;
 	};
 	const auto leave = [&](Request &r) {
 		counters_.drop(LISTENQ_DROP_REQUEST_EXPIRED);

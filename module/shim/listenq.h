@@ -151,7 +151,8 @@ struct lq_net {
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
 	struct mutex listen_mutex;   /* what starts and what ends a listener, as a whole */
-	spinlock_t list_lock;	     /* listeners; process context */
+	/* On a line of its own: what every segment reads is not there. */
+	spinlock_t list_lock ____cacheline_aligned_in_smp; /* listeners; process context */
 	struct rb_root listeners;    /* list_lock; by their ids */
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */

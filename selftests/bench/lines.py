@@ -26,15 +26,15 @@ CORE_AREA, CORE_CLASS = "shard", "Listener"
 INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "lq_counters",
           "Episode"}
 
-# What the shims do to members of those structs: (written, read). shim/hook.c, syn.c, ack.c and
-# child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N
+# What the shims do to members of those structs: (written, read); with the keys, which the core
+# reads in the listener. shim/receive.c, syn.c, ack.c and child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N
 # bytes: of the timer, whether it is pending.
 ALWAYS = ("af_ops", "sk", "lqn", "shard_count", "core")
 SHIM = {
     "SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst", "timer:16")),
-    "duplicate SYN": (("lock",), ALWAYS + ("accepts_done", "lst")),
-    "SYN dropped": (("lock",), ALWAYS + ("accepts_done", "lst")),
-    "final ACK": (("lock",), ALWAYS + ("orig_af_ops", "port_node", "accepts_done", "lst")),
+    "duplicate SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
+    "SYN dropped": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
+    "final ACK": (("lock",), ALWAYS + ("keys", "orig_af_ops", "port_node", "accepts_done", "lst")),
     "accept()": (("lock",), ALWAYS + ("lst",)),
     "timer": (("lock", "timer"), ("sk", "core", "lst")),
     "timer (due)": (("lock", "timer"), ("sk", "core", "lst", "lqn")),
