@@ -167,9 +167,17 @@ def rendered(page):
                                  env={"MANWIDTH": "100", "MAN_KEEP_FORMATTING": ""}))
 
 
+def lqrun_options():
+    """The long ones."""
+    options = re.findall(r"^  -[a-zA-Z],(--[a-z-]+)", run(os.path.join(TOOLS, "lqrun"), "--help"),
+                         re.M)
+    assert len(options) > 6, options
+    return options
+
+
 @case
 def man_pages_name_everything():
-    """Each command and option of lqctl, each socket option and sysctl."""
+    """Each command and option of lqctl and lqrun, each socket option and sysctl."""
     text = rendered("tools/lqctl/lqctl.8")
     for command in COMMANDS:
         assert f"lqctl {command}" in text, f"lqctl.8 lacks {command}"
@@ -177,6 +185,9 @@ def man_pages_name_everything():
         for option in re.findall(r"--([a-z][a-z-]+)", usage):
             if option != "help":
                 assert f"--{option}" in text, f"lqctl.8 lacks {command} --{option}"
+    text = rendered("tools/lqrun/lqrun.1")
+    for option in lqrun_options():
+        assert option in text, f"lqrun.1 lacks {option}"
     text = rendered("tools/listenq.7")
     with open(os.path.join(TOP, "uapi/linux/listenq.h"), encoding="ascii") as file:
         for option in re.findall(r"^\t(LQ_[A-Z_]+) = ", file.read(), re.M):
@@ -210,6 +221,7 @@ def bash_completes():
                                                    "--help")):
             assert option in options, f"lqctl.bash lacks {command} {option}"
     equal(complete(lqrun, "_lqrun", "lqrun", "--str"), "--strict\n")
+    equal(sorted(complete(lqrun, "_lqrun", "lqrun", "--").split()), sorted(lqrun_options()))
     assert "sed" in complete(lqrun, "_lqrun", "lqrun", "se").split()
 
 
@@ -235,6 +247,9 @@ def fish_completes():
                 assert option in options, f"lqctl.fish lacks {command} {option}: {options}"
         assert "windows" in complete("lqctl probe w"), complete("lqctl probe w")
         equal(complete("lqrun --str"), ["--strict"])
+        options = complete("lqrun --")
+        for option in lqrun_options():
+            assert option in options, f"lqrun.fish lacks {option}: {options}"
         equal(complete("lqrun --accept-filter ht"), ["httpready"])
         assert "--expression" in complete("lqrun sed --e"), complete("lqrun sed --e")
 
