@@ -9,7 +9,8 @@
  *
  * How a SYN becomes an accepted socket
  * ------------------------------------
- *   all      shim/hook.c                               find the listener
+ *   all      shim/hook.c                               before TCP's receive path
+ *            shim/receive.c                            find the listener
  *                             lq_core_shard()          find the shard
  *   SYN      shim/syn.c       lq_core_syn()            reserve room in the SYN queue
  *                             (route, LSM, memory)
@@ -36,7 +37,7 @@
  * Order, outermost first:
  *
  *	mutex_lock(&lq_net.listen_mutex);	process; listen(), and what ends a listener
- *	mutex_lock(&lq_net.hook_mutex);		process; hooks and their count
+ *	mutex_lock(&lq_hook_mutex);		process; the handlers and their count
  *	lock_sock(sk);				process; attach, listen, stop
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&shard->lock);		both; the core
@@ -44,14 +45,14 @@
  *
  * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go:
  * listen_mutex keeps one of them from coming between the two halves of another.
- * hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
+ * lq_hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
  * process context) protects the list of listeners and nests inside lock_sock.
  * Nothing is allocated, sent, woken or freed under a shard's lock, except that a
  * request's memory is returned by the core for the caller to free afterwards.
  * Netlink events follow that: shim/event.c takes them from the core under the
  * lock and sends them without it, in softirq or process context.
  *
- * The hook finds listeners by port in lq_net.ports, under RCU; list_lock is for
+ * receive.c finds listeners by port in lq_net.ports, under RCU; list_lock is for
  * those that change it, and a listener that left comes back only after a grace
  * period. Remembered routes belong to their CPU, with softirqs off.
  *
@@ -184,9 +185,10 @@ struct lq_key {
 	u8 v6;
 };
 
-/* 128 random bits each, drawn once per listener; they never leave the module. */
+/* Random bits, drawn once per listener; they never leave the module. */
+#define LQ_TABLE_KEYS 9
 struct lq_keys {
-	u64 table[2]; /* hash table of the SYN queue */
+	u64 table[LQ_TABLE_KEYS]; /* hash table of the SYN queue, shards */
 	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
 	u64 cookie[2]; /* SYN cookies */
 };
@@ -308,6 +310,7 @@ struct lq_syn {
 	u32 now_s;	/* seconds of a clock that does not go back */
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
+	bool news;	/* out: lq_core_event() has something to tell */
 	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
 };
@@ -480,6 +483,8 @@ void lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 no
  * only then.
  */
 struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
+/* [locked] The same, but it gives up its place at once: the kernel's count goes down under the lock. */
+struct lq_request *lq_core_accept_at_once(struct lq_core *core, u32 now_us);
 void lq_core_accept_done(struct lq_core *core, u32 count); /* [locked] @count of them */
 
 /* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */

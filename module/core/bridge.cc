@@ -8,6 +8,13 @@
 #include "options.hh"
 #include "shards.hh"
 
+// The core is one translation unit in the module, where nothing else is visible (-fwhole-program).
+#if __has_cpp_attribute(gnu::externally_visible)
+#define LQ_BRIDGE extern "C" [[gnu::externally_visible]]
+#else
+#define LQ_BRIDGE extern "C"
+#endif
+
 using listenq::Listener;
 using listenq::Micros;
 using listenq::Request;
@@ -21,247 +28,259 @@ static const Listener &listener(const lq_core *core)
 	return *reinterpret_cast<const Listener *>(core);
 }
 
-void lq_core_limits(const lq_config *config, lq_limits *limits)
+LQ_BRIDGE void lq_core_limits(const lq_config *config, lq_limits *limits)
 {
 	*limits = listenq::policy::limits(*config);
 }
 
-int lq_core_policy_find(const char *name, size_t length)
+LQ_BRIDGE int lq_core_policy_find(const char *name, size_t length)
 {
 	const auto found = listenq::policy::find({name, length});
 
 	return found ? *found : -1;
 }
 
-int lq_core_filter_find(const char *name, size_t length)
+LQ_BRIDGE int lq_core_filter_find(const char *name, size_t length)
 {
 	const auto found = listenq::accept_filter::find({name, length});
 
 	return found ? *found : -1;
 }
 
-const char *lq_core_filter_name(u8 filter)
+LQ_BRIDGE const char *lq_core_filter_name(u8 filter)
 {
 	return listenq::accept_filter::name(filter);
 }
 
-lq_filter_verdict lq_core_filter_feed(lq_filter_state *state, const u8 *bytes, size_t length)
+LQ_BRIDGE lq_filter_verdict lq_core_filter_feed(lq_filter_state *state, const u8 *bytes,
+						size_t length)
 {
 	return listenq::accept_filter::feed(*state, {bytes, length});
 }
 
-const char *lq_core_policy_name(u8 policy)
+LQ_BRIDGE const char *lq_core_policy_name(u8 policy)
 {
 	return listenq::policy::name(policy);
 }
 
-size_t lq_core_size(void)
+LQ_BRIDGE size_t lq_core_size(void)
 {
 	return sizeof(Listener);
 }
 
-lq_core *lq_core_init(void *memory, const lq_keys *keys)
+LQ_BRIDGE lq_core *lq_core_init(void *memory, const lq_keys *keys)
 {
 	static_assert(alignof(Listener) <= 8);
 	return reinterpret_cast<lq_core *>(new (memory) Listener(*keys));
 }
 
-void *lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
-		     lq_request **buckets)
+LQ_BRIDGE void *lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
+			       lq_request **buckets)
 {
 	return listener(core).listen(*config, *limits, buckets);
 }
 
-void *lq_core_close(lq_core *core, lq_drained *drained)
+LQ_BRIDGE void *lq_core_close(lq_core *core, lq_drained *drained)
 {
 	return listener(core).close(*drained);
 }
 
-lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy, lq_request **freed)
+LQ_BRIDGE lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy,
+				     lq_request **freed)
 {
 	return listener(core).syn(*syn, *copy, *freed);
 }
 
-lq_commit lq_core_syn_commit(lq_core *core, const lq_syn *syn, lq_request *request, bool proven)
+LQ_BRIDGE lq_commit lq_core_syn_commit(lq_core *core, const lq_syn *syn, lq_request *request,
+				       bool proven)
 {
 	return listener(core).syn_commit(*syn, *request, proven);
 }
 
-void lq_core_syn_abort(lq_core *core, u8 reason)
+LQ_BRIDGE void lq_core_syn_abort(lq_core *core, u8 reason)
 {
 	listener(core).syn_abort(static_cast<listenq_drop>(reason));
 }
 
-void lq_core_synack_unsent(lq_core *core, u8 as)
+LQ_BRIDGE void lq_core_synack_unsent(lq_core *core, u8 as)
 {
 	listener(core).synack_unsent(static_cast<listenq_event>(as));
 }
 
-lq_ack_verdict lq_core_ack(lq_core *core, lq_ack *ack, lq_request_copy *copy,
-			   lq_promotion *promotion, lq_request **freed)
+LQ_BRIDGE lq_ack_verdict lq_core_ack(lq_core *core, lq_ack *ack, lq_request_copy *copy,
+				     lq_promotion *promotion, lq_request **freed)
 {
 	return listener(core).ack(*ack, *copy, *promotion, *freed);
 }
 
-lq_ack_verdict lq_core_ack_cookie(lq_core *core, lq_ack *ack, lq_promotion *promotion)
+LQ_BRIDGE lq_ack_verdict lq_core_ack_cookie(lq_core *core, lq_ack *ack, lq_promotion *promotion)
 {
 	return listener(core).ack_cookie(*ack, *promotion);
 }
 
-lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *promotion, void *child,
-				 u32 now_us, lq_request **evicted)
+LQ_BRIDGE lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *promotion,
+					   void *child, u32 now_us, lq_request **evicted)
 {
 	return listener(core).promote_commit(*promotion, child, Micros{now_us}, *evicted);
 }
 
-bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 reason)
+LQ_BRIDGE bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 reason)
 {
 	return listener(core).promote_abort(*promotion, static_cast<listenq_drop>(reason));
 }
 
-void lq_core_filter_set(lq_core *core, u8 filter)
+LQ_BRIDGE void lq_core_filter_set(lq_core *core, u8 filter)
 {
 	listener(core).filter_set(filter);
 }
 
-bool lq_core_filter_put_back(lq_core *core, lq_request *entry)
+LQ_BRIDGE bool lq_core_filter_put_back(lq_core *core, lq_request *entry)
 {
 	return listener(core).filter_put_back(*entry);
 }
 
-bool lq_core_filter_pass(lq_core *core, lq_request *entry, u32 now_us)
+LQ_BRIDGE bool lq_core_filter_pass(lq_core *core, lq_request *entry, u32 now_us)
 {
 	return listener(core).filter_pass(*entry, Micros{now_us});
 }
 
-bool lq_core_filter_gone(lq_core *core, lq_request *entry)
+LQ_BRIDGE bool lq_core_filter_gone(lq_core *core, lq_request *entry)
 {
 	return listener(core).filter_gone(*entry);
 }
 
-bool lq_core_filter_refuse(lq_core *core, lq_request *entry)
+LQ_BRIDGE bool lq_core_filter_refuse(lq_core *core, lq_request *entry)
 {
 	return listener(core).filter_refuse(*entry);
 }
 
-lq_request *lq_core_filter_refused(lq_core *core)
+LQ_BRIDGE lq_request *lq_core_filter_refused(lq_core *core)
 {
 	return listener(core).filter_refused();
 }
 
-lq_request *lq_core_filter_pop(lq_core *core)
+LQ_BRIDGE lq_request *lq_core_filter_pop(lq_core *core)
 {
 	return listener(core).filter_pop();
 }
 
-void lq_core_filter_admit(lq_core *core, lq_request *entry, u32 now_us)
+LQ_BRIDGE void lq_core_filter_admit(lq_core *core, lq_request *entry, u32 now_us)
 {
 	listener(core).filter_admit(*entry, Micros{now_us});
 }
 
-lq_request *lq_core_accept(lq_core *core, u32 now_us)
+LQ_BRIDGE lq_request *lq_core_accept(lq_core *core, u32 now_us)
 {
 	return listener(core).accept(Micros{now_us});
 }
 
-void lq_core_accept_done(lq_core *core, u32 count)
+LQ_BRIDGE lq_request *lq_core_accept_at_once(lq_core *core, u32 now_us)
+{
+	Request *r = listener(core).accept(Micros{now_us});
+
+	if (r)
+		listener(core).accept_done(1);
+	return r;
+}
+
+LQ_BRIDGE void lq_core_accept_done(lq_core *core, u32 count)
 {
 	listener(core).accept_done(count);
 }
 
-u32 lq_core_accept_qlen(const lq_core *core)
+LQ_BRIDGE u32 lq_core_accept_qlen(const lq_core *core)
 {
 	return listener(core).accept_qlen();
 }
 
-u32 lq_core_syn_qlen(const lq_core *core)
+LQ_BRIDGE u32 lq_core_syn_qlen(const lq_core *core)
 {
 	return listener(core).syn_qlen();
 }
 
-void lq_core_count_drop(lq_core *core, u8 reason)
+LQ_BRIDGE void lq_core_count_drop(lq_core *core, u8 reason)
 {
 	listener(core).count_drop(reason);
 }
 
-void lq_core_tick(lq_core *core, lq_tick *tick)
+LQ_BRIDGE void lq_core_tick(lq_core *core, lq_tick *tick)
 {
 	listener(core).tick(*tick);
 }
 
-bool lq_core_event_pending(const lq_core *core)
+LQ_BRIDGE bool lq_core_event_pending(const lq_core *core)
 {
 	return listener(core).event_pending();
 }
 
-bool lq_core_event(lq_core *core, lq_event *event)
+LQ_BRIDGE bool lq_core_event(lq_core *core, lq_event *event)
 {
 	return listener(core).take_event(*event);
 }
 
-void lq_core_info(const lq_core *core, listenq_info *info)
+LQ_BRIDGE void lq_core_info(const lq_core *core, listenq_info *info)
 {
 	listener(core).info(*info);
 }
 
-u32 lq_core_accept_oldest_us(const lq_core *core, u32 now_us)
+LQ_BRIDGE u32 lq_core_accept_oldest_us(const lq_core *core, u32 now_us)
 {
 	return listener(core).accept_oldest_us(Micros{now_us});
 }
 
-u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u32 now, u32 now_us,
-		     lq_request_info *out, u32 room)
+LQ_BRIDGE u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u32 now, u32 now_us,
+			       lq_request_info *out, u32 room)
 {
 	return listener(core).requests(*cursor, {now}, {now_us}, {out, room});
 }
 
-void lq_core_counters(const lq_core *core, lq_counters *counters)
+LQ_BRIDGE void lq_core_counters(const lq_core *core, lq_counters *counters)
 {
 	*counters = listener(core).counters().values();
 }
 
-u32 lq_core_shards(const lq_limits *limits, u32 asked)
+LQ_BRIDGE u32 lq_core_shards(const lq_limits *limits, u32 asked)
 {
 	return listenq::shards::count(*limits, asked);
 }
 
-void lq_core_share(lq_config *config, lq_limits *limits, u32 count, u32 index)
+LQ_BRIDGE void lq_core_share(lq_config *config, lq_limits *limits, u32 count, u32 index)
 {
 	listenq::shards::share(*config, *limits, count, index);
 }
 
-u32 lq_core_shard(const lq_keys *keys, const lq_key *key, u32 count)
+LQ_BRIDGE u32 lq_core_shard(const lq_keys *keys, const lq_key *key, u32 count)
 {
 	return listenq::shards::of(*keys, *key, count);
 }
 
-u32 lq_core_accept_first(u32 home, u32 turn, u32 count)
+LQ_BRIDGE u32 lq_core_accept_first(u32 home, u32 turn, u32 count)
 {
 	return listenq::shards::first(home, turn, count);
 }
 
-void lq_core_info_add(listenq_info *sum, const listenq_info *more)
+LQ_BRIDGE void lq_core_info_add(listenq_info *sum, const listenq_info *more)
 {
 	listenq::shards::add(*sum, *more);
 }
 
-void lq_core_counters_add(lq_counters *sum, const lq_counters *more)
+LQ_BRIDGE void lq_core_counters_add(lq_counters *sum, const lq_counters *more)
 {
 	listenq::shards::add(*sum, *more);
 }
 
-const char *lq_core_check(const lq_core *core)
+LQ_BRIDGE const char *lq_core_check(const lq_core *core)
 {
 	return listener(core).check();
 }
 
-void lq_core_syn_options(const u8 *bytes, size_t length, const lq_options_config *config,
-			 lq_options *options)
+LQ_BRIDGE void lq_core_syn_options(const u8 *bytes, size_t length, const lq_options_config *config,
+				   lq_options *options)
 {
 	*options = listenq::options::parse_syn({bytes, length}, *config);
 }
 
-bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr)
+LQ_BRIDGE bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr)
 {
 	listenq::options::Timestamp timestamp{};
 	const bool found = listenq::options::parse_timestamp({bytes, length}, timestamp);
@@ -271,13 +290,13 @@ bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr)
 	return found;
 }
 
-lq_isn lq_core_isn(const lq_keys *keys, const lq_key *key, u16 local_port, u64 now_ns)
+LQ_BRIDGE lq_isn lq_core_isn(const lq_keys *keys, const lq_key *key, u16 local_port, u64 now_ns)
 {
 	return listenq::handshake::isn(*keys, *key, local_port, now_ns);
 }
 
-u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 now_s, u32 tsval,
-		   lq_request *request)
+LQ_BRIDGE u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 now_s,
+			     u32 tsval, lq_request *request)
 {
 	const listenq::SynCookie cookie(*keys);
 	const auto sent = cookie.make(
@@ -296,23 +315,23 @@ u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 n
 	return listenq::cookie_timestamp::encode(tsval, *request);
 }
 
-bool lq_core_cookie_options(u32 tsecr, u8 allow, lq_options *options, bool *ecn)
+LQ_BRIDGE bool lq_core_cookie_options(u32 tsecr, u8 allow, lq_options *options, bool *ecn)
 {
 	return listenq::cookie_timestamp::decode(tsecr, allow, *options, *ecn);
 }
 
-bool lq_core_ecn(const lq_ecn *ecn)
+LQ_BRIDGE bool lq_core_ecn(const lq_ecn *ecn)
 {
 	return listenq::handshake::ecn(*ecn);
 }
 
-void lq_core_window(lq_window *window)
+LQ_BRIDGE void lq_core_window(lq_window *window)
 {
 	listenq::handshake::window(*window);
 }
 
-size_t lq_core_synack(const lq_request *request, u16 local_port, u16 mss, u32 tsval, bool checksum,
-		      u8 *out)
+LQ_BRIDGE size_t lq_core_synack(const lq_request *request, u16 local_port, u16 mss, u32 tsval,
+				bool checksum, u8 *out)
 {
 	return listenq::options::write_synack(*request, local_port, mss, tsval, checksum, out);
 }

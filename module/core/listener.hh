@@ -23,10 +23,7 @@ namespace listenq {
 
 class Listener final {
 public:
-	explicit Listener(const lq_keys &keys)
-	    : syn_queue_(keys.table[0], keys.table[1]), cookie_(keys)
-	{
-	}
+	explicit Listener(const lq_keys &keys) : syn_queue_(keys), cookie_(keys) {}
 
 	[[nodiscard]] Request **listen(const Config &config, const Limits &limits,
 				       Request **buckets);

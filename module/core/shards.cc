@@ -4,7 +4,7 @@
 
 #include <bit>
 
-#include "siphash.hh"
+#include "table_hash.hh"
 
 namespace listenq::shards {
 
@@ -34,10 +34,7 @@ void share(lq_config &config, lq_limits &limits, u32 count, u32 index)
 
 u32 of(const lq_keys &keys, const lq_key &key, u32 count)
 {
-	// The table's bucket is of the lower half.
-	const u64 hash = hash_key(SipHash13(keys.table[0], keys.table[1]), key, 0) >> 32;
-
-	return static_cast<u32>(hash * count >> 32);
+	return static_cast<u32>(static_cast<u64>(TableHash(keys)(key)) * count >> 32);
 }
 
 u32 first(u32 home, u32 turn, u32 count)

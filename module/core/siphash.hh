@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // SipHash of 64-bit words and at most one 32-bit word behind them (Aumasson and Bernstein,
-// 2012): 2-4 rounds where the result leaves the machine, 1-3 where it only spreads a hash
-// table.
+// 2012), for what leaves the machine.
 #pragma once
 
 #include <bit>
@@ -11,10 +10,9 @@
 
 namespace listenq {
 
-template <unsigned CompressRounds, unsigned FinalRounds>
-class SipHash final {
+class SipHash24 final {
 public:
-	constexpr SipHash(u64 key0, u64 key1)
+	constexpr SipHash24(u64 key0, u64 key1)
 	    : v0_(key0 ^ 0x736f6d6570736575ULL), v1_(key1 ^ 0x646f72616e646f6dULL),
 	      v2_(key0 ^ 0x6c7967656e657261ULL), v3_(key1 ^ 0x7465646279746573ULL)
 	{
@@ -42,7 +40,7 @@ private:
 		block(static_cast<u64>(length_ & 0xff) << 56 | tail);
 		v2_ ^= 0xff;
 #pragma GCC unroll 8
-		for (unsigned i = 0; i < FinalRounds; i++)
+		for (unsigned i = 0; i < 4; i++)
 			round();
 		return v0_ ^ v1_ ^ v2_ ^ v3_;
 	}
@@ -63,9 +61,8 @@ private:
 	constexpr void block(u64 m)
 	{
 		v3_ ^= m;
-#pragma GCC unroll 8
-		for (unsigned i = 0; i < CompressRounds; i++)
-			round();
+		round();
+		round();
 		v0_ ^= m;
 	}
 
@@ -73,12 +70,8 @@ private:
 	unsigned length_ = 0;
 };
 
-using SipHash24 = SipHash<2, 4>;
-using SipHash13 = SipHash<1, 3>;
-
-// Both addresses and the peer's port, as words; the local port where it matters.
-template <typename Hash>
-[[nodiscard]] inline u64 hash_key(Hash hash, const lq_key &key, u16 local)
+// Both addresses and both ports, as words.
+[[nodiscard]] inline u64 hash_key(SipHash24 hash, const lq_key &key, u16 local)
 {
 	hash.word(static_cast<u64>(key.addr[0]) << 32 | key.addr[1]);
 	if (key.v6) {

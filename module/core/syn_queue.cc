@@ -2,6 +2,8 @@
 // SynQueue: the half-open requests of one listener, in a hash table with a random key.
 #include "syn_queue.hh"
 
+#include <bit>
+
 namespace listenq {
 
 Request **SynQueue::resize(Request **buckets, u32 count)

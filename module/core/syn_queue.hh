@@ -9,22 +9,19 @@
 #pragma once
 
 #include "backoff.hh"
-#include "siphash.hh"
+#include "table_hash.hh"
 
 namespace listenq {
 
 class SynQueue final {
 public:
-	SynQueue(u64 key0, u64 key1) : key0_(key0), key1_(key1) {}
+	explicit SynQueue(const lq_keys &keys) : hash_(keys) {}
 
 	// Take @buckets (a power of two of null pointers), move everything queued into
 	// them, and return the old table.
 	[[nodiscard]] Request **resize(Request **buckets, u32 count);
 
-	[[nodiscard]] u32 hash(const lq_key &key) const
-	{
-		return static_cast<u32>(hash_key(SipHash13(key0_, key1_), key, 0));
-	}
+	[[nodiscard]] u32 hash(const lq_key &key) const { return hash_(key); }
 	[[nodiscard]] Request *find(const lq_key &key, u32 hash) const;
 
 	void insert(Request &r, u32 hash);
@@ -84,8 +81,7 @@ private:
 	u32 clock_hand_ = 0; // next bucket to sweep
 	u32 evict_hand_ = 0; // next bucket to evict from, modulo the number of buckets
 	u8 log_ = 0;	     // 2^log_ buckets
-	const u64 key0_;
-	const u64 key1_;
+	const TableHash hash_;
 };
 
 template <typename Visit>

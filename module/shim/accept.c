@@ -79,29 +79,30 @@ static __always_inline bool lq_accept_ready(const struct lq_listener *lst)
 }
 
 /*
- * Take the oldest child of @shard, with its queue's reference: into *child, or with @carrier to
- * the kernel's queue. 0, -EAGAIN when there is none, -EINVAL when the listener stopped.
+ * Take the oldest child of @shard, with its queue's reference; and put it into the kernel's queue,
+ * if there is a @carrier. ERR_PTR: -EAGAIN when there is none, -EINVAL when the listener stopped.
  * Softirqs are off.
  */
-static __always_inline int lq_accept_pop(struct lq_shard *shard, struct request_sock *carrier,
-					 struct sock **child)
+static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
+						  struct request_sock *carrier)
 {
 	struct lq_listener *lst = shard->lst;
-	struct sock *sk = lst->sk;
+	struct sock *sk = lst->sk, *child = ERR_PTR(-EAGAIN);
 	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
 	struct lq_request *entry = NULL;
-	int err = -EAGAIN;
 	u32 now_us;
 
 	if (!lq_core_accept_qlen(shard->core))
-		return -EAGAIN;
+		return child;
 	spin_lock(&shard->lock);
 	now_us = lq_now_us(); /* not before anything that is queued */
 	spin_lock(&queue->rskq_lock);
 	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
-		err = -EINVAL;
-	else
+		child = ERR_PTR(-EINVAL);
+	else if (carrier)
 		entry = lq_core_accept(shard->core, now_us);
+	else
+		entry = lq_core_accept_at_once(shard->core, now_us);
 	if (entry && carrier) {
 		carrier->sk = entry->child;
 		carrier->dl_next = NULL;
@@ -111,49 +112,52 @@ static __always_inline int lq_accept_pop(struct lq_shard *shard, struct request_
 			queue->rskq_accept_tail->dl_next = carrier;
 		queue->rskq_accept_tail = carrier;
 	} else if (entry) {
-		*child = entry->child;
 		sk_acceptq_removed(sk);
-		lq_core_accept_done(shard->core, 1);
 	}
 	spin_unlock(&queue->rskq_lock);
 	spin_unlock(&shard->lock);
 	if (entry) {
+		child = entry->child;
 		lq_listener_event(lst, LISTENQ_EVENT_ACCEPTED);
 		trace_accept(lst, entry, now_us - entry->stamp_us);
 		lq_request_free(entry);
-		err = 0;
 	}
-	return err;
+	return child;
 }
 
 /* Of several shards: that of this CPU, or of the others the first that has one. */
-static noinline int lq_accept_pop_shards(struct lq_listener *lst, struct request_sock *carrier,
-					 struct sock **child, struct lq_shard **from)
+static noinline struct sock *lq_accept_pop_shards(struct lq_listener *lst,
+						  struct request_sock *carrier,
+						  struct lq_shard **from)
 {
 	const u32 count = lst->shard_count, home = raw_smp_processor_id() % count;
-	struct lq_shard *local = lq_shard_at(lst, home);
+	struct lq_shard *local = lq_shard_at(lst, home), *shard;
 	u32 i, index = lq_core_accept_first(home, READ_ONCE(local->turn), count);
-	int err = -EAGAIN;
+	struct sock *child = ERR_PTR(-EAGAIN);
 
-	for (i = 0; err == -EAGAIN && i < count; i++) {
-		*from = lq_shard_at(lst, index);
-		err = lq_accept_pop(*from, carrier, child);
+	for (i = 0; child == ERR_PTR(-EAGAIN) && i < count; i++) {
+		shard = lq_shard_at(lst, index);
+		child = lq_accept_pop(shard, carrier);
 		index = index + 1 == count ? 0 : index + 1;
 	}
-	if (!err)
+	if (!IS_ERR(child)) {
 		WRITE_ONCE(local->turn, local->turn + 1);
-	return err;
+		if (from)
+			*from = shard;
+	}
+	return child;
 }
 
-/* As lq_accept_pop(), of whichever shard has one; *from: that one. */
-static __always_inline int lq_accept_pop_any(struct lq_listener *lst,
-					     struct request_sock *carrier, struct sock **child,
-					     struct lq_shard **from)
+/* As lq_accept_pop(), of whichever shard has one; *from, unless it is NULL: that one. */
+static __always_inline struct sock *lq_accept_pop_any(struct lq_listener *lst,
+						      struct request_sock *carrier,
+						      struct lq_shard **from)
 {
 	if (unlikely(lst->shard_count > 1))
-		return lq_accept_pop_shards(lst, carrier, child, from);
-	*from = lq_first_shard(lst);
-	return lq_accept_pop(*from, carrier, child);
+		return lq_accept_pop_shards(lst, carrier, from);
+	if (from)
+		*from = lq_first_shard(lst);
+	return lq_accept_pop(lq_first_shard(lst), carrier);
 }
 
 /* The listener of @sk if that listens, or NULL. RCU, or softirqs off. */
@@ -178,21 +182,16 @@ static bool lq_accept_idle(const struct sock *sk)
 	return idle;
 }
 
-/* inet_csk_wait_for_connect(), on our queue. 0: look again. */
-static int lq_accept_wait(struct sock *sk, long *timeo)
+/* inet_csk_wait_for_connect(), on our queue: how long may be waited after this, or an error. */
+static noinline long lq_accept_wait(struct sock *sk, long timeo)
 {
 	DEFINE_WAIT(wait);
-	int err = 0;
 
 	prepare_to_wait_exclusive(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	if (lq_accept_idle(sk)) {
-		if (signal_pending(current))
-			err = sock_intr_errno(*timeo);
-		else
-			*timeo = schedule_timeout(*timeo);
-	}
+	if (lq_accept_idle(sk))
+		timeo = signal_pending(current) ? sock_intr_errno(timeo) : schedule_timeout(timeo);
 	finish_wait(sk_sleep(sk), &wait);
-	return err;
+	return timeo;
 }
 
 /*
@@ -236,14 +235,14 @@ static void lq_accept_graft(const struct socket *sock, struct socket *newsock, s
  * The kernel's way: what is in its own queue, which migrated or was left there, or else one of
  * ours, which is brought there. Takes the reference on @lst.
  */
-static int lq_accept_kernel(struct lq_listener *lst, struct socket *sock, struct socket *newsock,
-			    LQ_ACCEPT_PARAMS)
+static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *sock,
+				     struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	const struct proto_ops *orig = lq_orig_ops(sock->sk);
 	struct request_sock *carrier;
 	struct lq_shard *from;
 	struct sock *child;
-	int popped, err = -EAGAIN;
+	int err = -EAGAIN;
 
 	if (!reqsk_queue_empty(&inet_csk(lst->sk)->icsk_accept_queue))
 		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
@@ -255,11 +254,11 @@ static int lq_accept_kernel(struct lq_listener *lst, struct socket *sock, struct
 			break;
 		}
 		local_bh_disable();
-		popped = lq_accept_pop_any(lst, carrier, &child, &from);
+		child = lq_accept_pop_any(lst, carrier, &from);
 		local_bh_enable();
-		if (popped) {
+		if (IS_ERR(child)) {
 			lq_carrier_put(carrier);
-			err = popped;
+			err = PTR_ERR(child);
 			break;
 		}
 		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
@@ -274,11 +273,9 @@ static int lq_accept_kernel(struct lq_listener *lst, struct socket *sock, struct
 /* One look at all queues. -EINVAL when not listening, -EAGAIN when there is nothing. */
 static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
-	struct sock *sk = sock->sk, *child = NULL;
+	struct sock *sk = sock->sk, *child = ERR_PTR(-EAGAIN);
 	struct lq_listener *lst;
-	struct lq_shard *from;
 	bool charges, kernel;
-	int err = -EAGAIN;
 
 	local_bh_disable(); /* for the shard's lock; the listener stays as under RCU */
 	lst = lq_listening(sk);
@@ -297,30 +294,29 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 		return lst ? lq_accept_kernel(lst, sock, newsock, LQ_ACCEPT_ARGS) : -EINVAL;
 	}
 	if (!lst) {
-		err = -EINVAL;
+		child = ERR_PTR(-EINVAL);
 	} else if (!charges) {
-		err = lq_accept_pop_any(lst, NULL, &child, &from);
-		if (!err)
+		child = lq_accept_pop_any(lst, NULL, NULL);
+		if (!IS_ERR(child))
 			LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
 	}
 	local_bh_enable();
-	if (child)
-		lq_accept_graft(sock, newsock, child);
-	return err;
+	if (IS_ERR(child))
+		return PTR_ERR(child);
+	lq_accept_graft(sock, newsock, child);
+	return 0;
 }
 
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	struct sock *sk = sock->sk;
-	int err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS);
-	long timeo;
+	long timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
+	int err;
 
-	if (err == -EAGAIN) {
-		timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
-		while (err == -EAGAIN && timeo) {
-			err = lq_accept_wait(sk, &timeo) ?:
-			      lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS);
-		}
+	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN && timeo) {
+		timeo = lq_accept_wait(sk, timeo);
+		if (timeo < 0)
+			return timeo;
 	}
 	if (!err)
 		lq_accept_release_ops(newsock, lq_orig_ops(sk));

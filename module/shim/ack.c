@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An ACK or RST arrived and found a listener of ours: its request is looked up,
- * and the core's verdict carried out. Softirq, RCU; shim/hook.c calls.
+ * and the core's verdict carried out. Softirq, RCU; receive.c calls.
  */
 #include <net/dsfield.h>
 #include <net/ip.h>
@@ -81,11 +81,10 @@ void lq_restore_cb(struct sk_buff *skb, bool v6)
 	memmove(IPCB(skb), &cb->header.h4, sizeof(struct inet_skb_parm));
 }
 
-void lq_ack_read(struct lq_ack *ack, const struct lq_key *key, const struct sk_buff *skb)
+void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 
-	ack->key = *key;
 	ack->local_port = (__force u16)th->dest;
 	ack->seq = ntohl(th->seq);
 	ack->end_seq = ack->seq + th->syn + th->fin + skb->len - th->doff * 4;
@@ -102,10 +101,10 @@ void lq_ack_read(struct lq_ack *ack, const struct lq_key *key, const struct sk_b
 }
 
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
-			       unsigned int *result)
+			       bool only, enum lq_received *result)
 {
 	struct lq_shard *shard = lq_shard_of(lst, &ack->key);
-	struct lq_promotion promotion;
+	struct lq_promotion promotion LQ_UNINITIALIZED;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_ack_verdict verdict;
 	struct lq_request *freed;
@@ -116,15 +115,15 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	spin_unlock(&shard->lock);
 
 	if (verdict == LQ_ACK_MAYBE_COOKIE)
-		return lq_cookie_try(shard, skb, ack, result);
+		return lq_cookie_try(shard, skb, ack, only, result);
 	if (ack->reason)
 		lq_ack_drop(shard, &ack->key, ack->reason);
-	*result = NF_DROP;
+	*result = LQ_RECEIVED_DROP;
 	switch (verdict) {
 	case LQ_ACK_UNKNOWN:
 	case LQ_ACK_MAYBE_COOKIE:
 	case LQ_ACK_PASS:
-		*result = NF_ACCEPT;
+		*result = LQ_RECEIVED_PASS;
 		break;
 	case LQ_ACK_PROMOTE:
 		lq_fill_cb(skb, ack->key.v6);
@@ -141,7 +140,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		break;
 	case LQ_ACK_REFUSE:
 		lq_request_free(freed);
-		*result = NF_ACCEPT;
+		*result = LQ_RECEIVED_PASS;
 		break;
 	}
 	return verdict;

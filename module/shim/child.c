@@ -76,7 +76,7 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	bool own_req;
 
 	lq_request_view_tcp(&treq, lst, request);
-	treq.txhash = net_tx_rndhash();
+	treq.txhash = lq_request_tx_hash(request);
 	if (!ack->cookie_mss)
 		treq.snt_synack = div_u64(now_ns, NSEC_PER_USEC) - rtt_us;
 #if IS_ENABLED(CONFIG_IPV6)
@@ -135,7 +135,7 @@ void lq_child_reset(struct sock *listener, struct sock *child)
  * port, and a peer that has nothing to send would wait for ever: TCP answers
  * it with RST. Otherwise the SYN-ACK goes out again, and the peer's ACK comes.
  */
-static unsigned int lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
+static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
 				    const struct lq_promotion *promotion, const struct lq_ack *ack)
 {
 	struct lq_listener *lst = shard->lst;
@@ -152,9 +152,9 @@ static unsigned int lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
 	if (free)
 		lq_request_free(promotion->request);
 	if (!closed)
-		return NF_DROP;
+		return LQ_RECEIVED_DROP;
 	lq_restore_cb(skb, ack->key.v6);
-	return NF_ACCEPT;
+	return LQ_RECEIVED_PASS;
 }
 
 struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
@@ -177,7 +177,7 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 	return child;
 }
 
-unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
+enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route)
 {
@@ -215,7 +215,7 @@ unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		bh_unlock_sock(child);
 		sock_put(child);
 		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
-		return NF_DROP;
+		return LQ_RECEIVED_DROP;
 	}
 	if (commit == LQ_COMMIT_HELD) {
 		/* Nobody else gets at it before we let go of its lock. */
@@ -238,5 +238,5 @@ unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		READ_ONCE(sk->sk_data_ready)(sk);
 	else
 		lq_filter_evict(shard, evicted);
-	return NF_STOLEN;
+	return LQ_RECEIVED_TAKEN;
 }

@@ -42,7 +42,7 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 {
 	struct sock *sk = lst->sk;
 
-	memset(request, 0, ack->key.v6 ? LQ_REQUEST_SIZE_V6 : LQ_REQUEST_SIZE_V4);
+	memset(request, 0, sizeof(*request)); /* IPv6: all that is beyond are addresses */
 	request->ts_off = back->ts_off;
 	request->rcv_isn = ack->seq - 1;
 	request->snt_isn = ack->ack_seq - 1;
@@ -70,18 +70,18 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 	return true;
 }
 
-/* LQ_ACK_COOKIE: a slot is reserved. Returns netfilter's verdict. */
-static unsigned int lq_cookie_promote(struct lq_shard *shard, struct sk_buff *skb,
+/* LQ_ACK_COOKIE: a slot is reserved. */
+static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff *skb,
 				      struct lq_ack *ack, struct lq_promotion *promotion)
 {
 	struct lq_listener *lst = shard->lst;
-	unsigned int failed = NF_DROP;
-	struct lq_cookie_options back;
-	struct lq_route route;
+	enum lq_received failed = LQ_RECEIVED_DROP;
+	struct lq_cookie_options back LQ_UNINITIALIZED;
+	struct lq_route route LQ_UNINITIALIZED;
 
 	promotion->request = NULL;
 	if (!lq_cookie_options(lst, ack, &back)) {
-		failed = NF_ACCEPT; /* TCP answers with RST: the peer need not try again */
+		failed = LQ_RECEIVED_PASS; /* TCP answers with RST: the peer need not try again */
 		goto abort;
 	}
 	lq_fill_cb(skb, ack->key.v6);
@@ -102,10 +102,14 @@ abort:
 
 /* Whether TCP would bring the segment to @lst, or to a member of its group. */
 static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
-			     const struct lq_ack *ack)
+			     const struct lq_ack *ack, bool only)
 {
-	const struct sock *sk = skb->sk ? : lq_lookup_listener(lst->lqn->net, skb, &ack->key);
+	const struct sock *sk = skb->sk;
 
+	if (!sk && only && lq_listener_exclusive(lst->sk, &ack->key))
+		return true;
+	if (!sk)
+		sk = lq_find_listener(lst->lqn, skb, &ack->key);
 	return sk == lst->sk ||
 	       (sk && rcu_access_pointer(sk->sk_reuseport_cb) &&
 		rcu_access_pointer(sk->sk_reuseport_cb) ==
@@ -113,19 +117,19 @@ static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 }
 
 enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
-				  unsigned int *result)
+				  bool only, enum lq_received *result)
 {
 	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
-	struct lq_promotion promotion;
+	struct lq_promotion promotion LQ_UNINITIALIZED;
 	enum lq_ack_verdict verdict;
 
-	*result = NF_ACCEPT;
+	*result = LQ_RECEIVED_PASS;
 	/*
 	 * Early demux looks for a connection's socket only where it finds no route cached in the
 	 * skb; and an ACK without a request may be for a listener that is not ours.
 	 */
-	if (lq_is_established(net, skb, &ack->key) || !lq_cookie_is_for(lst, skb, ack))
+	if (lq_is_established(net, skb, &ack->key) || !lq_cookie_is_for(lst, skb, ack, only))
 		return LQ_ACK_UNKNOWN;
 	spin_lock(&shard->lock);
 	lq_accept_settle_locked(shard);
@@ -141,7 +145,7 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	if (verdict != LQ_ACK_COOKIE) {
 		lq_ack_drop(shard, &ack->key, ack->reason);
 		if (verdict == LQ_ACK_DROP)
-			*result = NF_DROP;
+			*result = LQ_RECEIVED_DROP;
 		return verdict;
 	}
 	*result = lq_cookie_promote(shard, skb, ack, &promotion);

@@ -32,15 +32,6 @@ const struct lq_overrides lq_follow_all = {
 
 static atomic64_t lq_next_id = ATOMIC64_INIT(0);
 
-struct lq_listener *lq_listener_of(const struct sock *sk)
-{
-	const struct inet_connection_sock_af_ops *ops = READ_ONCE(inet_csk(sk)->icsk_af_ops);
-
-	if (ops->conn_request != lq_conn_request)
-		return NULL;
-	return container_of(ops, struct lq_listener, af_ops);
-}
-
 /* --- shards --- */
 
 /* @shard: zeroed memory, with room for a core behind it. */
@@ -395,7 +386,7 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 }
 
 /*
- * The hook looks only at ports that are known. The port may come with listen() itself: until
+ * receive.c looks only at ports that are known. The port may come with listen() itself: until
  * it is known, all are looked at.
  */
 static void lq_ports_unknown(struct lq_net *lqn, int change)
@@ -449,7 +440,7 @@ static int lq_listener_listen_locked(struct socket *sock, int backlog)
 	bool hooked = false, unlisted = false;
 	int err;
 
-	err = lq_hooks_get(sock_net(sk));
+	err = lq_hooks_get(lqn);
 	if (err)
 		return err;
 	lock_sock(sk);
@@ -463,7 +454,7 @@ static int lq_listener_listen_locked(struct socket *sock, int backlog)
 	}
 	release_sock(sk);
 	if (!hooked)
-		lq_hooks_put(sock_net(sk));
+		lq_hooks_put();
 	if (err)
 		return err;
 
@@ -604,7 +595,6 @@ void lq_listener_put(struct lq_listener *lst)
 void lq_listener_detach(struct lq_listener *lst)
 {
 	struct sock *sk = lst->sk;
-	struct net *net = sock_net(sk);
 	bool attached, hooked;
 
 	lock_sock(sk);
@@ -620,7 +610,7 @@ void lq_listener_detach(struct lq_listener *lst)
 	}
 	release_sock(sk);
 	if (hooked)
-		lq_hooks_put(net);
+		lq_hooks_put();
 	if (attached)
 		lq_listener_put(lst);
 }

@@ -7,13 +7,14 @@
 #ifndef LISTENQ_SHIM_H
 #define LISTENQ_SHIM_H
 
+#include <linux/filter.h>
 #include <linux/mutex.h>
-#include <linux/netfilter.h>
 #include <linux/rbtree.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 #include <net/tcp.h>
 
 #include "../bridge/listenq.h"
@@ -67,7 +68,7 @@ struct lq_listener {
 	struct lq_limits limits;	 /* lock_sock; of the last listen() */
 	bool listening;			 /* lock_sock */
 	bool announced;			 /* lock_sock; its start was told, its stop will be */
-	bool hooked;			 /* lock_sock; holds one lq_net.hook_users */
+	bool hooked;			 /* lock_sock; holds one of hook.c's users */
 	bool unlisted;			 /* lock_sock; it left lq_net.ports once */
 	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
@@ -103,8 +104,18 @@ static inline struct lq_shard *lq_shard_of(const struct lq_listener *lst, const 
 #define lq_for_each_shard(lst, shard, i) \
 	for ((i) = 0; (i) < (lst)->shard_count && ((shard) = lq_shard_at(lst, i), true); (i)++)
 
+/* inet_connection_sock_af_ops.conn_request: softirq, RCU. Below 0: TCP sends RST. See syn.c. */
+int lq_conn_request(struct sock *sk, struct sk_buff *skb);
+
 /* The listener of @sk, or NULL. RCU, or lock_sock. */
-struct lq_listener *lq_listener_of(const struct sock *sk);
+static inline struct lq_listener *lq_listener_of(const struct sock *sk)
+{
+	const struct inet_connection_sock_af_ops *ops = READ_ONCE(inet_csk(sk)->icsk_af_ops);
+
+	if (ops->conn_request != lq_conn_request)
+		return NULL;
+	return container_of(ops, struct lq_listener, af_ops);
+}
 
 /* --- one network namespace --- */
 
@@ -127,7 +138,6 @@ struct lq_net_counters {
 
 /* Which ports somebody listens at, by a few of their bits. */
 #define LQ_PORT_SLOTS 256
-#define LQ_HOOKS (1 + IS_ENABLED(CONFIG_IPV6))
 struct lq_route_cache;
 
 struct lq_net {
@@ -135,22 +145,30 @@ struct lq_net {
 	/* Written under list_lock, read in softirq for every segment without a socket. */
 	u32 ports_unknown;	     /* listeners that are about to get a port */
 	struct hlist_head ports[LQ_PORT_SLOTS]; /* listeners by lq_port_slot(); RCU */
-	struct lq_route_cache __percpu *routes; /* set under hook_mutex, before any listener */
+	struct lq_route_cache __percpu *routes; /* set before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
 	struct mutex listen_mutex;   /* what starts and what ends a listener, as a whole */
-	struct mutex hook_mutex;     /* hook_users and the hooks' registration */
-	struct nf_hook_ops hooks[LQ_HOOKS]; /* hook_mutex; priv is this */
-	unsigned int hook_users;     /* listeners that need the hooks */
 	spinlock_t list_lock;	     /* listeners; process context */
 	struct rb_root listeners;    /* list_lock; by their ids */
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 };
 
-struct lq_net *lq_net(const struct net *net);
+extern unsigned int lq_net_id;
+
+static inline struct lq_net *lq_net(const struct net *net)
+{
+	return net_generic(net, lq_net_id);
+}
+
+/* The same, under RCU. */
+static inline struct lq_net *lq_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[lq_net_id];
+}
 
 /* Any context: count for the namespace of @lst. */
 static inline void lq_listener_drop(const struct lq_listener *lst, u8 reason)
@@ -262,6 +280,14 @@ static inline void lq_request_set_addresses(struct lq_request *request, const st
 	else
 		memcpy(lq_request_addresses(request), key->addr, 8);
 }
+/*
+ * What chooses transmit queue, flow label and one of several paths, for the SYN-ACK and the child
+ * alike: net_tx_rndhash(). The sequence number is as good as random, and public anyway.
+ */
+static inline u32 lq_request_tx_hash(const struct lq_request *request)
+{
+	return request->snt_isn | 1; /* 0: none */
+}
 /* Who @request is from, for tracing. */
 void lq_request_key(const struct lq_request *request, struct lq_key *key);
 
@@ -297,15 +323,28 @@ static inline void lq_route_put(struct lq_route *route)
 
 /* --- syn.c --- */
 
-/* inet_connection_sock_af_ops.conn_request: softirq, RCU. Below 0: TCP sends RST. */
-int lq_conn_request(struct sock *sk, struct sk_buff *skb);
-/* The hook's SYN, whose data is at the TCP header: consumes @skb. Softirq, RCU. */
-void lq_syn_segment(struct lq_listener *lst, struct sk_buff *skb, const struct lq_key *key);
+/* A SYN, by whichever door. */
+struct lq_syn_in {
+	struct lq_syn syn;    /* for the core; whoever found the listener fills in the key */
+	struct sk_buff *skb;  /* data at the TCP header, all of which is linear */
+	const struct tcphdr *th;
+	u32 tw_isn;	      /* TCP chose it: a TIME_WAIT pair is reused; 0: none */
+	u8 dsfield;
+	bool l3_slave;	      /* IPv6: came in by a VRF's slave */
+	bool own;	      /* receive.c's: to be consumed, or to be answered in */
+};
+/* Softirq, RCU. */
+void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in);
 /* Choose the SYN-ACK's window, the clamp and our window scale. */
 void lq_request_window(const struct sock *sk, const struct lq_route *route,
 		       struct lq_request *request);
 /* LQ_ALLOW_*: the options that the namespace's TCP sysctls allow. */
-u8 lq_options_allowed(const struct net *net);
+static inline u8 lq_options_allowed(const struct net *net)
+{
+	return (READ_ONCE(net->ipv4.sysctl_tcp_timestamps) ? LQ_ALLOW_TSTAMP : 0) |
+	       (READ_ONCE(net->ipv4.sysctl_tcp_window_scaling) ? LQ_ALLOW_WSCALE : 0) |
+	       (READ_ONCE(net->ipv4.sysctl_tcp_sack) ? LQ_ALLOW_SACK : 0);
+}
 /* Whether the SYN's or cookie's wish for ECN is granted. */
 bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst);
 
@@ -327,6 +366,42 @@ void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 /* What we take in one segment. */
 u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route);
 
+/* --- hook.c --- */
+
+int lq_hooks_get(struct lq_net *lqn); /* Process context, no lock. -ENOMEM. */
+void lq_hooks_put(void);
+
+/* --- receive.c --- */
+
+/* What became of a segment that TCP was about to receive. */
+enum lq_received {
+	LQ_RECEIVED_PASS,  /* nothing yet: TCP's */
+	LQ_RECEIVED_DROP,  /* refused: to be freed */
+	LQ_RECEIVED_TAKEN, /* it is gone */
+};
+
+/* A segment whose data is at the TCP header, perhaps for a listener of @lqn. Softirq, RCU. */
+enum lq_received lq_receive_v4(const struct lq_net *lqn, struct sk_buff *skb);
+enum lq_received lq_receive_v6(const struct lq_net *lqn, struct sk_buff *skb);
+/*
+ * Whether @sk, the only one of ours that may be asked about a segment with @key, is the one that
+ * TCP's lookup would find: bind() lets nobody else onto its address and port, and no program
+ * chooses. (SO_REUSEPORT lets others on, and is not to be taken back once they are there.)
+ */
+static inline bool lq_listener_exclusive(const struct sock *sk, const struct lq_key *key)
+{
+	return !sk->sk_reuseport && !rcu_access_pointer(sk->sk_reuseport_cb) &&
+	       !READ_ONCE(sk->sk_bound_dev_if) && !key->l3_ifindex &&
+	       !static_branch_unlikely(&bpf_sk_lookup_enabled);
+}
+/* The listening sock that TCP would give @skb to, whose data is at the TCP header. RCU. */
+struct sock *lq_find_listener(const struct lq_net *lqn, struct sk_buff *skb,
+			      const struct lq_key *key);
+/* Whether @skb is a connection's, or of one in TIME_WAIT. */
+bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
+/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
+void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
+
 /* --- ack.c --- */
 
 /* Count and trace a segment that the core refused, in TCP's own counters too. */
@@ -335,34 +410,23 @@ void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason);
 void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* The skb is IP's again, to be passed on after all. */
 void lq_restore_cb(struct sk_buff *skb, bool v6);
-/* All of @ack from the segment @skb, whose data is at the TCP header. */
-void lq_ack_read(struct lq_ack *ack, const struct lq_key *key, const struct sk_buff *skb);
+/* All of @ack but the key from the segment @skb, whose data is at the TCP header. */
+void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb);
 /*
  * Ask the core of @lst about the segment. LQ_ACK_UNKNOWN: not its request; otherwise
- * *result is netfilter's verdict.
+ * *result is what became of it. @only: no other listener of ours may have its request.
  */
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
-			       unsigned int *result);
-
-/* --- hook.c --- */
-
-/* The listening sock that TCP would give @skb to, whose data is at the TCP header. RCU. */
-struct sock *lq_lookup_listener(struct net *net, struct sk_buff *skb, const struct lq_key *key);
-/* Whether @skb is a connection's, or of one in TIME_WAIT. */
-bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
-/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
-void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
-int lq_hooks_get(struct net *net); /* process context, no lock */
-void lq_hooks_put(struct net *net);
+			       bool only, enum lq_received *result);
 
 /* --- cookie.c --- */
 
 /*
- * After LQ_ACK_MAYBE_COOKIE: LQ_ACK_UNKNOWN if it brings none, and *result is
- * netfilter's verdict. skb->data is at the TCP header. Softirq, RCU.
+ * After LQ_ACK_MAYBE_COOKIE: LQ_ACK_UNKNOWN if it brings none; *result is what
+ * became of the segment. skb->data is at the TCP header. Softirq, RCU.
  */
 enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
-				  unsigned int *result);
+				  bool only, enum lq_received *result);
 
 /* --- child.c --- */
 
@@ -376,10 +440,9 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
 /*
  * Build the child of @promotion from @skb, whose TCP_SKB_CB is filled and whose
  * data begins at the TCP header; put it on the accept queue and let it process
- * the segment. Takes @route, or finds it if that is NULL. Returns netfilter's
- * verdict on @skb. Softirq, RCU.
+ * the segment. Takes @route, or finds it if that is NULL. Softirq, RCU.
  */
-unsigned int lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
+enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route);
 /* Reset a child that nobody will accept. Takes the queue's reference. */

@@ -2,19 +2,13 @@
 /* Loading and unloading, and what each network namespace has. */
 #include <linux/module.h>
 #include <net/genetlink.h>
-#include <net/netns/generic.h>
 
 #include "listenq.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-static unsigned int lq_net_id __read_mostly;
-
-struct lq_net *lq_net(const struct net *net)
-{
-	return net_generic(net, lq_net_id);
-}
+unsigned int lq_net_id __read_mostly;
 
 void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum)
 {
@@ -38,7 +32,6 @@ static int __net_init lq_net_init(struct net *net)
 
 	lqn->net = net;
 	mutex_init(&lqn->listen_mutex);
-	mutex_init(&lqn->hook_mutex);
 	spin_lock_init(&lqn->list_lock);
 	lqn->listeners = RB_ROOT;
 	lqn->generation = 1;
@@ -66,7 +59,6 @@ static void __net_exit lq_net_exit(struct net *net)
 	struct lq_net *lqn = lq_net(net);
 
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&lqn->listeners));
-	WARN_ON_ONCE(lqn->hook_users);
 	lq_proc_exit(net);
 	lq_sysctl_exit(net);
 	lq_route_cache_free(lqn->routes);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A SYN arrives, by one of two doors: our hook found the listening sock
- * (shim/hook.c), or TCP did and calls our conn_request, which is left with what
- * is rare: TIME_WAIT pairs, conntrack, raw sockets.
+ * A SYN arrives, by one of two doors: we found the listening sock (receive.c),
+ * or TCP did and calls our conn_request, which is left with what is rare: a pair
+ * in TIME_WAIT, a SYN that one of TCP's own tests stops.
  *
  * The core reserves room, the kernel's routing and security modules have
- * their say, the core takes the request, and the SYN-ACK leaves, from the hook
- * in the SYN's own buffer. Softirq, RCU; nobody holds a lock on the listener.
+ * their say, the core takes the request, and the SYN-ACK leaves, by the
+ * first door in the SYN's own buffer. Softirq, RCU; nobody holds a lock on the listener.
  */
 #include <linux/security.h>
 #include <net/inet6_connection_sock.h>
@@ -18,15 +18,13 @@
 #include "listenq.h"
 #include "trace.h"
 
-/* The MIB counters of TCP that dashboards know, for what stops a SYN. */
-static void lq_syn_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
+/* With the MIB counters of TCP that dashboards know, for what stops a SYN. */
+static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 {
-	struct lq_listener *lst = shard->lst;
 	struct net *net = sock_net(lst->sk);
 
 	lq_listener_drop(lst, reason);
 	trace_drop(lst, key, reason);
-	lq_event_check(shard);
 	switch (reason) {
 	case LISTENQ_DROP_SYN_QUEUE_FULL:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
@@ -53,24 +51,6 @@ static void lq_syn_drop(struct lq_shard *shard, const struct lq_key *key, u8 rea
 		return;
 	}
 	tcp_listendrop(lst->sk);
-}
-
-/* A SYN, by whichever door. */
-struct lq_syn_in {
-	struct lq_syn syn;    /* for the core */
-	struct sk_buff *skb;
-	const struct tcphdr *th;
-	u32 tw_isn;	      /* TCP chose it: a TIME_WAIT pair is reused; 0: none */
-	u8 dsfield;
-	bool l3_slave;	      /* IPv6: came in by a VRF's slave */
-	bool own;	      /* the hook's: to be consumed, or to be answered in */
-};
-
-u8 lq_options_allowed(const struct net *net)
-{
-	return (READ_ONCE(net->ipv4.sysctl_tcp_timestamps) ? LQ_ALLOW_TSTAMP : 0) |
-	       (READ_ONCE(net->ipv4.sysctl_tcp_window_scaling) ? LQ_ALLOW_WSCALE : 0) |
-	       (READ_ONCE(net->ipv4.sysctl_tcp_sack) ? LQ_ALLOW_SACK : 0);
 }
 
 /* Returns the reason that it cannot be answered, or 0. */
@@ -252,12 +232,11 @@ static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 		lq_core_synack_unsent(shard->core, LISTENQ_EVENT_COOKIE_SENT);
 		lq_core_count_drop(shard->core, reason);
 		spin_unlock(&shard->lock);
-		lq_syn_drop(shard, &in->syn.key, reason);
+		lq_syn_drop(lst, &in->syn.key, reason);
 		return;
 	}
 	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_SYNCOOKIESSENT);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
-	lq_event_check(shard);
 }
 
 /* LQ_SYN_NEW: room is reserved. */
@@ -282,7 +261,7 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 		lq_core_syn_abort(shard->core, reason);
 		spin_unlock(&shard->lock);
 		lq_request_free(request);
-		lq_syn_drop(shard, &syn->key, reason);
+		lq_syn_drop(lst, &syn->key, reason);
 		return;
 	}
 	/* Once committed, the request belongs to the core: the SYN-ACK needs a copy. */
@@ -307,7 +286,8 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		break;
 	default:
-		lq_syn_drop(shard, &syn->key, reasons[commit]);
+		lq_syn_drop(lst, &syn->key, reasons[commit]);
+		lq_event_check(shard);
 		break;
 	}
 	lq_route_put(&answer.route);
@@ -325,15 +305,13 @@ static void lq_syn_duplicate(struct lq_shard *shard, struct lq_syn_in *in,
 }
 
 /* @request made room for another. */
-static void lq_syn_evicted(struct lq_shard *shard, struct lq_request *request)
+static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
 {
-	struct lq_listener *lst = shard->lst;
 	struct lq_key key;
 
 	lq_request_key(request, &key);
 	lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EVICTED);
 	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
-	lq_event_check(shard);
 	lq_request_free(request);
 }
 
@@ -354,14 +332,14 @@ static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb, bool v
 	return !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
 }
 
-/* What the kernel's own helpers read of a segment: TCP has filled it, the hook has not. */
+/* What the kernel's own helpers read of a segment: TCP has filled it, receive.c has not. */
 static void lq_syn_expose(const struct lq_syn_in *in)
 {
 	if (in->own)
 		lq_fill_cb(in->skb, in->syn.key.v6);
 }
 
-static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
+void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 {
 	struct net *net = sock_net(lst->sk);
 	struct lq_syn *syn = &in->syn;
@@ -372,7 +350,7 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 
 	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
 		tcp_listendrop(lst->sk);
-		return;
+		goto consume;
 	}
 	/* Whoever got the SYN here pulled its whole header. */
 	syn->options = (const u8 *)(in->th + 1);
@@ -393,9 +371,9 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
-		lq_syn_drop(shard, &syn->key, syn->reason);
+		lq_syn_drop(lst, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
-		lq_syn_evicted(shard, freed);
+		lq_syn_evicted(lst, freed);
 	else
 		lq_request_free(freed);
 	switch (verdict) {
@@ -421,28 +399,11 @@ static void lq_syn_in(struct lq_listener *lst, struct lq_syn_in *in)
 	case LQ_SYN_DROP:
 		break;
 	}
-}
-
-void lq_syn_segment(struct lq_listener *lst, struct sk_buff *skb, const struct lq_key *key)
-{
-	struct lq_syn_in in LQ_UNINITIALIZED;
-
-	in.syn.key = *key;
-	in.skb = skb;
-	in.th = tcp_hdr(skb);
-	in.tw_isn = 0;
-	in.own = true;
-	in.l3_slave = false;
-#if IS_ENABLED(CONFIG_IPV6)
-	if (key->v6) {
-		in.dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
-		in.l3_slave = ipv6_l3mdev_skb(IP6CB(skb)->flags);
-	} else
-#endif
-		in.dsfield = ipv4_get_dsfield(ip_hdr(skb));
-	lq_syn_in(lst, &in);
-	if (in.own)
-		consume_skb(skb);
+	if (unlikely(syn->news))
+		lq_event_tell(shard);
+consume:
+	if (in->own)
+		consume_skb(in->skb);
 }
 
 int lq_conn_request(struct sock *sk, struct sk_buff *skb)
@@ -481,6 +442,6 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		lq_give_back_request(sock_net(sk), skb, key);
 		return err;
 	}
-	lq_syn_in(lst, &in);
+	lq_syn_receive(lst, &in);
 	return 0;
 }

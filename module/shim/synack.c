@@ -106,8 +106,7 @@ static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request 
 	offload = route->dst->dev->features & (NETIF_F_HW_CSUM | (v6 ? NETIF_F_IPV6_CSUM
 								     : NETIF_F_IP_CSUM));
 	lq_synack_own(skb, sk);
-	/* As good as random, and public anyway. */
-	skb_set_hash(skb, request->snt_isn | 1, PKT_HASH_TYPE_L4);
+	skb_set_hash(skb, lq_request_tx_hash(request), PKT_HASH_TYPE_L4);
 	skb->mark = request->mark ? : READ_ONCE(sk->sk_mark);
 	length = lq_core_synack(request, (__force u16)htons(inet_sk(sk)->inet_num),
 				lq_synack_mss(sk, route), tsval, !offload, skb->data);

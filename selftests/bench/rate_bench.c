@@ -210,8 +210,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	/*
-	 * The kernel patches itself when the first hook of all namespaces comes and when the last
-	 * one goes: not here (see --race in scripts/vm).
+	 * The kernel patches itself when the first socket of all listens: not here (see --race in
+	 * scripts/vm).
 	 */
 	rate_listener(LQ, ONE, 1);
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);

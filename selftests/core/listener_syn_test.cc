@@ -154,7 +154,7 @@ TEST_F(listener, syn__freebsd_admits_and_resets_at_the_ack)
 
 TEST_F(listener, syn__freebsd_evicts_the_oldest_of_a_full_bucket)
 {
-	const listenq::SynQueue hashes(kKeys.table[0], kKeys.table[1]);
+	const listenq::SynQueue hashes(kKeys);
 	lq_config c = config(128);
 	std::vector<u32> peers; // all in one bucket of 512
 
@@ -202,7 +202,7 @@ TEST_F(listener, syn__freebsd_keeps_the_newest_when_all_buckets_are_full)
 
 TEST_F(listener, syn__eviction_knows_the_age_after_a_resize)
 {
-	const listenq::SynQueue hashes(kKeys.table[0], kKeys.table[1]);
+	const listenq::SynQueue hashes(kKeys);
 	lq_config c = config(128);
 	std::vector<u32> peers;
 

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "property.hh"
-#include "siphash.hh"
+#include "support.hh"
+#include "table_hash.hh"
 
 namespace shards = listenq::shards;
+using testing_core::kKeys;
 
 namespace {
-
-constexpr lq_keys kKeys = {.table = {1, 2}, .isn = {3, 4}, .cookie = {5, 6}};
 
 lq_key key_of(u32 peer, u16 port, bool v6 = false)
 {
@@ -133,7 +133,8 @@ TEST(Shards, ConnectionsSpreadEvenly)
 
 TEST(Shards, TheChoiceIsTheKeysOnly)
 {
-	const lq_keys other = {.table = {9, 2}, .isn = {3, 4}, .cookie = {5, 6}};
+	lq_keys other = kKeys;
+	other.table[1] *= 3;
 	u32 moved = 0;
 
 	for (u32 i = 0; i < 1000; i++) {
@@ -157,9 +158,7 @@ TEST(Shards, TheTableOfAShardIsUsedWhole)
 
 		if (shards::of(kKeys, key, 4) != 0)
 			continue;
-		const auto hash = listenq::hash_key(
-			listenq::SipHash13(kKeys.table[0], kKeys.table[1]), key, 0);
-		buckets.at(hash & 15)++;
+		buckets.at(listenq::TableHash(kKeys)(key) & 15)++;
 	}
 	for (const u32 have : buckets)
 		EXPECT_NEAR(have, 1000, 160);

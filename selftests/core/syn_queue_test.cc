@@ -40,14 +40,14 @@ protected:
 		free_request(r);
 	}
 
-	SynQueue queue{kKeys.table[0], kKeys.table[1]};
+	SynQueue queue{kKeys};
 };
 
 } // namespace
 
 TEST_F(syn_queue, is_open__only_with_a_table)
 {
-	SynQueue fresh(1, 2);
+	SynQueue fresh(kKeys);
 
 	EXPECT_FALSE(fresh.is_open());
 	EXPECT_EQ(fresh.bucket_count(), 0u);
@@ -102,7 +102,9 @@ TEST_F(syn_queue, resize__the_hand_starts_inside_the_new_table)
 
 TEST_F(syn_queue, hash__depends_on_the_key_and_the_peer)
 {
-	SynQueue other(kKeys.table[0] + 1, kKeys.table[1]);
+	lq_keys keys = kKeys;
+	keys.table[0] += 1ULL << 40;
+	const SynQueue other(keys);
 	std::set<u32> seen;
 
 	for (u32 n = 0; n < 200; n++)
@@ -442,7 +444,7 @@ TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that
 	property("a walk among changes", [] {
 		const auto ops = *rc::gen::arbitrary<std::vector<std::pair<u8, u8>>>();
 		const u32 room = *rc::gen::inRange<u32>(1, 6);
-		SynQueue queue(kKeys.table[0], kKeys.table[1]);
+		SynQueue queue(kKeys);
 		std::map<u32, Request *> model;
 		std::set<u32> stay;
 		std::map<u32, u32> seen;
@@ -494,7 +496,7 @@ TEST_F(syn_queue, property__is_a_map)
 {
 	property("insert, remove, time out and resize as a map does", [] {
 		const auto ops = *rc::gen::arbitrary<std::vector<std::pair<u8, u8>>>();
-		SynQueue queue(kKeys.table[0], kKeys.table[1]);
+		SynQueue queue(kKeys);
 		std::map<u32, Request *> model;
 
 		std::free(queue.resize(new_buckets(16), 16));

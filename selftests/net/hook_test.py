@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=200
-"""Who gets a segment: our hook, TCP, or somebody before both. And that the SYN-ACK, which is built
+"""Who gets a segment: we, TCP, or somebody before both. And that the SYN-ACK, which is built
 in the SYN's own memory and sent by a remembered route, is none the worse for it.
 
     stack under test --- tun0, tun1 --- the peers, played by this program
@@ -13,6 +13,7 @@ import lq
 from rawtcp import (ACK, FIN, MSS, PEER, RST, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp)
 
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
+TRACE = "/sys/kernel/tracing"
 ETH_P_ALL, SO_RCVBUFFORCE = 3, 33
 IP_TRANSPARENT = 19
 
@@ -49,6 +50,30 @@ def answered_in_its_own_memory(version):
         if options is FULL:
             lq.equal(first or len(synack.packet), len(synack.packet))
             first = len(synack.packet)
+
+
+@lq.case("request", "cookie")
+def one_flow_label(kind):
+    """SYN-ACK and connection have the same, so that routers keep them on one path (RFC 6437)."""
+    lq.sysctl("net.ipv6.auto_flowlabels", 1)
+    lq.sysctl("net.listenq.syncookies", 2 if kind == "cookie" else 0)
+    tun = Tun()
+    listener = lq.listener(v6=True)
+
+    def label(segment):
+        return int.from_bytes(segment.packet[1:4], "big") & 0xFFFFF
+
+    labels = set()
+    for _ in range(4):
+        peer = Peer(tun, lq.port_of(listener), v6=True)
+        synack = peer.half_open()
+        peer.final_ack()
+        child = lq.accept(listener)
+        peer.send(b"hello")
+        lq.equal(label(peer.expect(ACK)), label(synack))
+        labels.add(label(synack))
+        child.close()
+    lq.equal(len(labels), 4)
 
 
 @lq.case("v4", "v6")
@@ -230,9 +255,68 @@ def beside_plain_tcp():
         child.close()
 
 
+class Calls:
+    """How often a function of the module is called."""
+
+    def __init__(self, function):
+        self.event = f"calls_of_{function}"
+        try:
+            self._write("kprobe_events", f"p:{self.event} listenq:{function}")
+        except OSError as error:
+            raise lq.Skip(f"no kprobe: {error}") from error
+        self._write(f"events/kprobes/{self.event}/enable", "1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._write(f"events/kprobes/{self.event}/enable", "0")
+        self._write("kprobe_events", f"-:{self.event}")
+
+    def __call__(self):
+        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.split()[0] == self.event)
+
+    @staticmethod
+    def _write(name, text):
+        # O_TRUNC would take away the others; and "a" seeks, which these files refuse.
+        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{text}\n".encode())
+        finally:
+            os.close(file)
+
+
+@lq.case("v4", "v6")
+def only_while_somebody_listens(version):
+    """TCP's receive path is the kernel's own before, between and after: nothing of ours is in it."""
+    v6 = version == "v6"
+    plain = lq.listener("tcp", v6=v6)
+
+    def calls_of_a_connection():
+        before = calls()
+        client = lq.connect_to(plain, v6=v6)
+        child = lq.accept(plain)
+        client.sendall(b"hello")
+        lq.equal(lq.read_all(child, 5), b"hello")
+        child.close()
+        client.close()
+        return calls() - before
+
+    with Calls(f"lq_hook_{version}") as calls:
+        lq.equal(calls_of_a_connection(), 0)
+        for _ in range(2):
+            one, other = lq.listener(v6=v6), lq.listener(v6=v6)
+            assert calls_of_a_connection() > 3
+            one.close()
+            assert calls_of_a_connection() > 3
+            other.close()
+            lq.equal(calls_of_a_connection(), 0)
+
+
 @lq.case("v4", "v6")
 def listens_again(version):
-    """After shutdown() and another listen() the hook finds it again."""
+    """After shutdown() and another listen() it is found again."""
     v6 = version == "v6"
     tun = Tun()
     listener = lq.listener(v6=v6)

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "siphash.hh"
 #include "support.hh"
+#include "table_hash.hh"
 
 namespace bench {
 
@@ -249,10 +249,12 @@ private:
 	struct Hash {
 		size_t operator()(const Key &key) const
 		{
-			listenq::SipHash13 hash(kKeys.table[0], kKeys.table[1]);
+			lq_key of{};
 
-			hash.word(static_cast<u64>(key.peer) << 32 | key.local);
-			return hash.finish(static_cast<u32>(key.port) << 16);
+			of.addr[0] = key.peer;
+			of.addr[1] = key.local;
+			of.peer_port = key.port;
+			return listenq::TableHash(kKeys)(of);
 		}
 	};
 	struct Entry {

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+// Listener: the verdicts on an ACK or RST, and what comes of a promotion.
+#include "listener.hh"
+
+#include "handshake.hh"
+
+namespace listenq {
+
+using handshake::in_window;
+using handshake::paws_rejects;
+using handshake::synack_window;
+using request::has;
+
+lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &promotion,
+			     Request *&freed)
+{
+	freed = nullptr;
+	ack.reason = LISTENQ_DROP_NONE;
+	if (syn_queue_.qlen() == 0)
+		return ack_unknown(ack);
+	const u32 hash = syn_queue_.hash(ack.key);
+	Request *r = syn_queue_.find(ack.key, hash);
+
+	if (!r)
+		return ack_unknown(ack);
+	const lq_ack_verdict verdict = ack_for_request(ack, *r, hash, copy, promotion, freed);
+	drop(ack.reason, Ticks{ack.now});
+	return verdict;
+}
+
+// tcp_check_req() of net/ipv4/tcp_minisocks.c, for segments with ACK or RST, in its order.
+lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_request_copy &copy,
+					 lq_promotion &promotion, Request *&freed)
+{
+	const Seq seq{ack.seq}, end_seq{ack.end_seq}, rcv_nxt = Seq{r.rcv_isn} + 1;
+	const Ticks now{ack.now};
+
+	if (has(r, LQ_REQ_PROMOTING)) {
+		ack.reason = LISTENQ_DROP_ACK_BUSY;
+		return LQ_ACK_DROP;
+	}
+	// RFC 9293 3.10.7.4: an ACK of something never sent is answered with RST.
+	if (ack.ack && !ack.rst && Seq{ack.ack_seq} != Seq{r.snt_isn} + 1)
+		return LQ_ACK_PASS;
+
+	const bool paws = paws_rejects(r, ack.saw_tstamp, ack.tsval);
+	if (paws || !in_window(seq, end_seq, rcv_nxt, rcv_nxt + synack_window(r))) {
+		ack.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
+		// A segment with data is no part of a loop of ACKs: tcp_oow_rate_limited().
+		if (ack.rst || (seq == end_seq && rate_limited(r, now)))
+			return LQ_ACK_DROP;
+		request::copy_to(copy, r);
+		return LQ_ACK_CHALLENGE;
+	}
+	if (ack.rst) {
+		// RFC 9293 3.10.7.4 and RFC 5961 3.2: only the exact number resets.
+		if (seq != rcv_nxt) {
+			ack.reason = LISTENQ_DROP_ACK_BAD_SEQ;
+			if (rate_limited(r, now))
+				return LQ_ACK_DROP;
+			request::copy_to(copy, r);
+			return LQ_ACK_CHALLENGE;
+		}
+		ack.reason = LISTENQ_DROP_REQUEST_RESET;
+		freed = kill(r, hash);
+		return LQ_ACK_DROP;
+	}
+	// A SYN of another number inside the window is an error of the connection; the
+	// SYN's own number lies before it and is cut off (tcp_check_req()).
+	if (ack.syn && seq != Seq{r.rcv_isn}) {
+		ack.reason = LISTENQ_DROP_REQUEST_SYN_IN_WINDOW;
+		freed = kill(r, hash);
+		return LQ_ACK_REFUSE;
+	}
+	// Without ACK nothing proves that the peer saw the SYN-ACK (RFC 9293 3.10.7.4).
+	if (!ack.ack) {
+		ack.reason = LISTENQ_DROP_ACK_BAD_SEQ;
+		return LQ_ACK_DROP;
+	}
+	if (backoff_.defers(r) && end_seq == rcv_nxt) {
+		r.flags |= LQ_REQ_ACKED;
+		ack.reason = LISTENQ_DROP_ACK_DEFERRED;
+		return LQ_ACK_DROP;
+	}
+	switch (policy::ack(config_, limits_, snapshot())) {
+	case policy::AckAction::Admit:
+		break;
+	case policy::AckAction::Reset:
+		ack.reason = LISTENQ_DROP_ABORT_ON_OVERFLOW;
+		freed = kill(r, hash);
+		return LQ_ACK_REFUSE;
+	case policy::AckAction::Keep:
+		// The timer sends the SYN-ACK again, and the peer its ACK.
+		r.flags |= LQ_REQ_ACKED;
+		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
+		return LQ_ACK_DROP;
+	}
+	r.flags |= LQ_REQ_PROMOTING;
+	accept_queue_.reserve();
+	promotion = {.request = &r, .hash = hash, .cookie = false};
+	return LQ_ACK_PROMOTE;
+}
+
+// An ACK without a request may carry a cookie, as long as one can still be good: seconds are
+// compared, so that an idle listener's last overflow never comes back as ticks wrap.
+lq_ack_verdict Listener::ack_unknown(const lq_ack &ack)
+{
+	if (!cookies_sent_ || !config_.syncookies || !open_ || ack.rst || ack.syn || !ack.ack)
+		return LQ_ACK_UNKNOWN;
+	if (ack.now_s - cookie_sent_s_ > SynCookie::kLifeSeconds) {
+		cookies_sent_ = false;
+		return LQ_ACK_UNKNOWN;
+	}
+	return LQ_ACK_MAYBE_COOKIE;
+}
+
+lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
+{
+	ack.reason = LISTENQ_DROP_NONE;
+	if (!open_)
+		return LQ_ACK_UNKNOWN;
+	ack.cookie_mss = cookie_.check(
+		{.key = ack.key, .local_port = ack.local_port, .client_isn = Seq{ack.seq - 1}},
+		Seq{ack.ack_seq - 1}, ack.now_s, ack.cookie_ts_off);
+	if (ack.cookie_mss == 0) {
+		counters_.event(LISTENQ_EVENT_COOKIE_FAILED);
+		return LQ_ACK_UNKNOWN;
+	}
+	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
+	switch (policy::ack(config_, limits_, snapshot())) {
+	case policy::AckAction::Admit:
+		accept_queue_.reserve();
+		promotion = {.request = nullptr, .hash = 0, .cookie = true};
+		return LQ_ACK_COOKIE;
+	case policy::AckAction::Reset:
+		ack.reason = LISTENQ_DROP_ABORT_ON_OVERFLOW;
+		break;
+	case policy::AckAction::Keep:
+		// There is nothing to keep; the peer's data makes it try again.
+		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
+		break;
+	}
+	drop(ack.reason, Ticks{ack.now});
+	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_DROP;
+}
+
+lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, Micros now,
+				   Request *&evicted)
+{
+	Request &r = *promotion.request;
+
+	evicted = nullptr;
+	// An orphan's listener may be open again by now.
+	if (!open_ || has(r, LQ_REQ_ORPHAN)) {
+		accept_queue_.abort();
+		return LQ_COMMIT_CLOSED;
+	}
+	if (!promotion.cookie)
+		syn_queue_.remove(r, promotion.hash);
+	if (filter_ != LQ_FILTER_NONE) {
+		accept_queue_.abort();
+		filter_queue_.push(r, filter_, child, now);
+		counters_.event(LISTENQ_EVENT_FILTER_HELD);
+		evicted = filter_overflow();
+		return LQ_COMMIT_HELD;
+	}
+	accept_queue_.commit(r, child, now);
+	counters_.event(LISTENQ_EVENT_ESTABLISHED);
+	remember_peaks();
+	return LQ_COMMIT_OK;
+}
+
+bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop reason)
+{
+	accept_queue_.abort();
+	if (promotion.cookie) {
+		counters_.drop(reason);
+		return true;
+	}
+	Request &r = *promotion.request;
+	if (has(r, LQ_REQ_ORPHAN))
+		return true;
+	r.flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
+	counters_.drop(reason);
+	return false;
+}
+
+Request *Listener::kill(Request &r, u32 hash)
+{
+	syn_queue_.remove(r, hash);
+	return &r;
+}
+
+} // namespace listenq

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+// Listener: the verdicts on a SYN.
+#include "listener.hh"
+
+#include "handshake.hh"
+#include "options.hh"
+
+namespace listenq {
+
+using handshake::in_window;
+using handshake::paws_rejects;
+using handshake::synack_window;
+using request::has;
+
+lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed)
+{
+	freed = nullptr;
+	syn.reason = LISTENQ_DROP_NONE;
+	syn.news = false;
+	syn.cookies_on = false;
+	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
+	if (!open_) {
+		syn.reason = LISTENQ_DROP_LISTENER_CLOSED;
+		counters_.drop(syn.reason);
+		return LQ_SYN_DROP;
+	}
+	// A cookie needs no hash, nor does a drop: an empty queue has nothing to find.
+	const bool search = syn_queue_.qlen() != 0;
+	if (search)
+		syn.hash = syn_queue_.hash(syn.key);
+	if (Request *r = search ? syn_queue_.find(syn.key, syn.hash) : nullptr) {
+		const lq_syn_verdict verdict = syn_for_request(syn, *r, copy, freed);
+
+		drop(syn.reason, Ticks{syn.now});
+		return verdict;
+	}
+	// A TIME_WAIT pair is reused whatever the SYN queue holds (tcp_conn_request()).
+	const policy::Snapshot now = snapshot();
+	const bool full = !syn.from_time_wait && policy::syn_queue_is_full(config_, limits_, now);
+	policy::Place place = full ? policy::Place::Full : policy::Place::There;
+
+	if (!syn.from_time_wait && wants_cookie(syn, full)) {
+		place = policy::Place::Cookie;
+		syn.cookies_on = full || config_.syncookies == 2;
+	}
+	const policy::SynVerdict verdict = policy::syn(config_, limits_, now, place);
+
+	switch (verdict.action) {
+	case policy::SynAction::Admit:
+	case policy::SynAction::Evict:
+		break;
+	case policy::SynAction::Drop:
+		return refuse(syn, verdict.reason, LQ_SYN_DROP);
+	case policy::SynAction::Reset:
+		return refuse(syn, verdict.reason, LQ_SYN_RESET);
+	}
+	if (place == policy::Place::Cookie) {
+		counters_.event(LISTENQ_EVENT_COOKIE_SENT);
+		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+		cookies_.happened(Ticks{syn.now});
+		cookies_sent_ = true;
+		cookie_sent_s_ = syn.now_s;
+		syn.news = event_pending();
+		return LQ_SYN_COOKIE;
+	}
+	if (!search)
+		syn.hash = syn_queue_.hash(syn.key);
+	// The SYN's own bucket first, if buckets have a limit: one that gave way for all others
+	// would soon give up the newest.
+	if (const u32 limit = policy::bucket_limit(config_))
+		freed = syn_queue_.evict_from(syn.hash, limit);
+	if (verdict.action == policy::SynAction::Evict && !freed) {
+		freed = syn_queue_.evict_oldest();
+		if (!freed)
+			return refuse(syn, verdict.reason, LQ_SYN_DROP);
+	}
+	if (freed) {
+		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
+		syn.news = event_pending();
+	}
+	syn_queue_.reserve();
+	return LQ_SYN_NEW;
+}
+
+// With FreeBSD's pause an overflow is followed by 15 s of cookies alone, and by twice as long
+// each time that the flood comes back within the length of the last pause, up to 16 minutes
+// (syncache_pause() of sys/netinet/tcp_syncache.c).
+bool Listener::wants_cookie(const lq_syn &syn, bool queue_full)
+{
+	constexpr u32 kFirst = 15, kLongest = 16 * 60;
+
+	if (config_.syncookies != 1)
+		return config_.syncookies == 2;
+	if (!config_.syncookie_pause)
+		return queue_full;
+	const bool paused = pause_length_s_ && static_cast<s32>(pause_until_s_ - syn.now_s) > 0;
+	if (paused || !queue_full)
+		return paused;
+	const bool again = pause_length_s_ && syn.now_s - pause_until_s_ <= pause_length_s_;
+	pause_length_s_ = again ? min(pause_length_s_ * 2, kLongest) : kFirst;
+	pause_until_s_ = syn.now_s + pause_length_s_;
+	return true;
+}
+
+lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict verdict)
+{
+	syn.reason = reason;
+	drop(reason, Ticks{syn.now});
+	syn.news = event_pending();
+	return verdict;
+}
+
+// tcp_check_req() of net/ipv4/tcp_minisocks.c, as far as it concerns a SYN.
+lq_syn_verdict Listener::syn_for_request(lq_syn &syn, Request &r, lq_request_copy &copy,
+					 Request *&freed)
+{
+	const Seq seq{syn.seq}, rcv_nxt = Seq{r.rcv_isn} + 1;
+	const Ticks now{syn.now};
+
+	if (has(r, LQ_REQ_PROMOTING)) {
+		syn.reason = LISTENQ_DROP_ACK_BUSY;
+		return LQ_SYN_DROP;
+	}
+	options::Timestamp peer{};
+	const bool saw = options::parse_timestamp({syn.options, syn.options_length}, peer);
+	const bool paws = paws_rejects(r, saw, peer.tsval);
+
+	if (seq == Seq{r.rcv_isn} && !paws) {
+		counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);
+		if (rate_limited(r, now)) {
+			syn.reason = LISTENQ_DROP_SYN_RATE_LIMITED;
+			return LQ_SYN_DROP;
+		}
+		r.expires = (now + backoff_.timeout(r.num_timeout)).value;
+		if (r.num_retrans < 0xff)
+			r.num_retrans++;
+		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+		request::copy_to(copy, r);
+		return LQ_SYN_DUPLICATE;
+	}
+	if (paws || !in_window(seq, seq + 1, rcv_nxt, rcv_nxt + synack_window(r))) {
+		syn.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
+		if (rate_limited(r, now))
+			return LQ_SYN_DROP;
+		request::copy_to(copy, r);
+		return LQ_SYN_CHALLENGE;
+	}
+	syn.reason = LISTENQ_DROP_REQUEST_SYN_IN_WINDOW;
+	freed = kill(r, syn.hash);
+	return LQ_SYN_RESET;
+}
+
+lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
+{
+	listenq_drop refused = LISTENQ_DROP_NONE;
+
+	if (open_ && !syn.from_time_wait)
+		refused = policy::syn_commit(config_, snapshot(), proven);
+	syn_queue_.release();
+	if (!open_) {
+		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+		return LQ_COMMIT_CLOSED;
+	}
+	if (refused != LISTENQ_DROP_NONE) {
+		drop(refused, Ticks{syn.now});
+		return LQ_COMMIT_REFUSED;
+	}
+	// The same SYN may have come in on another CPU meanwhile.
+	if (syn_queue_.find(syn.key, syn.hash)) {
+		counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);
+		return LQ_COMMIT_DUPLICATE;
+	}
+	r.num_timeout = 0;
+	r.num_retrans = 0;
+	r.oow_stamp = 0;
+	r.expires = syn.now + backoff_.timeout(0);
+	syn_queue_.insert(r, syn.hash);
+	counters_.event(LISTENQ_EVENT_REQUEST_CREATED);
+	counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+	remember_peaks();
+	return LQ_COMMIT_OK;
+}
+
+void Listener::syn_abort(listenq_drop reason)
+{
+	syn_queue_.release();
+	counters_.drop(reason);
+}
+
+// Whatever counted the SYN-ACK did so under the lock, before it was built.
+void Listener::synack_unsent(listenq_event as)
+{
+	counters_.take_back(LISTENQ_EVENT_SYNACK_SENT);
+	if (as != LISTENQ_EVENT_SYNACK_SENT)
+		counters_.take_back(as);
+	if (as == LISTENQ_EVENT_COOKIE_SENT)
+		cookies_.take_back();
+}
+
+} // namespace listenq
