@@ -53,15 +53,17 @@ static inline void trace_end(void)
 	trace_write("current_tracer", "nop");
 }
 
-/* The longest call of @function since trace_begin(), in nanoseconds; there must be one. */
-static inline double trace_longest(const char *function)
+/* How often @function returned since trace_begin(); *longest of it, in nanoseconds. */
+static inline int trace_calls(const char *function, double *longest)
 {
 	FILE *file = fopen(TRACING "trace", "r");
-	double longest = -1, us;
 	char line[512], open_call[64], close_call[64], *at;
+	int calls = 0;
+	double us;
 
 	if (!file)
 		die("trace");
+	*longest = 0;
 	snprintf(open_call, sizeof(open_call), " %s [listenq]();", function);
 	snprintf(close_call, sizeof(close_call), "} /* %s [listenq]", function);
 	while (fgets(line, sizeof(line), file)) {
@@ -69,13 +71,24 @@ static inline double trace_longest(const char *function)
 			continue;
 		at = strstr(line, ") ");
 		/* A mark for long ones stands before the number. */
-		if (at && sscanf(at + 2, "%*[^0-9]%lf us", &us) == 1 && us > longest)
-			longest = us;
+		if (!at || sscanf(at + 2, "%*[^0-9]%lf us", &us) != 1)
+			continue;
+		calls++;
+		if (us * 1000 > *longest)
+			*longest = us * 1000;
 	}
 	fclose(file);
-	if (longest < 0)
+	return calls;
+}
+
+/* The longest call of @function since trace_begin(), in nanoseconds; there must be one. */
+static inline double trace_longest(const char *function)
+{
+	double longest;
+
+	if (trace_calls(function, &longest) == 0)
 		fail("was not traced", function);
-	return longest * 1000;
+	return longest;
 }
 
 #endif

@@ -141,13 +141,21 @@ def one_version():
 
 @case
 def man_pages_without_warnings():
-    """As man(1) and as groff alone render them."""
+    """As man(1) renders them, also in a narrow terminal, and as groff alone does."""
     for page in MAN_PAGES:
-        for width in ("80", "120"):
+        texts = set()
+        for width in ("40", "80", "120"):
+            # With -T, man would not look at the width. groff can loop for ever, and is not
+            # man's direct child: timeout(1) ends them all.
             done = subprocess.run(
-                ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], cwd=TOP,
-                env={**os.environ, "MANWIDTH": width}, capture_output=True, text=True, check=True)
-            equal((done.stdout[:8], done.stderr), ("x T utf8", ""), page)
+                ["timeout", "60", "man", "--warnings", "-E", "UTF-8", "-l", page], cwd=TOP,
+                env={**os.environ, "MANWIDTH": width}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, check=False)
+            equal(done.returncode, 0, f"{page} at {width} columns (124: not within a minute)")
+            equal(done.stderr, "", f"{page} at {width} columns")
+            texts.add(done.stdout)
+        # Each with SEE ALSO, so it did not end early.
+        equal((len(texts), all("SEE ALSO" in text for text in texts)), (3, True), page)
         done = subprocess.run(["groff", "-mdoc", "-ww", "-Tutf8", "-z", page], cwd=TOP,
                               capture_output=True, text=True, check=True)
         equal(done.stderr, "", page)
@@ -167,9 +175,17 @@ def rendered(page):
                                  env={"MANWIDTH": "100", "MAN_KEEP_FORMATTING": ""}))
 
 
+def lqrun_options():
+    """The long ones."""
+    options = re.findall(r"^  -[a-zA-Z],(--[a-z-]+)", run(os.path.join(TOOLS, "lqrun"), "--help"),
+                         re.M)
+    assert len(options) > 6, options
+    return options
+
+
 @case
 def man_pages_name_everything():
-    """Each command and option of lqctl, each socket option and sysctl."""
+    """Each command and option of lqctl and lqrun, each socket option and sysctl."""
     text = rendered("tools/lqctl/lqctl.8")
     for command in COMMANDS:
         assert f"lqctl {command}" in text, f"lqctl.8 lacks {command}"
@@ -177,6 +193,9 @@ def man_pages_name_everything():
         for option in re.findall(r"--([a-z][a-z-]+)", usage):
             if option != "help":
                 assert f"--{option}" in text, f"lqctl.8 lacks {command} --{option}"
+    text = rendered("tools/lqrun/lqrun.1")
+    for option in lqrun_options():
+        assert option in text, f"lqrun.1 lacks {option}"
     text = rendered("tools/listenq.7")
     with open(os.path.join(TOP, "uapi/linux/listenq.h"), encoding="ascii") as file:
         for option in re.findall(r"^\t(LQ_[A-Z_]+) = ", file.read(), re.M):
@@ -210,6 +229,7 @@ def bash_completes():
                                                    "--help")):
             assert option in options, f"lqctl.bash lacks {command} {option}"
     equal(complete(lqrun, "_lqrun", "lqrun", "--str"), "--strict\n")
+    equal(sorted(complete(lqrun, "_lqrun", "lqrun", "--").split()), sorted(lqrun_options()))
     assert "sed" in complete(lqrun, "_lqrun", "lqrun", "se").split()
 
 
@@ -235,6 +255,9 @@ def fish_completes():
                 assert option in options, f"lqctl.fish lacks {command} {option}: {options}"
         assert "windows" in complete("lqctl probe w"), complete("lqctl probe w")
         equal(complete("lqrun --str"), ["--strict"])
+        options = complete("lqrun --")
+        for option in lqrun_options():
+            assert option in options, f"lqrun.fish lacks {option}: {options}"
         equal(complete("lqrun --accept-filter ht"), ["httpready"])
         assert "--expression" in complete("lqrun sed --e"), complete("lqrun sed --e")
 

@@ -8,7 +8,6 @@ Where listenq means to do as the kernel does, each step runs against a plain TCP
 """
 import errno
 import itertools
-import select
 import socket
 import time
 
@@ -45,11 +44,6 @@ def half_open(peer, options=MSS, **more):
     if synack.tsval is not None:
         peer.tsval = 1001
     return synack
-
-
-def nothing_to_accept(listener, seconds=0.2):
-    """No connection comes."""
-    assert not select.select([listener], [], [], seconds)[0], "a connection came"
 
 
 def as_tcp(scenario, *args):
@@ -366,13 +360,13 @@ def replayed(tun, kind, v6, early_demux):
         peer.final_ack()
         peer.final_ack()
         child = lq.accept(listener)
-        nothing_to_accept(listener)
+        lq.nothing_to_accept(listener)
         answers.append((reply(peer), mib("TcpExtSyncookiesRecv"), mib("TcpPassiveOpens")))
         peer.final_ack(b"four")
         lq.equal(lq.read_all(child, 4), b"four")
         peer.seq -= 4
         peer.final_ack(b"four")
-        nothing_to_accept(listener)
+        lq.nothing_to_accept(listener)
         answers.append((mib("TcpExtSyncookiesRecv"), mib("TcpPassiveOpens")))
         while peer.receive(0.1):
             pass
@@ -404,7 +398,7 @@ def options_forbidden(tun, kind, name):
         answers = [reply(peer), mib("TcpExtSyncookiesRecv"), mib("TcpExtSyncookiesFailed")]
     lq.sysctl(f"net.ipv4.{name}", 1)
     if answers[0] != "nothing":
-        nothing_to_accept(listener)
+        lq.nothing_to_accept(listener)
         peer.final_ack()
     info = lq.accept(listener).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return answers + [info[5:7].hex()]

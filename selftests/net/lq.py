@@ -23,6 +23,8 @@ SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
 LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF, LQ_SHARDS = range(6, 10)
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
+POLICIES = ("linux", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd", "freebsd-4", "aix",
+            "hpux", "solaris", "xnu", "windows")
 
 TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 # A test that is run by itself finds the tools, too.
@@ -425,6 +427,17 @@ class Info:  # pylint: disable=too-few-public-methods
         self.accept_filter = self.accept_filter.rstrip(b"\0").decode()
 
 
+def nothing_to_accept(listener, seconds=0.2):
+    """No connection comes."""
+    assert not select.select([listener], [], [], seconds)[0], "a connection came"
+
+
+def quiet():
+    """No timer and no cookie changes what is seen."""
+    sysctl("net.listenq.synack_timeout_ms", 60000)
+    sysctl("net.listenq.syncookies", 0)
+
+
 def set_policy(sock, name):
     """setsockopt(LQ_POLICY)"""
     sock.setsockopt(SOL_LISTENQ, LQ_POLICY, name.encode())
@@ -444,6 +457,12 @@ def remove_filter(sock):
 def lqctl_listeners():
     """lqctl list --json"""
     return json.loads(run("lqctl", "list", "--json"))["listeners"]
+
+
+def row_of(listener):
+    """The listener's object of lqctl list --json."""
+    (row,) = [row for row in lqctl_listeners() if row["port"] == port_of(listener)]
+    return row
 
 
 def ss_queues(port):

@@ -378,20 +378,21 @@ def export_to_prometheus():
     lq.equal(stat.S_IMODE(os.stat(f"{home}/listenq.prom").st_mode), 0o644)
     with open(f"{home}/listenq.prom", encoding="utf-8") as file:
         text = file.read()
-    samples, family = {}, None
+    samples, family, form = {}, None, None
     for line in text.splitlines():
         if line.startswith("#"):
-            _, kind, family, words = line.split(" ", 3)
-            assert kind in ("HELP", "TYPE") and words, line
+            _, kind, family, form = line.split(" ", 3)  # TYPE comes last
+            assert kind in ("HELP", "TYPE") and form, line
             continue
         name, labels, value = SAMPLE.fullmatch(line).groups()
-        lq.equal(name, family, line)
+        suffixes = ("_bucket", "_count") if form == "histogram" else ("",)
+        assert name in [family + suffix for suffix in suffixes], line
         assert (name, labels) not in samples, line
         samples[name, labels] = float(value)
     at = 'address="0.0.0.0",port="8080",interface=""'
     lq.equal(samples["listenq_listeners", None], 5)
     lq.equal(samples["listenq_listener_events_total", at + ',event="accepted"'], 1)
-    lq.equal(samples["listenq_listener_accept_waits_total", at + ',le="+Inf"'], 1)
+    lq.equal(samples["listenq_listener_accept_wait_seconds_bucket", at + ',le="+Inf"'], 1)
     lq.equal(samples["listenq_listener_accept_queue_length",
                      'address="::",port="8081",interface=""'], 1)
     lq.equal(samples["listenq_listener_sockets", at.replace("8080", "8082")], len(group))

@@ -9,7 +9,6 @@ the kernel does, each step runs against a plain TCP listener, too.
 import errno
 import select
 import socket
-import struct
 import time
 
 import lq
@@ -17,13 +16,7 @@ from rawtcp import (ACK, CWR, ECE, FIN, MSS, PSH, RST, SACK_OK, SYN, WSCALE, Pee
                     timestamp)
 
 TCP_DEFER_ACCEPT = 9
-SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
-
-
-def nothing_to_accept(listener, seconds=0.2):
-    """No connection comes."""
-    assert not select.select([listener], [], [], seconds)[0], "a connection came"
 
 
 def as_tcp(scenario, *args):
@@ -294,7 +287,7 @@ def bad_checksum_makes_no_child(version):
             peer.segment(ACK, bad_checksum=True, data=b"x")
         peer.silent(0.2)
         lq.equal(mib("TcpInCsumErrors"), 3)
-    nothing_to_accept(listener)
+    lq.nothing_to_accept(listener)
     peer.final_ack()
     lq.accept(listener)
 
@@ -381,7 +374,7 @@ def two_acks_at_once():
         for _ in range(3):
             peer.segment(ACK)
         child = lq.accept(listener)
-        nothing_to_accept(listener, 0.02)
+        lq.nothing_to_accept(listener, 0.02)
         child.close()
     lq.equal(lq.Info(listener).established, 20)
 
@@ -454,7 +447,7 @@ def exact_rst_kills_the_request(version):
         lq.equal(moved("DropRequestReset"), 1)
     peer.segment(ACK)
     peer.expect(RST)
-    nothing_to_accept(listener)
+    lq.nothing_to_accept(listener)
 
 
 @lq.case("v4", "v6")
@@ -530,7 +523,7 @@ def defer_accept_waits_for_data(version):
     peer.half_open()
     with lq.Counted(lq.mib) as mib:
         peer.final_ack()
-        nothing_to_accept(listener)
+        lq.nothing_to_accept(listener)
         lq.equal(mib("TcpExtTCPDeferAcceptDrop"), 1)
     peer.send(b"GET")
     lq.equal(lq.read_all(lq.accept(listener), 3), b"GET")
@@ -546,7 +539,7 @@ def defer_accept_gives_in():
     peer = Peer(tun, lq.port_of(listener))
     peer.half_open()
     peer.final_ack()
-    nothing_to_accept(listener, 0.1)
+    lq.nothing_to_accept(listener, 0.1)
     peer.expect(SYN | ACK)
     peer.segment(ACK)
     lq.accept(listener)
@@ -562,7 +555,7 @@ def defer_accept_may_be_set_later():
     peer = Peer(tun, lq.port_of(listener))
     peer.half_open()
     peer.final_ack()
-    nothing_to_accept(listener)
+    lq.nothing_to_accept(listener)
     listener.setsockopt(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 0)
     peer.segment(ACK)
     lq.accept(listener)
@@ -645,203 +638,6 @@ def time_wait_reuse_with_a_full_queue(full):
     lq.equal(reuse_time_wait(tun, "lq", full), tcp)
     if full == "accept":
         assert not tcp
-
-
-# --- what stands between the segment and the listener ---
-
-
-@lq.case("v4", "v6")
-def without_early_demux(version):
-    """ip_early_demux=0: established segments reach the hook, and pass."""
-    lq.sysctl("net.ipv4.ip_early_demux", 0)
-    lq.sysctl("net.ipv4.tcp_early_demux", 0)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6").connect()
-    child = lq.accept(listener)
-    for n in range(10):
-        peer.send(b"%d" % n)
-    lq.equal(lq.read_all(child, 10), b"0123456789")
-    client = lq.connect_to(listener, v6=version == "v6")
-    server = lq.accept(listener)
-    client.send(b"x" * 100000)
-    lq.equal(len(lq.read_all(server, 100000)), 100000)
-
-
-@lq.case("v4", "v6")
-def firewall_drops_the_ack(version):
-    """An nft rule at the input hook sees the ACK before we do."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    lq.sysctl("net.listenq.synack_timeout_ms", 300)
-    lq.run("modprobe", "-a", "nf_tables", "nft_counter", check=False)
-    lq.run("nft", f"""
-        table inet t {{
-            chain c {{
-                type filter hook input priority 0; policy accept;
-                tcp dport {lq.port_of(listener)} tcp flags & (syn|ack) == ack counter drop
-            }}
-        }}""")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
-    peer.half_open()
-    peer.final_ack()
-    nothing_to_accept(listener)
-    lq.equal(lq.Info(listener).syn_qlen, 1)
-    lq.run("nft", "flush", "ruleset")
-    peer.expect(SYN | ACK)
-    peer.segment(ACK)
-    lq.accept(listener)
-
-
-def attach(sock, program):
-    """A classic BPF program on a socket."""
-    import ctypes  # pylint: disable=import-outside-toplevel
-
-    code = b"".join(struct.pack("=HBBI", *op) for op in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                    struct.pack("@HP", len(program), ctypes.addressof(buffer)))
-
-
-@lq.case("v4", "v6")
-def socket_filter_of_the_listener(version):
-    """A filter that drops everything stops SYN and ACK, as it does with TCP."""
-    tun = Tun()
-    for kind in ("tcp", "lq"):
-        listener = lq.listener(kind, v6=version == "v6")
-        peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
-        peer.half_open()
-        attach(listener, [(6, 0, 0, 0)])  # ret 0
-        peer.final_ack()
-        nothing_to_accept(listener, 0.2)
-        peer.silent(0.1)
-        other = Peer(tun, lq.port_of(listener), v6=version == "v6")
-        other.syn()
-        other.silent(0.2)
-        listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, b"\0\0\0\0")
-        peer.segment(ACK)
-        lq.accept(listener)
-        listener.close()
-
-
-@lq.case("v4", "v6")
-def socket_filter_that_trims(version):
-    """A filter that keeps a part of the segment must not break the handshake."""
-    tun = Tun()
-    for kind in ("tcp", "lq"):
-        listener = lq.listener(kind, v6=version == "v6")
-        attach(listener, [(6, 0, 0, 0xFFFFFFFF)])
-        peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
-        peer.half_open()
-        peer.final_ack(b"data")
-        lq.equal(lq.read_all(lq.accept(listener), 4), b"data")
-        listener.close()
-
-
-@lq.case("v4", "v6")
-def minimum_ttl(version):
-    """IP_MINTTL and IPV6_MINHOPCOUNT hold for SYN and ACK (TCP lets the ACK pass)."""
-    tun = Tun()
-    v6 = version == "v6"
-    level, option = (socket.IPPROTO_IPV6, 73) if v6 else (socket.IPPROTO_IP, 21)
-    listener = lq.listener(v6=v6)
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
-    peer.half_open()
-    listener.setsockopt(level, option, 255)
-    peer.segment(ACK, ttl=64)
-    peer.silent(0.2)
-    nothing_to_accept(listener, 0)
-    other = Peer(tun, lq.port_of(listener), v6=v6)
-    other.syn()
-    other.silent(0.2)
-    peer.segment(ACK, ttl=255)
-    lq.accept(listener)
-
-
-@lq.case()
-def listener_on_one_address():
-    """A listener bound to one address does not answer for another."""
-    tun = Tun()
-    lq.ip("addr add 192.0.2.9/24 dev tun0")
-    listener = lq.listener(addr="192.0.2.9")
-    peer = Peer(tun, lq.port_of(listener))  # to 192.0.2.1
-    peer.syn()
-    peer.expect(RST | ACK)
-
-
-@lq.case()
-def ipv4_options_in_the_syn():
-    """An IP header longer than 20 bytes is read past."""
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
-    send = tun.send
-
-    def with_options(packet):
-        head = bytearray(packet[:20])
-        head[0] = 0x46
-        head[2:4] = struct.pack("!H", len(packet) + 4)
-        head[10:12] = b"\0\0"
-        head += b"\x01\x01\x01\x00"
-        from rawtcp import checksum  # pylint: disable=import-outside-toplevel
-
-        head[10:12] = struct.pack("!H", checksum(bytes(head)))
-        send(bytes(head) + packet[20:])
-
-    tun.send = with_options
-    peer.half_open()
-    peer.final_ack(b"hello")
-    lq.equal(lq.read_all(lq.accept(listener), 5), b"hello")
-
-
-@lq.case()
-def ipv6_extension_headers():
-    """Destination options before the TCP header."""
-    tun = Tun()
-    listener = lq.listener(v6=True)
-    peer = Peer(tun, lq.port_of(listener), v6=True)
-    send = tun.send
-
-    def with_options(packet):
-        head = bytearray(packet[:40])
-        head[4:6] = struct.pack("!H", len(packet) - 40 + 8)
-        head[6] = 60
-        send(bytes(head) + bytes([6, 0, 1, 4, 0, 0, 0, 0]) + packet[40:])
-
-    tun.send = with_options
-    peer.half_open()
-    peer.final_ack(b"hello")
-    lq.equal(lq.read_all(lq.accept(listener), 5), b"hello")
-
-
-@lq.case("v4", "v6")
-def fastopen_falls_back(version):
-    """TCP_FASTOPEN is accepted, and data in a SYN waits for the handshake."""
-    lq.sysctl("net.ipv4.tcp_fastopen", 3)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6", options=[(socket.IPPROTO_TCP, 23, 5)])
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
-    peer.syn(MSS + b"\x22\x02", data=b"early")
-    peer.synack = peer.expect(SYN | ACK)
-    lq.equal(peer.synack.ack, peer.isn + 1, "only the SYN is acknowledged")
-    assert peer.synack.option(34) is None, "a cookie was given"
-    peer.seq, peer.ack = peer.isn + 1, peer.synack.seq + 1
-    nothing_to_accept(listener)
-    peer.final_ack(b"early")
-    lq.equal(lq.read_all(lq.accept(listener), 5), b"early")
-
-
-@lq.case()
-def broadcast_and_multicast_syns():
-    """Never answered."""
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
-    for local in (b"\xc0\x00\x02\xff", b"\xe0\x00\x00\x01"):
-        peer.local = local
-        peer.syn()
-        peer.silent(0.1)
-    lq.equal(lq.Info(listener).syn_qlen, 0)
 
 
 lq.main()

@@ -6,19 +6,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <map>
 
 #include "axis.hh"
+#include "plot.hh"
 #include "svg.hh"
 
 namespace lqctl {
 
 namespace {
-
-/* All figures are as wide, and their plots begin and end at the same places. */
-constexpr double width = 1040, left = 70, right = 92, top = 8, bottom = 24;
 
 struct Legend {
 	std::string classes; /* of the swatch */
@@ -36,186 +33,6 @@ std::string figure(const std::string &title, const std::vector<Legend> &legend,
 	if (!note.empty())
 		out += "<span class=\"note\">" + escaped(note) + "</span>";
 	return out + "</figcaption>\n<div class=\"scroll\">" + std::move(svg) + "</div></figure>\n";
-}
-
-/* The plot of a figure: from time and value to coordinates. */
-class Plot final {
-public:
-	Plot(const Timeline &timeline, double height, double largest)
-	    : timeline_(timeline), height_(height), largest_(largest)
-	{
-	}
-
-	[[nodiscard]] double x(std::int64_t us) const
-	{
-		const double length =
-			static_cast<double>(std::max<std::int64_t>(timeline_.end_us, 1));
-		return left + static_cast<double>(us) / length * (width - left - right);
-	}
-	[[nodiscard]] double y(double value) const
-	{
-		return top + (height_ - top - bottom) * (1 - std::min(value / largest_, 1.0));
-	}
-	[[nodiscard]] double floor() const { return height_ - bottom; }
-	[[nodiscard]] static double end() { return width - right; }
-
-	void values(Svg &svg, const std::vector<double> &ticks) const
-	{
-		for (const double tick : ticks) {
-			svg.line({left, y(tick)}, {end(), y(tick)}, tick == 0 ? "base" : "grid");
-			svg.text({left - 8, y(tick) + 4}, number_text(tick), "num");
-		}
-	}
-
-	void times(Svg &svg) const
-	{
-		for (const TimeTick &tick : time_ticks(timeline_.begin_ns, timeline_.end_us, 8)) {
-			svg.line({x(tick.us), top}, {x(tick.us), floor()}, "grid");
-			svg.text({x(tick.us), floor() + 16}, tick.text, "time");
-		}
-	}
-
-	/* Behind the lines: overflows, cookies, and times without samples. */
-	void bands(Svg &svg, const Series &series) const
-	{
-		for (const Column &column : timeline_.columns) {
-			if (column.gap)
-				band(svg, column.begin_us, column.end_us, "gap",
-				     "no samples were taken");
-		}
-		for (const Episode &e : series.cookies)
-			band(svg, e.begin_us, e.end_us, "band-cookies", "SYN cookies");
-		for (const Episode &e : series.overflows)
-			band(svg, e.begin_us, e.end_us, "band-overflow", "overflow");
-	}
-
-	/* Over everything: one invisible rectangle for each column, which says its numbers. */
-	void tooltips(Svg &svg, const Series &series,
-		      const std::function<std::string(const Cell &, const Column &)> &say) const
-	{
-		for (std::size_t i = 0; i < timeline_.columns.size(); i++) {
-			const Column &column = timeline_.columns[i];
-			const Cell &cell = series.cells[i];
-			if (!cell.sampled && !cell.covered_us)
-				continue;
-			svg.rect(x(column.begin_us), top, x(column.end_us) - x(column.begin_us),
-				 floor() - top, "hit",
-				 time_text(timeline_.begin_ns, column.end_us, timeline_.end_us) +
-					 "  " + say(cell, column));
-		}
-	}
-
-private:
-	void band(Svg &svg, std::int64_t from, std::int64_t to, const char *classes,
-		  const char *tooltip) const
-	{
-		const double x0 = x(from);
-		svg.rect(x0, top, std::max(x(to) - x0, 1.5), floor() - top, classes, tooltip);
-	}
-
-	const Timeline &timeline_;
-	double height_, largest_;
-};
-
-/* The stretches in which there is something, as runs of points. */
-template <typename Value>
-std::vector<std::vector<XY>> runs(const Timeline &timeline, const Series &series, const Plot &plot,
-				  const Value &value)
-{
-	std::vector<std::vector<XY>> out(1);
-
-	for (std::size_t i = 0; i < timeline.columns.size(); i++) {
-		const Column &column = timeline.columns[i];
-		const Cell &cell = series.cells[i];
-		if (column.gap || !cell.sampled) {
-			out.emplace_back();
-			if (!cell.sampled)
-				continue;
-		}
-		/* The first sample of all has no column that ends with it. */
-		if (out.back().empty() && !column.gap && series.begin_us <= column.begin_us &&
-		    !series.came)
-			out.back().push_back({plot.x(column.begin_us), plot.y(value(cell))});
-		out.back().push_back({plot.x(column.end_us), plot.y(value(cell))});
-	}
-	/* What was seen once is seen. */
-	for (auto &run : out) {
-		if (run.size() == 1)
-			run.insert(run.begin(), {run[0].x - 3, run[0].y});
-	}
-	return out;
-}
-
-void area(Svg &svg, const Plot &plot, std::vector<XY> points, const std::string &classes)
-{
-	if (points.size() < 2)
-		return;
-	svg.path(points, "line " + classes);
-	points.push_back({points.back().x, plot.floor()});
-	points.push_back({points.front().x, plot.floor()});
-	svg.path(points, "area " + classes, true);
-}
-
-/* The limit, as a dashed line, or as a word at the top when the lengths are far below. */
-void draw_limit(Svg &svg, const Timeline &timeline, const Series &series, const Plot &plot,
-		std::uint64_t Cell::*limit, double largest)
-{
-	std::uint64_t last = 0;
-	bool above = false;
-
-	for (const auto &run : runs(timeline, series, plot, [&](const Cell &cell) {
-		     return static_cast<double>(cell.*limit);
-	     }))
-		if (!run.empty() && run.back().y > top + 0.01)
-			svg.path(run, "limit");
-	for (const Cell &cell : series.cells) {
-		if (!cell.sampled)
-			continue;
-		last = cell.*limit;
-		above = static_cast<double>(last) > largest;
-	}
-	const double y = above ? top + 24 : plot.y(static_cast<double>(last)) + 4;
-	svg.text({Plot::end() + 8, std::max(y, top + 24)},
-		 fmt::format("{}limit {}", above ? "↑ " : "",
-			     number_text(static_cast<double>(last))),
-		 "limit-text");
-}
-
-/* How high the axis goes: to the limit, unless that would press what there is to the floor. */
-double reach(std::uint64_t largest, std::uint64_t limit)
-{
-	if (largest * 5 >= limit)
-		return static_cast<double>(std::max(largest, limit));
-	return static_cast<double>(std::max<std::uint64_t>(largest, 4));
-}
-
-std::uint64_t largest_limit(const Series &series, std::uint64_t Cell::*limit)
-{
-	std::uint64_t largest = 0;
-	for (const Cell &cell : series.cells)
-		largest = std::max(largest, cell.*limit);
-	return largest;
-}
-
-/* Where the kernel's peak rose above what samples saw. */
-void draw_peaks(Svg &svg, const Timeline &timeline, const Series &series, const Plot &plot,
-		std::uint64_t Cell::*qlen, std::uint64_t Cell::*peak)
-{
-	for (std::size_t i = 0; i < timeline.columns.size(); i++) {
-		const Column &column = timeline.columns[i];
-		const Cell &cell = series.cells[i];
-		if (cell.*peak <= cell.*qlen)
-			continue;
-		const double x = (plot.x(column.begin_us) + plot.x(column.end_us)) / 2;
-		svg.circle({x, plot.y(static_cast<double>(cell.*peak))}, 3, "peak",
-			   fmt::format("reached {} between samples", cell.*peak));
-	}
-}
-
-bool has_peaks(const Series &series, std::uint64_t Cell::*qlen, std::uint64_t Cell::*peak)
-{
-	return std::any_of(series.cells.begin(), series.cells.end(),
-			   [&](const Cell &cell) { return cell.*peak > cell.*qlen; });
 }
 
 /* The words for what bands() draws. */
@@ -283,7 +100,7 @@ std::string accept_queue_figure(const Timeline &timeline, const Series &series,
 	const std::uint64_t limit = largest_limit(series, &Cell::accept_limit);
 	const auto ticks = value_ticks(reach(series.accept_max, limit), 4, true);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(width, 150, id, "Accept queue of " + series.local,
+	Svg svg(Plot::width, 150, id, "Accept queue of " + series.local,
 		fmt::format(
 			"Connections waiting for accept() over time; at most {}, the limit is {}.",
 			series.accept_max, limit));
@@ -314,7 +131,7 @@ std::string syn_queue_figure(const Timeline &timeline, const Series &series, con
 	const std::uint64_t limit = largest_limit(series, &Cell::syn_limit);
 	const auto ticks = value_ticks(reach(series.syn_max, limit), 4, true);
 	const Plot plot(timeline, 130, ticks.back());
-	Svg svg(width, 130, id, "SYN queue of " + series.local,
+	Svg svg(Plot::width, 130, id, "SYN queue of " + series.local,
 		fmt::format("Half-open requests over time; at most {}, the limit is {}.",
 			    series.syn_max, limit));
 	std::vector<Legend> legend{
@@ -361,7 +178,7 @@ std::string rates_figure(const Timeline &timeline, const Series &series, const s
 	}
 	const auto ticks = value_ticks(largest, 4, false);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(width, 150, id, "Rates of " + series.local,
+	Svg svg(Plot::width, 150, id, "Rates of " + series.local,
 		fmt::format("SYNs, established and accepted connections per second over time; at "
 			    "most {} per second.",
 			    number_text(largest)));
@@ -410,7 +227,7 @@ std::string drops_figure(const Timeline &timeline, const Series &series, const P
 		largest = std::max(largest, per_second(total(cell.drops), cell.covered_us));
 	const auto ticks = value_ticks(largest, 4, false);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(width, 150, id, "Drops of " + series.local,
+	Svg svg(Plot::width, 150, id, "Drops of " + series.local,
 		fmt::format("Drops per second by reason over time; {} in all.",
 			    total(series.drops)));
 
@@ -483,12 +300,12 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 		for (const std::uint64_t count : cell.accept_wait)
 			largest = std::max(largest, per_second(count, cell.covered_us));
 	}
-	const double height = top + bottom + row * static_cast<double>(end - first);
+	const double height = Plot::top + Plot::bottom + row * static_cast<double>(end - first);
 	const Plot plot(timeline, height, 1);
 	const auto y = [&](std::size_t bucket) {
 		return plot.floor() - row * static_cast<double>(bucket - first + 1);
 	};
-	Svg svg(width, height, id, "Waiting times of " + series.local,
+	Svg svg(Plot::width, height, id, "Waiting times of " + series.local,
 		fmt::format(
 			"How long connections waited for accept() over time, as a heat map; half "
 			"of them waited {}, 99 of 100 {}.",
@@ -496,11 +313,11 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 
 	plot.times(svg);
 	plot.bands(svg, series);
-	svg.line({left, plot.floor()}, {Plot::end(), plot.floor()}, "base");
+	svg.line({Plot::left, plot.floor()}, {Plot::end(), plot.floor()}, "base");
 	for (std::size_t bucket = first; bucket < end; bucket++) {
 		/* Every other one where they would be too many. */
 		if ((end - first) <= 12 || (bucket - first) % 2 == 0)
-			svg.text({left - 8, y(bucket) + row - 4},
+			svg.text({Plot::left - 8, y(bucket) + row - 4},
 				 below_text(bucket + 1 < 32
 						    ? std::uint64_t{1} << bucket
 						    : std::numeric_limits<std::uint64_t>::max()),
@@ -536,10 +353,12 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 									  std::uint64_t>::max())));
 		}
 	}
-	svg.text({Plot::end() + 8, top + 8}, "p50", "unit");
-	svg.text({Plot::end() + 34, top + 8}, below_text(percentile_us(all, 50)), "limit-text");
-	svg.text({Plot::end() + 8, top + 24}, "p99", "unit");
-	svg.text({Plot::end() + 34, top + 24}, below_text(percentile_us(all, 99)), "limit-text");
+	svg.text({Plot::end() + 8, Plot::top + 8}, "p50", "unit");
+	svg.text({Plot::end() + 34, Plot::top + 8}, below_text(percentile_us(all, 50)),
+		 "limit-text");
+	svg.text({Plot::end() + 8, Plot::top + 24}, "p99", "unit");
+	svg.text({Plot::end() + 34, Plot::top + 24}, below_text(percentile_us(all, 99)),
+		 "limit-text");
 	return figure("Waited for accept()",
 		      {{"h1", ""},
 		       {"h2", ""},

@@ -49,10 +49,11 @@ public:
 		out_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
 	}
 	template <typename T>
-	void sample(const std::string &labels, T value)
+	void sample(const std::string &labels, T value, std::string_view suffix = "")
 	{
-		out_ += labels.empty() ? fmt::format("{} {}\n", name_, value)
-				       : fmt::format("{}{{{}}} {}\n", name_, labels, value);
+		out_ += labels.empty()
+				? fmt::format("{}{} {}\n", name_, suffix, value)
+				: fmt::format("{}{}{{{}}} {}\n", name_, suffix, labels, value);
 	}
 	[[nodiscard]] std::string take() { return std::move(out_); }
 
@@ -141,12 +142,11 @@ void write_gauges(Writer &w, const Groups &groups)
 	}
 }
 
-/* Not of type histogram: that has a sum of the waits, which nobody counts. */
+/* Without the _sum that a histogram may have: nobody adds the waits up. */
 void write_waits(Writer &w, const Groups &groups)
 {
-	w.family("listenq_listener_accept_waits_total", "counter",
-		 "Connections that waited at most so many seconds for accept(); for "
-		 "histogram_quantile().");
+	w.family("listenq_listener_accept_wait_seconds", "histogram",
+		 "How long connections waited for accept().");
 	for (const auto &[key, group] : groups) {
 		std::vector<std::pair<std::string, std::uint64_t>> buckets;
 		for (const Listener *l : group.members) {
@@ -161,7 +161,9 @@ void write_waits(Writer &w, const Groups &groups)
 			}
 		}
 		for (const auto &[le, count] : buckets)
-			w.sample(fmt::format("{},le=\"{}\"", labels_of(key), le), count);
+			w.sample(fmt::format("{},le=\"{}\"", labels_of(key), le), count, "_bucket");
+		if (!buckets.empty())
+			w.sample(labels_of(key), buckets.back().second, "_count");
 	}
 }
 

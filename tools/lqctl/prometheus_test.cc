@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include <cmath>
 #include <map>
 #include <regex>
 #include <set>
@@ -34,14 +35,19 @@ Listener listener(const char *address, std::uint16_t port, std::uint32_t qlen)
 	return l;
 }
 
-/* The exposition format as its parser has it, and more strictly: HELP and TYPE before, together. */
+/*
+ * The exposition format as its parser has it, and more strictly, as "promtool check metrics" does:
+ * HELP and TYPE before, together; _total for counters alone; of a histogram _bucket with le and
+ * _count, no _sum.
+ */
 std::map<std::string, std::string> parse(const std::string &text)
 {
 	static const std::regex meta("# (HELP|TYPE) ([a-z_]+) (.+)"),
 		sample("([a-z_]+)(?:\\{(.*)\\})? (-?[0-9.e+-]+|\\+Inf)"),
 		label("([a-z_]+)=\"((?:[^\"\\\\\n]|\\\\[\\\\\"n])*)\"(,|$)");
 	std::map<std::string, std::string> samples;
-	std::set<std::string> families;
+	std::map<std::string, std::pair<double, double>> last_bucket; /* le and value */
+	std::set<std::string> families, counted;
 	std::string family, type, line;
 	std::istringstream lines(text);
 	std::smatch m;
@@ -55,7 +61,9 @@ std::map<std::string, std::string> parse(const std::string &text)
 				type = "";
 			} else {
 				EXPECT_EQ(m[2], family) << line;
-				EXPECT_TRUE(m[3] == "gauge" || m[3] == "counter") << line;
+				EXPECT_TRUE(m[3] == "gauge" || m[3] == "counter" ||
+					    m[3] == "histogram")
+					<< line;
 				type = m[3];
 			}
 			continue;
@@ -64,10 +72,12 @@ std::map<std::string, std::string> parse(const std::string &text)
 			ADD_FAILURE() << line;
 			continue;
 		}
-		EXPECT_EQ(m[1], family) << line;
+		std::string labels = m[2], name = m[1], all, le;
+		const bool bucket = type == "histogram" && name == family + "_bucket";
+		EXPECT_TRUE(bucket || name == family + (type == "histogram" ? "_count" : ""))
+			<< line;
 		EXPECT_NE(type, "") << line;
 		EXPECT_EQ(family.ends_with("_total"), type == "counter") << line;
-		std::string labels = m[2], name = m[1], all;
 		std::set<std::string> names;
 		for (std::smatch l; !labels.empty(); labels = l.suffix()) {
 			if (!std::regex_search(labels, l, label,
@@ -76,10 +86,31 @@ std::map<std::string, std::string> parse(const std::string &text)
 				break;
 			}
 			EXPECT_TRUE(names.insert(l[1]).second) << line;
-			all += "," + l[1].str() + "=" + l[2].str();
+			if (l[1] == "le")
+				le = l[2];
+			else
+				all += "," + l[1].str() + "=" + l[2].str();
+		}
+		EXPECT_EQ(!le.empty(), bucket) << line;
+		if (type == "histogram") {
+			const double count = std::stod(m[3]);
+			auto &[last_le, last_count] = last_bucket[family + all];
+			if (bucket) {
+				EXPECT_GT(std::stod(le), last_le) << line;
+				EXPECT_GE(count, last_count) << line;
+				last_le = std::stod(le);
+				last_count = count;
+				all += ",le=" + le;
+			} else {
+				EXPECT_TRUE(std::isinf(last_le)) << line;
+				EXPECT_EQ(count, last_count) << line;
+				counted.insert(family + all);
+			}
 		}
 		EXPECT_TRUE(samples.emplace(name + all, m[3]).second) << "twice: " << line;
 	}
+	for (const auto &[name, bucket] : last_bucket)
+		EXPECT_TRUE(counted.contains(name)) << name;
 	return samples;
 }
 
@@ -119,10 +150,15 @@ TEST(prometheus, a_reuseport_group_is_one)
 	EXPECT_EQ(samples["listenq_listener_drops_total" + labels + ",reason=syn_queue_full"], "7");
 	EXPECT_EQ(samples["listenq_listener_info" + labels + ",policy=linux,accept_filter="], "1");
 	EXPECT_EQ(samples["listenq_listener_info" + labels + ",policy=aix,accept_filter="], "1");
-	EXPECT_EQ(samples["listenq_listener_accept_waits_total" + labels + ",le=1e-06"], "2");
-	EXPECT_EQ(samples["listenq_listener_accept_waits_total" + labels + ",le=0.001024"], "2");
-	EXPECT_EQ(samples["listenq_listener_accept_waits_total" + labels + ",le=0.002048"], "9");
-	EXPECT_EQ(samples["listenq_listener_accept_waits_total" + labels + ",le=+Inf"], "13");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=1e-06"],
+		  "2");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=0.001024"],
+		  "2");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=0.002048"],
+		  "9");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=+Inf"],
+		  "13");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_count" + labels], "13");
 }
 
 TEST(prometheus, labels_are_escaped)

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqrun: runs a program with its TCP sockets on AF_LISTENQ, by preloading liblqrun.so. */
-#include <getopt.h>
 #include <linux/listenq.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "decimal.hh"
 #include "environment.hh"
@@ -18,22 +22,6 @@
 namespace lqrun {
 namespace {
 
-constexpr const char *usage =
-	"Usage: lqrun [OPTIONS] PROGRAM [ARGUMENTS...]\n"
-	"Runs PROGRAM with its TCP sockets on AF_LISTENQ.\n"
-	"\n"
-	"  -b, --backlog N  this backlog in listen(), instead of the program's own\n"
-	"  -a, --accept-filter NAME\n"
-	"                   hold connections back from accept() until dataready, httpready,\n"
-	"                   dnsready or tlsready says that enough has come\n"
-	"  -s, --strict     no TCP at all where the kernel has no AF_LISTENQ\n"
-	"  -f, --family N   the module's parameter family= (default: %d)\n"
-	"  -v, --verbose    report on stderr each socket and each backlog changed\n"
-	"  -h, --help       this\n"
-	"  -V, --version    the version\n"
-	"\n"
-	"LISTENQ=N in the environment does what -b N does.\n";
-
 /* One line, and out. */
 [[noreturn]] void fail(int status, const std::string &why)
 {
@@ -41,22 +29,21 @@ constexpr const char *usage =
 	std::exit(status);
 }
 
-void check_number(const char *text, int min, int max, const std::string &what)
+/* What is wrong with text; nothing: it is a number from min to max, as liblqrun.so reads them. */
+std::string not_a_number(const std::string &text, int min, int max)
 {
 	int number;
-	if (!parse_decimal(text, max, number) || number < min)
-		fail(1, what + " is \"" + text + "\": give a number from " + std::to_string(min) +
-				" to " + std::to_string(max));
+	if (parse_decimal(text.c_str(), max, number) && number >= min)
+		return "";
+	return '"' + text + "\" is not a number from " + std::to_string(min) + " to " +
+	       std::to_string(max);
 }
 
-void check_filter(const std::string &name)
+std::string not_a_filter(const std::string &name)
 {
-	for (const char *known : filters) {
-		if (name == known)
-			return;
-	}
-	fail(1,
-	     "no accept filter \"" + name + "\": use dataready, httpready, dnsready or tlsready");
+	if (std::find(std::begin(filters), std::end(filters), name) != std::end(filters))
+		return "";
+	return "no accept filter \"" + name + "\": use dataready, httpready, dnsready or tlsready";
 }
 
 void set(const char *name, const char *value)
@@ -103,56 +90,95 @@ std::string preload_list(const std::string &file)
 	return file + ':' + list;
 }
 
-void parse_options(int argc, char **argv)
-{
-	static const option options[] = {
-		{"backlog", required_argument, nullptr, 'b'},
-		{"accept-filter", required_argument, nullptr, 'a'},
-		{"strict", no_argument, nullptr, 's'},
-		{"family", required_argument, nullptr, 'f'},
-		{"verbose", no_argument, nullptr, 'v'},
-		{"help", no_argument, nullptr, 'h'},
-		{"version", no_argument, nullptr, 'V'},
-		{nullptr, 0, nullptr, 0},
-	};
+struct Options {
+	std::string backlog, filter, family;
+	bool strict = false, verbose = false;
+};
 
-	/* '+': what follows PROGRAM is PROGRAM's; ':': the messages are ours. */
-	for (int c; (c = getopt_long(argc, argv, "+:b:a:sf:vhV", options, nullptr)) != -1;) {
-		switch (c) {
-		case 'b':
-			check_number(optarg, 0, INT_MAX, "the backlog of -b");
-			set(env_backlog, optarg);
-			break;
-		case 'a':
-			check_filter(optarg);
-			set(env_filter, optarg);
-			break;
-		case 's':
-			set(env_strict, "1");
-			break;
-		case 'f':
-			check_number(optarg, 1, 255, "the family of -f");
-			set(env_family, optarg);
-			break;
-		case 'v':
-			set(env_verbose, "1");
-			break;
-		case 'h':
-			std::printf(usage, AF_LISTENQ);
-			std::exit(0);
-		case 'V':
-			std::printf("lqrun %s\n", LISTENQ_VERSION);
-			std::exit(0);
-		case ':':
-			fail(1, std::string(argv[optind - 1]) +
-					" needs an argument: see \"lqrun --help\"");
-		default:
-			fail(1, std::string("unknown option \"") +
-					(optopt ? std::string{'-', static_cast<char>(optopt)}
-						: argv[optind - 1]) +
-					"\": see \"lqrun --help\"");
-		}
+/* CLI11 does not know that PROGRAM follows. */
+class Formatter final : public CLI::Formatter {
+	std::string make_usage(const CLI::App *, std::string name) const override
+	{
+		return "Usage: " + name + " [OPTIONS] PROGRAM [ARGUMENTS...]\n";
 	}
+};
+
+/* Of an option given twice the last one counts, as it does beside an alias with options. */
+void declare(CLI::App &app, Options &o)
+{
+	const CLI::Validator backlog(
+		[](const std::string &text) { return not_a_number(text, 0, INT_MAX); }, "");
+	const CLI::Validator family(
+		[](const std::string &text) { return not_a_number(text, 1, 255); }, "");
+	const CLI::Validator filter([](const std::string &name) { return not_a_filter(name); }, "");
+
+	/* What follows PROGRAM is PROGRAM's. */
+	app.prefix_command();
+	app.formatter(std::make_shared<Formatter>());
+	app.set_version_flag("-V,--version", "lqrun " LISTENQ_VERSION, "The version");
+	app.set_help_flag("-h,--help", "What can be said to lqrun");
+	app.add_option("-b,--backlog", o.backlog,
+		       "This backlog in listen(), instead of the program's own")
+		->type_name("N")
+		->check(backlog)
+		->take_last();
+	app.add_option("-a,--accept-filter", o.filter,
+		       "Hold connections back from accept() until dataready, httpready, dnsready "
+		       "or tlsready says that enough has come")
+		->type_name("NAME")
+		->check(filter)
+		->take_last();
+	app.add_flag("-s,--strict", o.strict, "No TCP at all where the kernel has no AF_LISTENQ");
+	app.add_option("-f,--family", o.family,
+		       "The module's parameter family=, " + std::to_string(AF_LISTENQ) +
+			       " unless given")
+		->type_name("N")
+		->check(family)
+		->take_last();
+	app.add_flag("-v,--verbose", o.verbose,
+		     "Report on stderr each socket and each backlog changed");
+	app.footer("LISTENQ=N in the environment does what -b N does.");
+}
+
+void set_environment(const Options &o)
+{
+	if (!o.backlog.empty())
+		set(env_backlog, o.backlog.c_str());
+	if (!o.filter.empty())
+		set(env_filter, o.filter.c_str());
+	if (!o.family.empty())
+		set(env_family, o.family.c_str());
+	if (o.strict)
+		set(env_strict, "1");
+	if (o.verbose)
+		set(env_verbose, "1");
+}
+
+/* Where PROGRAM stands in argv. */
+int parse(int argc, char **argv, Options &options)
+{
+	CLI::App app("Runs PROGRAM with its TCP sockets on AF_LISTENQ", "lqrun");
+
+	declare(app, options);
+	try {
+		app.parse(argc, argv);
+	} catch (const CLI::Success &) {
+		const std::string text =
+			app.get_version_ptr()->count() ? app.version() + '\n' : app.help();
+		std::fputs(text.c_str(), stdout);
+		std::exit(0);
+	} catch (const CLI::ParseError &error) {
+		fail(1, std::string(error.what()) + ": see \"lqrun --help\"");
+	}
+
+	/* What is no option of ours: unknown ones, "--", PROGRAM and all behind it. */
+	const std::vector<std::string> rest = app.remaining();
+	const bool marked = !rest.empty() && rest[0] == "--";
+	if (rest.size() == marked)
+		fail(1, "no program to run: see \"lqrun --help\"");
+	if (!marked && rest[0].starts_with('-'))
+		fail(1, "unknown option \"" + rest[0] + "\": see \"lqrun --help\"");
+	return argc - static_cast<int>(rest.size()) + marked;
 }
 
 [[noreturn]] void run(char **argv)
@@ -165,8 +191,11 @@ void parse_options(int argc, char **argv)
 	if (refusal.status != 0)
 		fail(refusal.status, refusal.why);
 
-	if (const char *backlog = std::getenv(env_backlog))
-		check_number(backlog, 0, INT_MAX, "$LISTENQ");
+	if (const char *backlog = std::getenv(env_backlog)) {
+		const std::string wrong = not_a_number(backlog, 0, INT_MAX);
+		if (!wrong.empty())
+			fail(1, "$LISTENQ: " + wrong);
+	}
 	set("LD_PRELOAD", preload_list(library()).c_str());
 
 	execvp(argv[0], argv);
@@ -179,8 +208,9 @@ void parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	lqrun::parse_options(argc, argv);
-	if (optind == argc)
-		lqrun::fail(1, "no program to run: see \"lqrun --help\"");
-	lqrun::run(argv + optind);
+	lqrun::Options options;
+	const int program = lqrun::parse(argc, argv, options);
+
+	lqrun::set_environment(options);
+	lqrun::run(argv + program);
 }

@@ -80,7 +80,19 @@ TEST(options, bad_usage_is_one_line_and_1)
 	expect_one_line(lqrun(""), 1, "no program to run");
 	expect_one_line(lqrun("-x true"), 1, "unknown option \"-x\"");
 	expect_one_line(lqrun("--nope true"), 1, "unknown option \"--nope\"");
-	expect_one_line(lqrun("-b"), 1, "-b needs an argument");
+	expect_one_line(lqrun("-vx true"), 1, "unknown option \"-x\"");
+	expect_one_line(lqrun("-9 true"), 1, "unknown option \"-9\"");
+	expect_one_line(lqrun("-b"), 1, "--backlog: 1 required N missing");
+	expect_one_line(lqrun("-v --"), 1, "no program to run");
+	expect_one_line(lqrun("--strict=perhaps true"), 1, "--strict");
+	for (const char *bad : {"", "-b", "--nope true", "-b many true"})
+		EXPECT_NE(lqrun(bad).out.find("see \"lqrun --help\"\n"), std::string::npos) << bad;
+}
+
+TEST(options, unknown_before_program_is_not_the_programs)
+{
+	expect_one_line(lqrun("--opt=x " + probe + " --help"), 1, "unknown option \"--opt=x\"");
+	expect_one_line(lqrun("--nope -v -- " + probe), 1, "unknown option \"--nope\"");
 }
 
 TEST(options, bad_backlog)
@@ -89,7 +101,7 @@ TEST(options, bad_backlog)
 		expect_one_line(lqrun(std::string("-b ") + bad + " true"), 1,
 				"a number from 0 to 2147483647");
 		expect_one_line(run(std::string("LISTENQ=") + bad + ' ' + lqrun_file + " true"), 1,
-				"$LISTENQ is");
+				"$LISTENQ: \"");
 	}
 }
 
@@ -110,7 +122,9 @@ TEST(options, bad_family)
 TEST(options, help_and_version)
 {
 	EXPECT_EQ(lqrun("--help").status, 0);
-	EXPECT_EQ(lqrun("--help").out.find("Usage: lqrun"), 0u);
+	EXPECT_NE(lqrun("--help").out.find("\nUsage: lqrun [OPTIONS] PROGRAM [ARGUMENTS...]\n"),
+		  std::string::npos);
+	EXPECT_EQ(lqrun("-v -h " + probe).out, lqrun("--help").out);
 	EXPECT_EQ(lqrun("--version").status, 0);
 	EXPECT_EQ(lqrun("--version").out.find("lqrun "), 0u);
 }
@@ -118,7 +132,28 @@ TEST(options, help_and_version)
 TEST(options, after_program_are_the_programs)
 {
 	EXPECT_EQ(lqrun(probe + " -b --help").out, "argument -b\nargument --help\n");
+	EXPECT_EQ(lqrun(probe + " -g 'daemon off;' -v --strict").out,
+		  "argument -g\nargument daemon off;\nargument -v\nargument --strict\n");
+	EXPECT_EQ(lqrun("--backlog=5 " + probe + " --help -b 7 env:LISTENQ").out,
+		  "argument --help\nargument -b\nargument 7\n5\n");
+	EXPECT_EQ(lqrun("-s " + probe + " -- -v '[a,b]' ''").out,
+		  "argument --\nargument -v\nargument [a,b]\nargument \n");
+}
+
+TEST(options, end_at_two_dashes)
+{
 	EXPECT_EQ(lqrun("-- " + probe + " -v").out, "argument -v\n");
+	EXPECT_EQ(lqrun("-b 5 -- " + probe + " -- -b 7 env:LISTENQ").out,
+		  "argument --\nargument -b\nargument 7\n5\n");
+	expect_one_line(lqrun("-- --version"), 127, "\"--version\" was not found");
+}
+
+TEST(options, the_last_one_counts)
+{
+	EXPECT_EQ(
+		lqrun("-b 5 --backlog=6 -b7 -f 3 -f 200 " + probe + " env:LISTENQ env:LQRUN_FAMILY")
+			.out,
+		"7\n200\n");
 }
 
 TEST(options, reach_the_program_as_environment)

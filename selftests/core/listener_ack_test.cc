@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+// Listener: the verdicts about an ACK or RST, and replies to odd segments.
+#include <cstring>
+
+#include "listener_fixture.hh"
+
+using namespace testing_core;
+
+// --- an ACK or RST ---
+
+TEST_F(listener, ack__unknown)
+{
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_ack(1), LQ_ACK_UNKNOWN);
+	EXPECT_EQ(send_rst(1), LQ_ACK_UNKNOWN);
+	EXPECT_EQ(info().drops, 0u);
+}
+
+TEST_F(listener, ack_for_request__promotes)
+{
+	Request *r = half_open(0);
+
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_NONE);
+	EXPECT_EQ(promotion.request, r);
+	EXPECT_TRUE(r->flags & LQ_REQ_PROMOTING);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(commit(123), LQ_COMMIT_OK);
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_EQ(info().accept_qlen, 1u);
+	EXPECT_EQ(r->stamp_us, 123u);
+	EXPECT_EQ(r->child, &a_child);
+}
+
+TEST_F(listener, ack_for_request__with_data_or_fin)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.end_seq += 101;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, ack_for_request__wrong_number_is_passed_on)
+{
+	Request *r = half_open(0);
+
+	for (const u32 wrong : {kSntIsn, kSntIsn + 2, kSntIsn + 1 + 0x80000000}) {
+		ack = make_ack(0);
+		ack.ack_seq = wrong;
+		EXPECT_EQ(send_ack(ack), LQ_ACK_PASS);
+		EXPECT_EQ(ack.reason, LISTENQ_DROP_NONE);
+	}
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(r->flags & LQ_REQ_PROMOTING, 0);
+}
+
+TEST_F(listener, ack_for_request__a_segment_without_ack_makes_no_child)
+{
+	ASSERT_TRUE(half_open(0));
+	for (const u32 length : {0u, 1u, 100u}) { // nothing, FIN, data
+		ack = make_ack(0);
+		ack.ack = false;
+		ack.end_seq += length;
+		EXPECT_EQ(send_ack(ack), LQ_ACK_DROP);
+		EXPECT_FALSE(was_freed);
+	}
+	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, ack_for_request__outside_the_window)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.seq = ack.end_seq = kRcvIsn; // a keepalive
+	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(copy.request.snt_isn, kSntIsn);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_DROP); // rate limited
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BAD_SEQ);
+	// Data is always answered.
+	ack.seq = kRcvIsn + 5000;
+	ack.end_seq = ack.seq + 10;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(info().syn_qlen, 1u);
+}
+
+TEST_F(listener, ack_for_request__old_timestamp)
+{
+	Request *r = half_open(0);
+
+	r->flags |= LQ_REQ_TSTAMP;
+	r->ts_recent = 1000;
+	ack = make_ack(0);
+	ack.saw_tstamp = true;
+	ack.tsval = 999;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_PAWS);
+	ack.tsval = 1000;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, ack_for_request__a_syn_inside_the_window_kills)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.syn = true;
+	ack.end_seq++;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_REFUSE);
+	EXPECT_TRUE(was_freed);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_SYN_IN_WINDOW), 1u);
+	EXPECT_EQ(info().syn_qlen, 0u);
+}
+
+TEST_F(listener, ack_for_request__the_syn_s_own_number_is_cut_off)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.syn = true;
+	ack.seq = kRcvIsn;
+	ack.end_seq = kRcvIsn + 1 + 5; // with data: part of it is inside the window
+	EXPECT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, ack_for_request__exact_rst_kills)
+{
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_rst(0), LQ_ACK_DROP);
+	EXPECT_TRUE(was_freed);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_REQUEST_RESET);
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_EQ(info().syn_young, 0u);
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+}
+
+TEST_F(listener, ack_for_request__rst_in_the_window_is_challenged)
+{
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_rst(0, kRcvIsn + 2), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(send_rst(0, kRcvIsn + 1000), LQ_ACK_DROP); // rate limited
+	EXPECT_FALSE(was_freed);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BAD_SEQ);
+	EXPECT_EQ(info().syn_qlen, 1u);
+}
+
+TEST_F(listener, ack_for_request__rst_outside_the_window_is_ignored)
+{
+	ASSERT_TRUE(half_open(0));
+	for (const u32 seq : {kRcvIsn, kRcvIsn + 1002, kRcvIsn + 0x80000000}) {
+		EXPECT_EQ(send_rst(0, seq), LQ_ACK_DROP);
+		EXPECT_FALSE(was_freed);
+		EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BAD_SEQ);
+	}
+	EXPECT_EQ(info().syn_qlen, 1u);
+}
+
+TEST_F(listener, ack_for_request__deferred_until_data_or_the_count)
+{
+	lq_config c = config();
+
+	c.defer_accept = 2;
+	listen(c);
+	Request *r = half_open(0);
+	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_DEFERRED);
+	EXPECT_TRUE(r->flags & LQ_REQ_ACKED);
+	ack = make_ack(0);
+	ack.end_seq++;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
+	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	r->num_timeout = 1;
+	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
+	r->num_timeout = 2;
+	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	r->num_timeout = 0;
+}
+
+TEST_F(listener, ack_for_request__full_accept_queue_keeps_the_request)
+{
+	listen(config(1));
+	ASSERT_TRUE(establish(0));
+	ASSERT_TRUE(establish(1));
+	Request *r = half_open(2);
+	EXPECT_EQ(send_ack(2), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+	EXPECT_TRUE(r->flags & LQ_REQ_ACKED);
+	EXPECT_EQ(info().accept_qlen, 2u);
+	ASSERT_TRUE(accept());
+	EXPECT_EQ(send_ack(2), LQ_ACK_PROMOTE);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, ack_for_request__abort_on_overflow)
+{
+	lq_config c = config(0);
+
+	c.abort_on_overflow = 1;
+	listen(c);
+	ASSERT_TRUE(establish(0));
+	ASSERT_TRUE(half_open(1));
+	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
+	EXPECT_TRUE(was_freed);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ABORT_ON_OVERFLOW);
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_EQ(info().flags, u32{LISTENQ_F_ABORT_ON_OVERFLOW});
+}
+
+TEST_F(listener, ack_for_request__promotions_under_way_hold_slots)
+{
+	listen(config(1));
+	for (u32 n = 0; n < 3; n++)
+		ASSERT_TRUE(half_open(n));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	const lq_promotion first = promotion;
+	ASSERT_EQ(send_ack(1), LQ_ACK_PROMOTE);
+	const lq_promotion second = promotion;
+	EXPECT_EQ(send_ack(2), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+	// backlog + 1 children that fail must not kill the listener.
+	EXPECT_FALSE(core.promote_abort(first, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(core.promote_abort(second, LISTENQ_DROP_CHILD_FAILED));
+	for (u32 n = 0; n < 2; n++) {
+		ASSERT_EQ(send_ack(n), LQ_ACK_PROMOTE);
+		ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	}
+	EXPECT_EQ(info().accept_qlen, 2u);
+}
+
+TEST_F(listener, ack_for_request__while_a_child_is_built)
+{
+	ASSERT_TRUE(half_open(0));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	const lq_promotion first = promotion;
+	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BUSY);
+	EXPECT_EQ(send_rst(0), LQ_ACK_DROP);
+	EXPECT_FALSE(was_freed);
+	EXPECT_EQ(core.promote_commit(first, &a_child, Micros{0}, evicted), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, promote_commit__an_old_request)
+{
+	ASSERT_TRUE(half_open(0));
+	ASSERT_TRUE(half_open(1));
+	now += kHz;
+	tick();
+	EXPECT_EQ(info().syn_young, 0u);
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(info().syn_young, 0u);
+}
+
+TEST_F(listener, promote_abort__leaves_the_request_as_it_was)
+{
+	Request *r = half_open(0);
+	const Request before = *r;
+
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_EQ(std::memcmp(&before, r, sizeof(before)), 0);
+	EXPECT_EQ(drops(LISTENQ_DROP_CHILD_FAILED), 1u);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(info().syn_young, 1u);
+}
+
+// --- replies to odd segments ---
+
+TEST_F(listener, rate_limited__off)
+{
+	lq_config c = config();
+
+	c.oow_ratelimit_ms = 0;
+	listen(c, false);
+	ASSERT_TRUE(half_open(0));
+	for (unsigned i = 0; i < 10; i++)
+		EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+}
+
+TEST_F(listener, rate_limited__for_half_a_second_whatever_the_time)
+{
+	// Through a whole turn of the 1/16 s clock, and the wrap of the ticks.
+	for (const u32 start : {0u, 6u, 254u * 6, 255u * 6, 256u * 6, 0x80000000u, 0xffff0000u}) {
+		now = start;
+		close();
+		listen(config());
+		ASSERT_TRUE(half_open(0));
+		EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+		now += kHz / 4;
+		EXPECT_EQ(send_syn(0), LQ_SYN_DROP) << start;
+		now += kHz / 2;
+		EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE) << start;
+	}
+}
+
+TEST_F(listener, rate_limited__the_timer_forgets_before_the_clock_comes_round)
+{
+	lq_config c = config();
+
+	c.synack_timeout_ms = 120000; // so that it stays
+	listen(c);
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+	const u32 turn = 255 * (kHz / 16);
+	for (const u32 then = now; now - then < turn - kHz / 5;) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+	}
+	// The same stamp again, or a little less: it is not "just now".
+	EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+}
+
+TEST_F(listener, rate_limited__a_long_limit_is_cut)
+{
+	lq_config c = config();
+
+	c.oow_ratelimit_ms = 0xffffffff; // no overflow
+	c.synack_timeout_ms = 120000;
+	listen(c);
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+	now += kHz;
+	EXPECT_EQ(send_syn(0), LQ_SYN_DROP);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+// Listener: what the timer sends again, and what it gives up.
+#include <vector>
+
+#include "listener_fixture.hh"
+
+using namespace testing_core;
+
+// --- the timer ---
+
+TEST_F(listener, tick__retransmits_at_1_3_7_15_31_and_expires_at_63_s)
+{
+	const u32 start = now;
+	std::vector<u32> at;
+
+	ASSERT_TRUE(half_open(0));
+	while (info().syn_qlen) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+		if (resent)
+			at.push_back((now - start) / kHz);
+		ASSERT_LT(now - start, 200 * kHz);
+	}
+	EXPECT_EQ(at, (std::vector<u32>{1, 3, 7, 15, 31}));
+	EXPECT_EQ((now - start) / kHz, 63u);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_EXPIRED), 1u);
+	EXPECT_TRUE(idle);
+}
+
+TEST_F(listener, tick__the_first_timeout_makes_it_old)
+{
+	Request *r = half_open(0);
+
+	now += kHz - 1;
+	tick();
+	EXPECT_EQ(resent, 0u);
+	EXPECT_EQ(info().syn_young, 1u);
+	now++;
+	tick();
+	EXPECT_EQ(resent, 1u);
+	EXPECT_EQ(info().syn_young, 0u);
+	EXPECT_EQ(r->num_retrans, 1u);
+	EXPECT_EQ(r->expires, now + 2 * kHz);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_SENT), 2u);
+	EXPECT_EQ(events(LISTENQ_EVENT_SYNACK_RETRANS), 1u);
+	EXPECT_FALSE(idle);
+}
+
+TEST_F(listener, tick__across_the_wrap_of_ticks)
+{
+	now = 0xffffffff - kHz / 2;
+	ASSERT_TRUE(half_open(0));
+	tick();
+	EXPECT_EQ(resent, 0u);
+	now += kHz - 1;
+	tick();
+	EXPECT_EQ(resent, 0u);
+	now++;
+	tick();
+	EXPECT_EQ(resent, 1u);
+}
+
+TEST_F(listener, tick__a_full_queue_gives_up_earlier)
+{
+	listen(config(8, 8192)); // 16 buckets
+	u32 n = 0;
+
+	for (; n < 8; n++)
+		ASSERT_TRUE(half_open(n));
+	for (unsigned i = 0; i < 100; i++) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+		if (expired)
+			break;
+	}
+	// All old: two timeouts, at 1 s and 3 s, and gone at 7 s.
+	EXPECT_EQ(expired, 8u);
+	EXPECT_EQ(now - 100000, 7 * kHz);
+}
+
+TEST_F(listener, tick__a_request_being_promoted_is_left_alone)
+{
+	ASSERT_TRUE(half_open(0));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	now += 500 * kHz;
+	tick();
+	EXPECT_EQ(resent + expired, 0u);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, tick__batches_and_forgets_none)
+{
+	lq_tick t;
+	unsigned calls = 0, sent = 0;
+
+	listen(config(4096, 4096));
+	for (u32 n = 0; n < 1000; n++)
+		ASSERT_TRUE(half_open(n)) << n;
+	now += kHz;
+	do {
+		t.now = now;
+		core.tick(t);
+		EXPECT_LE(t.resend_count, u32{LQ_TICK_BATCH});
+		sent += t.resend_count;
+		ASSERT_LT(++calls, 1000u);
+		// Big tables are walked over several runs.
+		if (!t.again && sent < 1000)
+			now += kHz / LQ_TICKS_PER_SECOND;
+	} while (sent < 1000);
+	EXPECT_EQ(sent, 1000u);
+	EXPECT_EQ(info().syn_young, 0u);
+	EXPECT_LE(now, 101000u + 2 * kHz);
+}
+
+TEST_F(listener, tick__expiry_in_batches)
+{
+	lq_config c = config(4096, 4096);
+	lq_tick t;
+	unsigned gone = 0;
+
+	c.synack_retries = 0;
+	listen(c);
+	for (u32 n = 0; n < 1000; n++)
+		ASSERT_TRUE(half_open(n));
+	now += kHz;
+	for (unsigned calls = 0; gone < 1000; calls++) {
+		ASSERT_LT(calls, 1000u);
+		t.now = now;
+		core.tick(t);
+		EXPECT_EQ(t.resend_count, 0u);
+		EXPECT_EQ(free_list(t.expired), t.expired_count);
+		gone += t.expired_count;
+		if (!t.again)
+			now += kHz / LQ_TICKS_PER_SECOND;
+	}
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_TRUE(t.idle);
+}
+
+TEST_F(listener, tick__deferred_and_acked_gets_one_last_chance)
+{
+	lq_config c = config();
+	std::vector<u32> at;
+	const u32 start = now;
+
+	c.defer_accept = 3;
+	listen(c);
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
+	while (info().syn_qlen) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+		if (resent)
+			at.push_back((now - start) / kHz);
+		ASSERT_LT(now - start, 200 * kHz);
+	}
+	// Silent at 1 and 3 s; from the third timeout on it asks again.
+	EXPECT_EQ(at, (std::vector<u32>{7, 15, 31}));
+}
+
+TEST_F(listener, tick__idle_without_requests)
+{
+	tick();
+	EXPECT_TRUE(idle);
+	ASSERT_TRUE(half_open(0));
+	tick();
+	EXPECT_FALSE(idle);
+}

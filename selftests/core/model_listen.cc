@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+// The model of a listener: listen() and close(), what is told, and what holds after each event.
+#include "model.hh"
+
+namespace testing_core {
+
+void Session::choose_config(const Event &e)
+{
+	constexpr u32 kRates[] = {500, 0, 100, 3000, 15000};
+
+	config_ = config(e.a % 12, e.b % 64 + 1);
+	// Half of the time it is the default policy.
+	config_.policy = e.b & 128 ? e.a % LQ_POLICY_COUNT : u8{LQ_POLICY_LINUX};
+	config_.somaxconn = e.c % 3 ? 4096 : 11; // Windows: 200 or less
+	config_.synack_timeout_ms = e.c % 4 ? 1000 : 10 + e.d * 40u;
+	config_.oow_ratelimit_ms = kRates[e.d % 5];
+	for (auto &[n, h] : half_)
+		h.rate_changed = true;
+	config_.abort_on_overflow = e.d % 3 == 0;
+	config_.synack_retries = static_cast<u8>(e.c % 7);
+	config_.defer_accept = static_cast<u8>(e.c % 5 ? 0 : e.d % 7);
+	lq_core_limits(&config_, &limits_);
+	MODEL_CHECK(limits_.accept_limit >= 1 && std::has_single_bit(limits_.syn_buckets));
+	if (config_.policy == LQ_POLICY_LINUX) {
+		const u32 backlog = e.a % 12, entries = std::min(backlog, e.b % 64u + 1);
+
+		MODEL_CHECK(limits_.accept_limit == backlog + 1);
+		MODEL_CHECK(limits_.syn_buckets == std::bit_ceil(std::max(8u, entries) + 1));
+	}
+}
+
+void Session::listen(const Event &e)
+{
+	const u32 old_buckets = buckets_;
+
+	choose_config(e);
+	const bool resize = !open_ || limits_.syn_buckets != old_buckets || e.kind & 16;
+	lq_request **buckets = resize ? new_buckets(limits_.syn_buckets) : nullptr;
+	void *old = lq_core_listen(core_, &config_, &limits_, buckets);
+
+	MODEL_CHECK((old != nullptr) == (resize && open_));
+	MODEL_CHECK(!old || old == table_);
+	std::free(old);
+	if (resize) {
+		table_ = buckets;
+		buckets_ = limits_.syn_buckets;
+		for (auto &[n, h] : half_)
+			h.placed_at = elapsed_;
+	}
+	open_ = true;
+	filter_ = static_cast<u8>(e.d % 3 ? LQ_FILTER_NONE : e.c % LQ_FILTER_COUNT);
+	lq_core_filter_set(core_, filter_);
+}
+
+void Session::count(const Event &e)
+{
+	const u8 reason = e.a % __LISTENQ_DROP_MAX;
+
+	lq_core_count_drop(core_, reason);
+	drop(reason);
+	counted_[reason] += reason != LISTENQ_DROP_NONE;
+}
+
+// What shim/event.c would send: all that there is, after each event.
+void Session::episodes()
+{
+	u64 overflows = 0;
+	lq_event event;
+
+	for (const listenq_drop reason :
+	     {LISTENQ_DROP_SYN_QUEUE_FULL, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN,
+	      LISTENQ_DROP_SYN_LAST_QUARTER, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK,
+	      LISTENQ_DROP_ABORT_ON_OVERFLOW, LISTENQ_DROP_REQUEST_EVICTED})
+		overflows += drops_[reason] - counted_[reason];
+	const u64 quarter = drops_[LISTENQ_DROP_SYN_LAST_QUARTER];
+	overflow_.count(overflows, elapsed_, quarter != last_quarter_);
+	last_quarter_ = quarter;
+	cookies_.count(events_[LISTENQ_EVENT_COOKIE_SENT], elapsed_, false);
+	for (;;) {
+		const bool pending = lq_core_event_pending(core_);
+
+		std::memset(&event, 0xee, sizeof(event));
+		MODEL_CHECK(lq_core_event(core_, &event) == pending);
+		if (!pending)
+			break;
+		switch (event.type) {
+		case LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN:
+		case LISTENQ_EVENT_TYPE_OVERFLOW_ENDED:
+			MODEL_CHECK(drops_[event.reason] > counted_[event.reason]);
+			overflow_.tell(event.type == LISTENQ_EVENT_TYPE_OVERFLOW_ENDED, event,
+				       elapsed_, open_);
+			break;
+		case LISTENQ_EVENT_TYPE_COOKIES_BEGAN:
+		case LISTENQ_EVENT_TYPE_COOKIES_ENDED:
+			MODEL_CHECK(event.reason == LISTENQ_DROP_NONE);
+			cookies_.tell(event.type == LISTENQ_EVENT_TYPE_COOKIES_ENDED, event,
+				      elapsed_, open_);
+			break;
+		default:
+			MODEL_CHECK(false);
+		}
+	}
+	MODEL_CHECK(overflow_.began == (overflow_.base != overflow_.sum));
+	MODEL_CHECK(cookies_.began == (cookies_.base != cookies_.sum));
+	MODEL_CHECK(open_ || (!overflow_.began && !cookies_.began));
+}
+
+void Session::close()
+{
+	lq_drained drained{&poison_, &poison_, &poison_};
+	void *table = lq_core_close(core_, &drained);
+
+	MODEL_CHECK(table == table_);
+	std::free(table);
+	table_ = nullptr;
+	buckets_ = 0;
+	open_ = false;
+	filter_ = LQ_FILTER_NONE;
+	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size(); i++)
+		drop(LISTENQ_DROP_LISTENER_CLOSED);
+	while (lq_request *r = drained.connections) {
+		drained.connections = r->next;
+		take(queue_, r);
+	}
+	while (lq_request *r = drained.held) {
+		drained.held = r->next;
+		MODEL_CHECK(!(r->flags & LQ_REQ_HELD));
+		MODEL_CHECK(!(r->flags & LQ_REQ_REFUSED) == refused_.empty());
+		take(refused_.empty() ? held_ : refused_, r);
+	}
+	MODEL_CHECK(queue_.empty() && held_.empty() && refused_.empty());
+	for (Promotion &p : promotions_) {
+		if (!p.orphan)
+			half_.erase(p.peer);
+		p.orphan = true;
+	}
+	while (lq_request *r = drained.requests) {
+		drained.requests = r->next;
+		MODEL_CHECK(std::erase_if(half_, [&](auto &each) {
+				    return each.second.memory == r;
+			    }) == 1);
+		release(r);
+	}
+	MODEL_CHECK(half_.empty());
+}
+
+void Session::invariants()
+{
+	listenq_info info;
+	lq_counters counters;
+	u64 all_drops = 0;
+
+	if (const char *broken = lq_core_check(core_))
+		throw Violation(broken);
+	std::memset(&info, 0xee, sizeof(info));
+	lq_core_info(core_, &info);
+	MODEL_CHECK(info.syn_qlen == half_.size());
+	MODEL_CHECK(info.syn_young == young());
+	MODEL_CHECK(info.syn_buckets == buckets_);
+	MODEL_CHECK(info.accept_qlen == queue_.size());
+	MODEL_CHECK(lq_core_accept_qlen(core_) == queue_.size());
+	MODEL_CHECK(lq_core_syn_qlen(core_) == half_.size());
+	MODEL_CHECK(info.accept_qlen_peak == accept_peak_);
+	MODEL_CHECK(info.syn_qlen_peak == syn_peak_);
+	MODEL_CHECK(info.accept_limit == limits_.accept_limit);
+	MODEL_CHECK(info.syn_limit == limits_.syn_limit);
+	MODEL_CHECK(info.filter_qlen == held_.size() + refused_.size());
+	MODEL_CHECK(info.filter_limit == (filter_ ? limits_.filter_limit : 0));
+	MODEL_CHECK(std::string(info.accept_filter) == lq_core_filter_name(filter_));
+	MODEL_CHECK(info.pad == 0);
+	lq_core_counters(core_, &counters);
+	for (unsigned i = 0; i < __LISTENQ_DROP_MAX; i++) {
+		MODEL_CHECK(counters.drops[i] == drops_[i]);
+		all_drops += drops_[i];
+	}
+	for (unsigned i = 0; i < __LISTENQ_EVENT_MAX; i++)
+		MODEL_CHECK(counters.events[i] == events_[i]);
+	for (unsigned i = 0; i < LISTENQ_HIST_BUCKETS; i++)
+		MODEL_CHECK(counters.accept_wait[i] == waits_[i]);
+	MODEL_CHECK(info.drops == all_drops);
+	MODEL_CHECK(info.accepted == events_[LISTENQ_EVENT_ACCEPTED]);
+	MODEL_CHECK(info.established == events_[LISTENQ_EVENT_ESTABLISHED]);
+	MODEL_CHECK(info.established >= info.accepted + info.accept_qlen);
+	for (const auto &[n, h] : half_) {
+		const lq_request *r = h.memory;
+
+		MODEL_CHECK(r->num_timeout == h.timeouts);
+		MODEL_CHECK(r->num_retrans == h.retransmits);
+		MODEL_CHECK(!(r->flags & LQ_REQ_ACKED) == !h.acked);
+		MODEL_CHECK(!(r->flags & LQ_REQ_PROMOTING) == !h.promoting);
+	}
+	// Each request is in exactly one place.
+	MODEL_CHECK(live_.size() == half_.size() + queue_.size() + held_.size() + refused_.size() +
+					    static_cast<size_t>(std::count_if(
+						    promotions_.begin(), promotions_.end(),
+						    [](const Promotion &p) { return p.orphan; })));
+}
+
+} // namespace testing_core
