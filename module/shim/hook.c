@@ -136,7 +136,7 @@ static void lq_hooks_out(void)
 		lq_hook_v6_on = !lq_hook_v6_out();
 	pinned = lq_hook_v4_on || lq_hook_v6_on;
 	if (pinned && !lq_hook_pinned) {
-		pr_warn("listenq: another module wraps TCP's receive handler around ours: listenq cannot be unloaded\n");
+		pr_warn("listenq: another module stands before TCP's receive handler and calls ours: listenq stays until a listener closes without that module\n");
 		__module_get(THIS_MODULE);
 	} else if (!pinned && lq_hook_pinned) {
 		module_put(THIS_MODULE);

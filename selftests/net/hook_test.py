@@ -8,6 +8,7 @@ in the SYN's own memory and sent by a remembered route, is none the worse for it
 """
 import os
 import socket
+import subprocess
 
 import lq
 from rawtcp import (ACK, FIN, MSS, PEER, RST, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp)
@@ -312,6 +313,38 @@ def only_while_somebody_listens(version):
             assert calls_of_a_connection() > 3
             other.close()
             lq.equal(calls_of_a_connection(), 0)
+
+
+@lq.case("v4", "v6")
+def another_module_comes_before_us(version):
+    """Listeners go and come, and both handlers serve; the module it calls cannot be unloaded."""
+    v6 = version == "v6"
+    tun = Tun()
+    wrap = lq.test_module_file("lq_wrap")
+    warning = "another module stands before TCP's receive handler"
+    warned = lq.run("dmesg").count(warning)
+    listener = lq.listener(v6=v6)
+    lq.run("insmod", wrap)
+    try:
+        served(tun, listener, v6=v6)
+        listener.close()
+        lq.equal(lq.run("dmesg").count(warning), warned + 1)
+        # Nobody listens, and it still calls us.
+        with Calls(f"lq_hook_{version}") as calls:
+            plain = lq.listener("tcp", v6=v6)
+            client = lq.connect_to(plain, v6=v6)
+            lq.accept(plain).close()
+            client.close()
+            assert calls() > 0
+        done = subprocess.run(["rmmod", "listenq"], capture_output=True, text=True, check=False)
+        assert done.returncode != 0 and "in use" in done.stderr, done
+        listener = lq.listener(v6=v6)
+        served(tun, listener, v6=v6)
+    finally:
+        lq.run("rmmod", "lq_wrap")
+    served(tun, listener, v6=v6)
+    listener.close()
+    lq.equal(lq.module_users(), 0)
 
 
 @lq.case("v4", "v6")

@@ -311,6 +311,15 @@ def module_file():
     return os.path.join(TOP, "build", os.uname().release, "listenq.ko")
 
 
+def test_module_file(name):
+    """A module of selftests/modules, built beside ours."""
+    path = os.path.join(os.path.dirname(os.path.realpath(module_file())), "selftests/modules",
+                        f"{name}.ko")
+    if not os.path.exists(path):
+        raise Skip(f"no {path}")
+    return path
+
+
 # --- sockets ---
 
 
