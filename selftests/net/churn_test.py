@@ -8,6 +8,7 @@
 LQ_CHURN: how many namespaces, 30 if unset, and a tenth as many loads of the module.
 """
 import contextlib
+import errno
 import mmap
 import os
 import select
@@ -18,9 +19,9 @@ import threading
 import time
 
 import lq
+import memcg
 
 TURNS = int(os.environ.get("LQ_CHURN", "30"))
-CGROUP = "/sys/fs/cgroup"
 
 
 def fill_over_lo(listener, v6=False):
@@ -156,43 +157,34 @@ def _state(pid):
 @lq.case(timeout=90)
 def the_accepting_process_is_killed_for_memory():
     """The OOM killer takes the only process that holds a listener: its clients are told."""
-    group = f"{CGROUP}/lq-oom"
-    with contextlib.suppress(OSError):
-        with open(f"{CGROUP}/cgroup.subtree_control", "w", encoding="ascii") as file:
-            file.write("+memory")
-    os.makedirs(group, exist_ok=True)
-    if not os.path.exists(f"{group}/memory.max"):
-        os.rmdir(group)
-        raise lq.Skip("no memory controller")
     before, users = lq.requests_in_memory(), lq.module_users()
-    ready, ours = os.pipe()
     port = 7400
-    pid = os.fork()
-    if pid == 0:
-        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-        listener = lq.listener(backlog=4, port=port)
-        os.write(ours, b"x")
-        while lq.Info(listener).accept_qlen < 3:
-            time.sleep(0.01)
-        with open(f"{group}/memory.max", "w", encoding="ascii") as file:
-            file.write(str(32 << 20))
-        hog = mmap.mmap(-1, 512 << 20)
-        for at in range(0, len(hog), mmap.PAGESIZE):
-            hog[at] = 1
-        os._exit(0)
-    os.read(ready, 1)
-    clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(3)]
-    lq.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
-    with open(f"{group}/memory.events", encoding="ascii") as file:
-        events = dict(line.split() for line in file)
-    assert int(events["oom_kill"]) >= 1, events
-    for client in clients:
-        with lq.fails_with(104):  # ECONNRESET
-            client.recv(1)
+    with memcg.cgroup("lq-oom") as group:
+        ready, ours = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            memcg.enter(group)
+            listener = lq.listener(backlog=4, port=port)
+            os.write(ours, b"x")
+            while lq.Info(listener).accept_qlen < 3:
+                time.sleep(0.01)
+            with open(f"{group}/memory.max", "w", encoding="ascii") as file:
+                file.write(str(32 << 20))
+            hog = mmap.mmap(-1, 512 << 20)
+            for at in range(0, len(hog), mmap.PAGESIZE):
+                hog[at] = 1
+            os._exit(0)
+        os.read(ready, 1)
+        clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(3)]
+        lq.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
+        with open(f"{group}/memory.events", encoding="ascii") as file:
+            events = dict(line.split() for line in file)
+        assert int(events["oom_kill"]) >= 1, events
+        for client in clients:
+            with lq.fails_with(errno.ECONNRESET):
+                client.recv(1)
     lq.wait_for(lambda: lq.module_users() == users)
     lq.wait_for(lambda: lq.requests_in_memory() == before)
-    os.rmdir(group)
     lq.expect_serves(lq.listener())
 
 
