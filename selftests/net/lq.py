@@ -317,6 +317,16 @@ def module_file():
     return os.path.join(TOP, "build", os.uname().release, "listenq.ko")
 
 
+@contextlib.contextmanager
+def unloaded():
+    """The module is removed, and loaded again afterwards."""
+    run("rmmod", "listenq")
+    try:
+        yield
+    finally:
+        run("insmod", module_file())
+
+
 # --- sockets ---
 
 

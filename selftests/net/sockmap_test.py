@@ -18,16 +18,6 @@ from rawtcp import RST, Peer, Tun, fill
 BOTH = ("v4", "v6")
 
 
-@contextlib.contextmanager
-def unloaded():
-    """The module is removed, and loaded again."""
-    lq.run("rmmod", "listenq")
-    try:
-        yield
-    finally:
-        lq.run("insmod", lq.module_file())
-
-
 def kill(sock, listening=False):
     """ss -K, and the socket is gone."""
     words = ["-H", "-t", "-n", *(["-l"] if listening else []), "sport", "=",
@@ -102,7 +92,7 @@ def accepted(what):
         with lq.fails_with(errno.ECONNRESET):
             client.recv(1)
     elif end == "unload":
-        with unloaded():
+        with lq.unloaded():
             echoes(client)
             child.close()
             lq.equal(client.recv(1), b"")
@@ -198,7 +188,7 @@ def listener_ends_in_the_map(what):
     half[0].expect(RST)
     assert end == "map" or 0 not in sockmap
     lq.wait_for(lambda: (lq.module_users(), lq.requests_in_memory()) == (users, requests))
-    with unloaded():
+    with lq.unloaded() if end == "close" else contextlib.nullcontext():
         talk(client, child)
         plain.end()
         PlainTcp(v6).end()
@@ -261,7 +251,7 @@ def listener_gets_what_a_program_steers(version):
             lq.equal(client.recv(1), b"")
     os.close(link)
     lq.wait_for(lambda: lq.module_users() == users)
-    with unloaded():
+    with lq.unloaded():
         for client, child in pairs:
             talk(client, child)
             kill(child)
