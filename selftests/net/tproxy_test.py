@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=200
-"""TPROXY brings connections to addresses that are not ours to a listener: to its own port, which are
+"""TPROXY brings a listener connections to addresses that are not ours: to its own port, which are
 the listener's like any, and to another, which are TCP's own until accept().
 
     peers, played by this program --- tun0 --- nft tproxy to :3128 --- listener
@@ -143,7 +143,7 @@ def both_ports_at_once(version):
 
 @lq.case(*[f"{end} {version}" for end in ("close", "shutdown", "destroy") for version in VERSIONS])
 def listener_ends(what):
-    """With connections of both ports, half-open, queued and accepted; the last outlive the module."""
+    """With connections of both ports, half-open, queued, accepted; these outlive the module."""
     end, version = what.split()
     users, requests = lq.module_users(), lq.requests_in_memory()
     proxy = Proxy(version)
