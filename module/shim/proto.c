@@ -54,6 +54,7 @@ static int lq_psock_update(struct sock *sk, struct sk_psock *psock, bool restore
 
 	/* Only we are called for ours; afterwards BPF calls TCP's. */
 	psock->sk_proto = set->orig;
+	psock->psock_update_sk_prot = set->orig->psock_update_sk_prot;
 	return set->orig->psock_update_sk_prot(sk, psock, restore);
 }
 #endif

@@ -5,9 +5,10 @@
 
     clients --- lo --- listener, in many namespaces
 
-LQ_CHURN: how many namespaces, 30 if unset, and a tenth as many loads of the module.
+LQ_CHURN: how many namespaces, 30 if unset. LQ_LOADS: how many loads of the module, 3 if unset.
 """
 import contextlib
+import errno
 import mmap
 import os
 import select
@@ -18,9 +19,17 @@ import threading
 import time
 
 import lq
+import memcg
 
 TURNS = int(os.environ.get("LQ_CHURN", "30"))
-CGROUP = "/sys/fs/cgroup"
+LOADS = int(os.environ.get("LQ_LOADS", "3"))
+
+
+def progress(done, total, begin, more=""):
+    """A line now and then, where one turn is one of many."""
+    step = max(total // 10, 10)
+    if done // step and done % step == 0 and done < total:
+        lq.diag(f"{done} of {total} in {time.monotonic() - begin:.1f} s{more}")
 
 
 def fill_over_lo(listener, v6=False):
@@ -65,36 +74,43 @@ def namespaces_end_with_full_queues():
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             lq.equal(code, -signal.SIGKILL if turn % 3 else 0)
         left -= len(pids)
+        progress(TURNS - left, TURNS, begin)
     lq.wait_for(lambda: lq.module_users() == users, 60)
     lq.wait_for(lambda: lq.requests_in_memory() == before, 60)
     lq.diag(f"{TURNS} namespaces in {time.monotonic() - begin:.1f} s")
 
 
-@lq.case(timeout=120 + TURNS)
+@lq.case(timeout=120 + 10 * LOADS)
 def module_comes_and_goes_under_traffic():
     """Clients knock all the time; the module is loaded, serves, and is removed."""
-    turns, stop, served, failed = max(3, TURNS // 10), threading.Event(), [0, 0], []
+    stop, served = threading.Event(), [0] * 4  # one for each client: += of several loses some
     port = 7300
 
-    def knock(v6):
+    def knock(client_number):
+        v6 = client_number % 2
         while not stop.is_set():
             with contextlib.suppress(ConnectionError, TimeoutError):
                 with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET) as client:
                     client.settimeout(20)
                     client.connect(("::1" if v6 else "127.0.0.1", port + v6))
                     client.send(b"?")
-                    served[v6] += client.recv(1) == b"!"
+                    served[client_number] += client.recv(1) == b"!"
 
-    threads = [threading.Thread(target=knock, args=(v6,), daemon=True)
-               for v6 in (False, True, False, True)]
+    def insert_or_remove(*command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        lq.equal((done.returncode, done.stderr), (0, ""), f"{command[0]}, load {turn}")
+
+    threads = [threading.Thread(target=knock, args=(number,), daemon=True)
+               for number in range(len(served))]
     for thread in threads:
         thread.start()
-    for turn in range(turns):
+    begin = time.monotonic()
+    for turn in range(1, LOADS + 1):
         listeners = [lq.listener(port=port + v6, v6=bool(v6)) for v6 in (0, 1)]
         start = sum(served)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * lq.SCALE
         while sum(served) < start + 20:
-            assert time.monotonic() < end, "nobody is served"
+            assert time.monotonic() < end, f"nobody is served, load {turn}"
             for listener in select.select(listeners, [], [], 0.1)[0]:
                 for child in lq.accept_all(listener):
                     with contextlib.suppress(OSError):
@@ -103,14 +119,12 @@ def module_comes_and_goes_under_traffic():
                     child.close()
         for listener in listeners:
             listener.close()
-        done = subprocess.run(["rmmod", "listenq"], capture_output=True, text=True, check=False)
-        failed.append(done.stderr)
-        done = subprocess.run(["insmod", lq.module_file()], capture_output=True, text=True,
-                              check=False)
-        failed.append(done.stderr)
-        lq.equal(set(failed), {""}, f"turn {turn}")
+        insert_or_remove("rmmod", "listenq")
+        insert_or_remove("insmod", lq.module_file())
+        progress(turn, LOADS, begin, f", {sum(served)} connections served")
     stop.set()
-    lq.diag(f"{turns} times, {sum(served)} connections served")
+    assert min(served), f"one client was never served: {served}"
+    lq.diag(f"{LOADS} loads in {time.monotonic() - begin:.1f} s, {sum(served)} connections served")
 
 
 @lq.case("v4", "v6", timeout=90)
@@ -156,43 +170,34 @@ def _state(pid):
 @lq.case(timeout=90)
 def the_accepting_process_is_killed_for_memory():
     """The OOM killer takes the only process that holds a listener: its clients are told."""
-    group = f"{CGROUP}/lq-oom"
-    with contextlib.suppress(OSError):
-        with open(f"{CGROUP}/cgroup.subtree_control", "w", encoding="ascii") as file:
-            file.write("+memory")
-    os.makedirs(group, exist_ok=True)
-    if not os.path.exists(f"{group}/memory.max"):
-        os.rmdir(group)
-        raise lq.Skip("no memory controller")
     before, users = lq.requests_in_memory(), lq.module_users()
-    ready, ours = os.pipe()
     port = 7400
-    pid = os.fork()
-    if pid == 0:
-        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-        listener = lq.listener(backlog=4, port=port)
-        os.write(ours, b"x")
-        while lq.Info(listener).accept_qlen < 3:
-            time.sleep(0.01)
-        with open(f"{group}/memory.max", "w", encoding="ascii") as file:
-            file.write(str(32 << 20))
-        hog = mmap.mmap(-1, 512 << 20)
-        for at in range(0, len(hog), mmap.PAGESIZE):
-            hog[at] = 1
-        os._exit(0)
-    os.read(ready, 1)
-    clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(3)]
-    lq.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
-    with open(f"{group}/memory.events", encoding="ascii") as file:
-        events = dict(line.split() for line in file)
-    assert int(events["oom_kill"]) >= 1, events
-    for client in clients:
-        with lq.fails_with(104):  # ECONNRESET
-            client.recv(1)
+    with memcg.cgroup("lq-oom") as group:
+        ready, ours = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            memcg.enter(group)
+            listener = lq.listener(backlog=4, port=port)
+            os.write(ours, b"x")
+            while lq.Info(listener).accept_qlen < 3:
+                time.sleep(0.01)
+            with open(f"{group}/memory.max", "w", encoding="ascii") as file:
+                file.write(str(32 << 20))
+            hog = mmap.mmap(-1, 512 << 20)
+            for at in range(0, len(hog), mmap.PAGESIZE):
+                hog[at] = 1
+            os._exit(0)
+        os.read(ready, 1)
+        clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(3)]
+        lq.equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
+        with open(f"{group}/memory.events", encoding="ascii") as file:
+            events = dict(line.split() for line in file)
+        assert int(events["oom_kill"]) >= 1, events
+        for client in clients:
+            with lq.fails_with(errno.ECONNRESET):
+                client.recv(1)
     lq.wait_for(lambda: lq.module_users() == users)
     lq.wait_for(lambda: lq.requests_in_memory() == before)
-    os.rmdir(group)
     lq.expect_serves(lq.listener())
 
 

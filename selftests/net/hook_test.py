@@ -11,12 +11,11 @@ import socket
 import subprocess
 
 import lq
-from rawtcp import (ACK, FIN, MSS, PEER, RST, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp)
+from rawtcp import ACK, MSS, PEER, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp
 
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
 TRACE = "/sys/kernel/tracing"
 ETH_P_ALL, SO_RCVBUFFORCE = 3, 33
-IP_TRANSPARENT = 19
 
 
 def served(tun, listener, v6=False, options=FULL):
@@ -133,36 +132,6 @@ def through_conntrack(version):
     listener = lq.listener(v6=v6)
     for _ in range(2):
         served(tun, listener, v6=v6)
-
-
-@lq.case()
-def transparent_proxy():
-    """A connection that TPROXY brings to another port is TCP's own, and is accepted like any."""
-    tun = Tun()
-    listener = lq.listener(port=3128, options=((socket.IPPROTO_IP, IP_TRANSPARENT, 1),))
-    lq.run("nft", """
-        table ip proxy {
-            chain prerouting {
-                type filter hook prerouting priority mangle;
-                tcp dport 81 tproxy to :3128 meta mark set 1 accept
-            }
-        }""")
-    lq.ip("rule add fwmark 1 lookup 100")
-    lq.ip("route add local default dev lo table 100")
-    served(tun, listener)
-    peer = Peer(tun, 81).connect(MSS)
-    child = lq.accept(listener)
-    lq.equal(child.getsockname()[1], 81)
-    peer.send(b"hello")
-    lq.equal(lq.read_all(child, 5), b"hello")
-    child.close()
-    # Its child outlives the listener, and has none of the listener's operations.
-    peer = Peer(tun, 81).connect(MSS)
-    child = lq.accept(listener)
-    listener.close()
-    peer.expect(ACK, 0.1) if peer.receive(0.1) else None
-    child.close()
-    assert peer.receive().flags & (FIN | RST)
 
 
 @lq.case("v4", "v6")

@@ -32,6 +32,7 @@ os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
 CLONE_NEWNET = 0x40000000
 SCALE = int(os.environ.get("LQ_TIME_SCALE", "1"))  # how much longer anything may take
+LIMIT = int(os.environ.get("LQ_TIME_LIMIT", "0"))  # seconds for each case, whatever it says itself
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -67,7 +68,7 @@ def diag(text):
 
 def _run(function, args, timeout):
     """Run one case in this process; the exit status."""
-    signal.alarm(timeout * SCALE)
+    signal.alarm(LIMIT or timeout * SCALE)
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("too slow")))
     try:
         unshare_net()
@@ -281,19 +282,26 @@ def module_users():
     return None
 
 
-def requests_in_memory():
-    """Requests allocated in the whole system, or None where caches are merged, or not shown."""
+def objects_in_memory(*caches):
+    """Objects of slab caches that are in use in the whole system, or None where caches are merged,
+    or not shown."""
     if not os.path.exists("/proc/slabinfo"):
         return None
-    for name in ("listenq_request_v4", "listenq_request_v6"):
+    for name in caches:
         path = f"/sys/kernel/slab/{name}/shrink"
         if os.path.exists(path):
             # Else what lies free on a CPU's own list counts as in use.
             with open(path, "w", encoding="ascii") as file:
                 file.write("1")
     with open("/proc/slabinfo", encoding="ascii") as file:
-        rows = [line.split() for line in file if line.startswith("listenq_request_v")]
-    return sum(int(row[1]) for row in rows) if len(rows) == 2 else None
+        rows = [line.split() for line in file]
+    counts = [int(row[1]) for row in rows if row[0] in caches]
+    return sum(counts) if len(counts) == len(caches) else None
+
+
+def requests_in_memory():
+    """Requests allocated in the whole system, or None."""
+    return objects_in_memory("listenq_request_v4", "listenq_request_v6")
 
 
 def module_file():
@@ -318,6 +326,16 @@ def test_module_file(name):
     if not os.path.exists(path):
         raise Skip(f"no {path}")
     return path
+
+
+@contextlib.contextmanager
+def unloaded():
+    """The module is removed, and loaded again afterwards."""
+    run("rmmod", "listenq")
+    try:
+        yield
+    finally:
+        run("insmod", module_file())
 
 
 # --- sockets ---

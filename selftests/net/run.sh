@@ -5,7 +5,8 @@
 # A test is an executable *_test.sh or *_test.py here, or a compiled *_test in
 # build/selftests/net. It prints TAP as the kernel's selftests do (exit status 0, 1, or 4:
 # skipped). A line "# timeout=SECONDS" in a script gives it other than the usual time;
-# LQ_TIME_SCALE=N gives every test N times as much, for slow kernels.
+# LQ_TIME_SCALE=N gives every test N times as much, for slow kernels; LQ_TIME_LIMIT=SECONDS so
+# many, for long runs.
 #
 # Output is that of the kernel's runner: each test's own TAP behind "# ", then its result. A test
 # that fails with no "not ok" of its own, or does less than its plan, fails as a whole, and its
@@ -91,7 +92,7 @@ run_test() {
 		seconds=${seconds:-$default_timeout}
 		;;
 	esac
-	seconds=$((seconds * ${LQ_TIME_SCALE:-1}))
+	seconds=${LQ_TIME_LIMIT:-$((seconds * ${LQ_TIME_SCALE:-1}))}
 	[[ ! -w /dev/kmsg ]] || echo "selftest: $name" >/dev/kmsg
 	echo "# selftests: net: $name"
 	exec 3> >(exec tee "$output" | sed -u 's/^/# /')
