@@ -163,7 +163,7 @@ static __always_inline struct sock *lq_only_listener(const struct lq_net *lqn, _
  * at the port.
  */
 static noinline enum lq_received lq_ack_try_others(const struct lq_net *lqn, const struct sock *sk,
-				      struct sk_buff *skb, struct lq_ack *ack)
+						   struct sk_buff *skb, struct lq_ack *ack)
 {
 	const __be16 port = tcp_hdr(skb)->dest;
 	struct lq_listener *lst;

@@ -27,6 +27,9 @@ void Session::choose_config(const Event &e)
 		MODEL_CHECK(limits_.accept_limit == backlog + 1);
 		MODEL_CHECK(limits_.syn_buckets == std::bit_ceil(std::max(8u, entries) + 1));
 	}
+	// A share of it, as one of many shards has: systems that evict have room for thousands.
+	if (e.b & 1)
+		limits_.syn_limit = std::min(limits_.syn_limit, 6u);
 }
 
 void Session::listen(const Event &e)
