@@ -545,7 +545,7 @@ def lqctl_without_the_module():
     """Exit status 2, and how to load it."""
     # What earlier cases closed may still be on its way out.
     with contextlib.suppress(AssertionError):
-        lq.wait_for(lambda: lq.module_users() == 0, 10)
+        lq.wait_for(lambda: lq.module_users() == 0, 60)
     if lq.module_users() != 0:
         raise lq.Skip("the module is in use")
     lq.run("rmmod", "listenq")
