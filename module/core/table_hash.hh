@@ -3,9 +3,10 @@
 //
 // Pair-multiply-shift (Thorup, "High Speed Hashing for Integers and Strings", 2015): of 32-bit
 // words and 64-bit random keys, the upper half is strongly universal. Whoever does not know the
-// keys cannot choose connections that collide more often than chance lets any, and the keys
-// cannot be learned: nothing of the hash leaves the module. What does leave it, sequence numbers
-// and cookies, is SipHash of other keys (siphash.hh).
+// keys cannot choose connections that collide more often than chance lets any. Unlike SipHash it
+// does not hide its keys from who sees its results. None goes onto the wire: sequence numbers and
+// cookies are SipHash of other keys (siphash.hh). But a dump of requests lists bucket after bucket,
+// and that order is some of it (docs/security.md).
 #pragma once
 
 #include "types.hh"
