@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The core's side of bridge/listenq.h: C calls onto Listener and the pure functions.
+// The core's side of the bridge: C calls onto Listener and the pure functions.
 #include <new>
 
 #include "accept_filter.hh"

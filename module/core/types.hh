@@ -2,7 +2,7 @@
 // Strong types for the numbers that get mixed up: sequence numbers, ticks, microseconds.
 #pragma once
 
-#include "../bridge/listenq.h"
+#include "../bridge/segment.h"
 
 namespace listenq {
 

@@ -18,6 +18,7 @@
 #include <net/tcp.h>
 
 #include "../bridge/listenq.h"
+#include "../bridge/segment.h"
 #include "../compat/compat.h"
 
 /* --- one listener --- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The C bridge: any sequence of events against a model, and what a C caller relies on.
-#include "bridge/listenq.h"
+#include "bridge/segment.h"
 
 #include <memory>
 #include <ostream>

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "bridge/listenq.h"
+#include "bridge/segment.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "bridge/listenq.h"
+#include "bridge/segment.h"
 
 namespace testing_core {
 
