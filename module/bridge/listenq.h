@@ -186,7 +186,7 @@ struct lq_key {
 };
 
 /* Random bits, drawn once per listener; they never leave the module. */
-#define LQ_TABLE_KEYS 9
+#define LQ_TABLE_KEYS 10
 struct lq_keys {
 	u64 table[LQ_TABLE_KEYS]; /* hash table of the SYN queue, shards */
 	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
@@ -203,7 +203,7 @@ struct lq_config {
 	s32 backlog;	       /* the same after the kernel's clamp to somaxconn */
 	u32 somaxconn;	       /* net.core.somaxconn */
 	u32 soacceptqueue;     /* net.listenq.soacceptqueue: FreeBSD's own clamp */
-	u8 policy;	       /* enum lq_policy */
+	u8 policy;	       /* enum lq_policy, below LQ_POLICY_COUNT */
 	u8 abort_on_overflow;  /* 0 or 1 */
 	u8 synack_retries;     /* SYN-ACKs after the first */
 	u8 defer_accept;       /* TCP_DEFER_ACCEPT, in retransmissions; 0 off */
@@ -261,6 +261,7 @@ struct lq_limits {
 	u32 syn_limit;	  /* requests on the SYN queue */
 	u32 syn_buckets;  /* power of two */
 	u32 filter_limit; /* connections on the filter queue, at least 1 */
+	u32 bucket_limit; /* requests in one bucket of the SYN queue, at least 1 */
 };
 void lq_core_limits(const struct lq_config *config, struct lq_limits *limits);
 

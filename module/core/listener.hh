@@ -90,7 +90,7 @@ private:
 	[[nodiscard]] Request *filter_overflow();
 	void drop(u8 reason, Ticks now);
 
-	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool queue_full);
+	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool overflow);
 	[[nodiscard]] lq_ack_verdict ack_unknown(const lq_ack &ack);
 
 	SynQueue syn_queue_;

@@ -26,22 +26,28 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	}
 	// A cookie needs no hash, nor does a drop: an empty queue has nothing to find.
 	const bool search = syn_queue_.qlen() != 0;
-	if (search)
+	SynQueue::Found found{};
+	if (search) {
 		syn.hash = syn_queue_.hash(syn.key);
-	if (Request *r = search ? syn_queue_.find(syn.key, syn.hash) : nullptr) {
-		const lq_syn_verdict verdict = syn_for_request(syn, *r, copy, freed);
+		found = syn_queue_.search(syn.key, syn.hash);
+	}
+	if (found.request) {
+		const lq_syn_verdict verdict = syn_for_request(syn, *found.request, copy, freed);
 
 		drop(syn.reason, Ticks{syn.now});
 		return verdict;
 	}
-	// A TIME_WAIT pair is reused whatever the SYN queue holds (tcp_conn_request()).
 	const policy::Snapshot now = snapshot();
-	const bool full = !syn.from_time_wait && policy::syn_queue_is_full(config_, limits_, now);
-	policy::Place place = full ? policy::Place::Full : policy::Place::There;
+	policy::Place place = policy::place(config_, limits_, now, found.bucket_length);
+	const bool overflow = policy::overflows(config_, place);
 
-	if (!syn.from_time_wait && wants_cookie(syn, full)) {
+	if (syn.from_time_wait) {
+		// The pair is reused whatever the SYN queue holds (tcp_conn_request()).
+		if (overflow)
+			place = policy::Place::There;
+	} else if (wants_cookie(syn, overflow)) {
 		place = policy::Place::Cookie;
-		syn.cookies_on = full || config_.syncookies == 2;
+		syn.cookies_on = overflow || config_.syncookies == 2;
 	}
 	const policy::SynVerdict verdict = policy::syn(config_, limits_, now, place);
 
@@ -65,16 +71,15 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	}
 	if (!search)
 		syn.hash = syn_queue_.hash(syn.key);
-	// The SYN's own bucket first, if buckets have a limit: one that gave way for all others
-	// would soon give up the newest.
-	if (const u32 limit = policy::bucket_limit(config_))
-		freed = syn_queue_.evict_from(syn.hash, limit);
-	if (verdict.action == policy::SynAction::Evict && !freed) {
-		freed = syn_queue_.evict_oldest();
+	if (verdict.action == policy::SynAction::Evict) {
+		// The SYN's own bucket first, if that is full: one that gave way for all others
+		// would soon give up the newest.
+		if (found.bucket_length >= limits_.bucket_limit)
+			freed = syn_queue_.evict_from(syn.hash);
+		if (!freed)
+			freed = syn_queue_.evict_oldest();
 		if (!freed)
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
-	}
-	if (freed) {
 		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
 		syn.news = event_pending();
 	}
@@ -85,16 +90,16 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 // With FreeBSD's pause an overflow is followed by 15 s of cookies alone, and by twice as long
 // each time that the flood comes back within the length of the last pause, up to 16 minutes
 // (syncache_pause() of sys/netinet/tcp_syncache.c).
-bool Listener::wants_cookie(const lq_syn &syn, bool queue_full)
+bool Listener::wants_cookie(const lq_syn &syn, bool overflow)
 {
 	constexpr u32 kFirst = 15, kLongest = 16 * 60;
 
 	if (config_.syncookies != 1)
 		return config_.syncookies == 2;
 	if (!config_.syncookie_pause)
-		return queue_full;
+		return overflow;
 	const bool paused = pause_length_s_ && static_cast<s32>(pause_until_s_ - syn.now_s) > 0;
-	if (paused || !queue_full)
+	if (paused || !overflow)
 		return paused;
 	const bool again = pause_length_s_ && syn.now_s - pause_until_s_ <= pause_length_s_;
 	pause_length_s_ = again ? min(pause_length_s_ * 2, kLongest) : kFirst;

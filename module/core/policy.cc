@@ -82,7 +82,7 @@ static constexpr u32 kMaxBuckets = 1u << 20;
 
 static const Rules &rules(const Config &config)
 {
-	return kRules[config.policy < LQ_POLICY_COUNT ? config.policy : u8{LQ_POLICY_LINUX}];
+	return kRules[config.policy];
 }
 
 std::optional<lq_policy> find(std::string_view wanted)
@@ -153,7 +153,8 @@ Limits limits(const Config &config)
 		   .accept_limit = accept,
 		   .syn_limit = 0,
 		   .syn_buckets = 0,
-		   .filter_limit = accept};
+		   .filter_limit = accept,
+		   .bucket_limit = 0};
 
 	switch (rules(config).syn_size) {
 	case SynSize::Classic: // full: qlen >> max_qlen_log
@@ -176,18 +177,16 @@ Limits limits(const Config &config)
 		out.filter_limit = max<u32>(backlog, 1); // sol_incqlen > sol_qlimit
 		out.syn_limit = kSyncacheBuckets * kSyncacheBucket;
 		out.syn_buckets = kSyncacheBuckets;
-		break;
+		out.bucket_limit = kSyncacheBucket;
+		return out;
 	case SynSize::Solaris:
 		out.syn_limit = accept + kSolarisQ0;
 		out.syn_buckets = buckets_for(out.syn_limit);
 		break;
 	}
+	// By chance alone no bucket of a table that is full comes near.
+	out.bucket_limit = 32 + 4 * (out.syn_limit / out.syn_buckets);
 	return out;
-}
-
-u32 bucket_limit(const Config &config)
-{
-	return rules(config).syn_size == SynSize::Syncache ? kSyncacheBucket : 0;
 }
 
 u8 retries(const Config &config)
@@ -228,21 +227,36 @@ bool syn_queue_is_full(const Config &config, const Limits &limits, const Snapsho
 	return !rules(config).sum && now.syn_qlen >= limits.syn_limit;
 }
 
+Place place(const Config &config, const Limits &limits, const Snapshot &now, u32 bucket_length)
+{
+	if (syn_queue_is_full(config, limits, now))
+		return Place::Full;
+	return bucket_length >= limits.bucket_limit ? Place::Crowded : Place::There;
+}
+
+bool overflows(const Config &config, Place place)
+{
+	return place == Place::Full || (place == Place::Crowded && !rules(config).evicts);
+}
+
 // Linux looks at its SYN queue first (tcp_conn_request()); whoever evicts has room there.
 SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now, Place place)
 {
 	const Rules &r = rules(config);
+	const bool short_of_room = place == Place::Full || place == Place::Crowded;
+	const listenq_drop reason = place == Place::Crowded ? LISTENQ_DROP_SYN_BUCKET_FULL
+							    : LISTENQ_DROP_SYN_QUEUE_FULL;
 
-	if (place == Place::Full && !r.evicts)
-		return {SynAction::Drop, LISTENQ_DROP_SYN_QUEUE_FULL};
+	if (short_of_room && !r.evicts)
+		return {SynAction::Drop, reason};
 	if (accept_full(r, limits, now)) {
 		const SynAction action = full_at_syn(r, now, place);
 
 		if (action != SynAction::Admit)
 			return {action, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
 	}
-	if (place == Place::Full)
-		return {SynAction::Evict, LISTENQ_DROP_SYN_QUEUE_FULL};
+	if (short_of_room)
+		return {SynAction::Evict, reason};
 	return {SynAction::Admit, LISTENQ_DROP_NONE};
 }
 

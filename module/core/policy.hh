@@ -51,10 +51,17 @@ enum class AckAction : u8 {
 
 // What a SYN needs of the SYN queue.
 enum class Place : u8 {
-	There,	// one that is free
-	Full,	// one, and there is none
-	Cookie, // none: a cookie answers it
+	There,	 // one that is free
+	Full,	 // one, and there is none
+	Crowded, // one, and there is none in its bucket
+	Cookie,	 // none: a cookie answers it
 };
+// @bucket_length: of the requests in the bucket that the new one would go to.
+[[nodiscard]] Place place(const Config &config, const Limits &limits, const Snapshot &now,
+			  u32 bucket_length);
+// Is that an overflow, to which cookies are the answer? Not a crowded bucket where an old request
+// of it makes room, as in FreeBSD's syncache.
+[[nodiscard]] bool overflows(const Config &config, Place place);
 [[nodiscard]] SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now,
 			     Place place);
 
@@ -63,9 +70,6 @@ enum class Place : u8 {
 [[nodiscard]] listenq_drop syn_commit(const Config &config, const Snapshot &now, bool proven);
 
 [[nodiscard]] AckAction ack(const Config &config, const Limits &limits, const Snapshot &now);
-
-// Requests that one bucket of the SYN queue may hold, 0: any number (FreeBSD's syncache).
-[[nodiscard]] u32 bucket_limit(const Config &config);
 
 // SYN-ACKs after the first: the policy's system may send fewer than @config asks for.
 [[nodiscard]] u8 retries(const Config &config);

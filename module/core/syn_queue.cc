@@ -36,17 +36,6 @@ Request **SynQueue::resize(Request **buckets, u32 count)
 	return old;
 }
 
-Request *SynQueue::find(const lq_key &key, u32 hash) const
-{
-	if (!buckets_)
-		return nullptr;
-	for (Request *r = *bucket(hash); r; r = r->next) {
-		if (request::matches(*r, key))
-			return r;
-	}
-	return nullptr;
-}
-
 void SynQueue::insert(Request &r, u32 hash)
 {
 	Request **head = bucket(hash);
@@ -92,15 +81,6 @@ Request *SynQueue::take_last(Request **link)
 	Request *r = *last;
 	unlink(last);
 	return r;
-}
-
-Request *SynQueue::evict_from(u32 hash, u32 bucket_limit)
-{
-	u32 length = 0;
-
-	for (const Request *r = *bucket(hash); r; r = r->next)
-		length++;
-	return length >= bucket_limit ? take_last(bucket(hash)) : nullptr;
 }
 
 Request *SynQueue::evict_oldest()

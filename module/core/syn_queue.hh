@@ -22,7 +22,16 @@ public:
 	[[nodiscard]] Request **resize(Request **buckets, u32 count);
 
 	[[nodiscard]] u32 hash(const lq_key &key) const { return hash_(key); }
-	[[nodiscard]] Request *find(const lq_key &key, u32 hash) const;
+	// The request, or nullptr and how many others its bucket holds.
+	struct Found {
+		Request *request;
+		u32 bucket_length;
+	};
+	[[nodiscard]] Found search(const lq_key &key, u32 hash) const;
+	[[nodiscard]] Request *find(const lq_key &key, u32 hash) const
+	{
+		return search(key, hash).request;
+	}
 
 	void insert(Request &r, u32 hash);
 	// @r is in the table.
@@ -35,9 +44,8 @@ public:
 	void release() { reserved_--; }
 
 	// Take out an old request to make room, or nullptr. The newest are at the front of
-	// their bucket. From bucket @hash if that holds @bucket_limit or more; or from one
-	// bucket after the other.
-	[[nodiscard]] Request *evict_from(u32 hash, u32 bucket_limit);
+	// their bucket. From bucket @hash, or from one bucket after the other.
+	[[nodiscard]] Request *evict_from(u32 hash) { return take_last(bucket(hash)); }
 	[[nodiscard]] Request *evict_oldest();
 
 	// Take everything out and hand back the table. @visit(Request &) owns each request.
@@ -83,6 +91,20 @@ private:
 	u8 log_ = 0;	     // 2^log_ buckets
 	const TableHash hash_;
 };
+
+inline SynQueue::Found SynQueue::search(const lq_key &key, u32 hash) const
+{
+	u32 length = 0;
+
+	if (!buckets_)
+		return {nullptr, 0};
+	for (Request *r = *bucket(hash); r; r = r->next) {
+		if (request::matches(*r, key))
+			return {r, length};
+		length++;
+	}
+	return {nullptr, length};
+}
 
 template <typename Visit>
 Request **SynQueue::close(Visit visit)

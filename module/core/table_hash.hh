@@ -2,11 +2,17 @@
 // TableHash: where a connection is in a listener's hash tables, and in which shard.
 //
 // Pair-multiply-shift (Thorup, "High Speed Hashing for Integers and Strings", 2015): of 32-bit
-// words and 64-bit random keys, the upper half is strongly universal. Whoever does not know the
-// keys cannot choose connections that collide more often than chance lets any. Unlike SipHash it
-// does not hide its keys from who sees its results. None goes onto the wire: sequence numbers and
-// cookies are SipHash of other keys (siphash.hh). But a dump of requests lists bucket after bucket,
-// and that order is some of it (docs/security.md).
+// words and 64-bit random keys, the upper half is strongly universal: whoever does not know the
+// keys cannot choose connections that collide more often than chance lets any.
+//
+// Nobody sees its results, but who has many requests sees in which order the timer sends their
+// SYN-ACKs again, or a dump lists them: bucket after bucket. That sum alone is linear in the port,
+// and its keys would be told by such an order. So the upper half goes through a permutation with
+// keys of its own, whose multiplications and shifts have no common algebra (the finalizer of
+// MurmurHash3 with secret multipliers); a permutation leaves it strongly universal. It also
+// scatters what comes one after the other. No proof says that it hides the keys, as SipHash does
+// (siphash.hh) for sequence numbers and cookies: therefore no bucket grows beyond
+// lq_limits.bucket_limit, whatever anybody knows.
 #pragma once
 
 #include "types.hh"
@@ -24,10 +30,18 @@ public:
 
 		if (key.v6)
 			sum += pair(key, 2) + pair(key, 4) + pair(key, 6);
-		return static_cast<u32>(sum >> 32);
+		return permute(static_cast<u32>(sum >> 32));
 	}
 
 private:
+	// One to one, as both multipliers are odd.
+	[[nodiscard]] u32 permute(u32 h) const
+	{
+		h = (h ^ h >> 16) * (static_cast<u32>(keys_[9]) | 1);
+		h = (h ^ h >> 15) * (static_cast<u32>(keys_[9] >> 32) | 1);
+		return h ^ h >> 16;
+	}
+
 	[[nodiscard]] u64 pair(const lq_key &key, unsigned i) const
 	{
 		return (keys_[i] + key.addr[i + 1]) * (keys_[i + 1] + key.addr[i]);

@@ -27,6 +27,7 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 	trace_drop(lst, key, reason);
 	switch (reason) {
 	case LISTENQ_DROP_SYN_QUEUE_FULL:
+	case LISTENQ_DROP_SYN_BUCKET_FULL:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
 		break;
 	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN:

@@ -200,16 +200,90 @@ TEST_F(listener, syn__freebsd_keeps_the_newest_when_all_buckets_are_full)
 	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_RESET), count);
 }
 
-TEST_F(listener, syn__eviction_knows_the_age_after_a_resize)
+// So many peers whose requests meet in one bucket of a table with @buckets.
+static std::vector<u32> colliding(size_t count, u32 buckets)
 {
 	const listenq::SynQueue hashes(kKeys);
-	lq_config c = config(128);
 	std::vector<u32> peers;
 
-	for (u32 n = 0; peers.size() < 31; n++) {
-		if (hashes.hash(peer(n)) % 512 == 5)
+	for (u32 n = 0; peers.size() < count; n++) {
+		if (hashes.hash(peer(n)) % buckets == 5 % buckets)
 			peers.push_back(n);
 	}
+	return peers;
+}
+
+TEST_F(listener, syn__a_bucket_has_a_limit)
+{
+	const u32 limit = 32 + 4; // with as many buckets as places
+	const std::vector<u32> peers = colliding(limit + 1, 256);
+
+	listen(config(200, 200));
+	ASSERT_EQ(info().syn_buckets, 256u);
+	for (u32 i = 0; i < limit; i++)
+		ASSERT_TRUE(half_open(peers[i])) << i;
+	lq_syn syn = make_syn(peers[limit]);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_DROP);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_SYN_BUCKET_FULL);
+	EXPECT_TRUE(syn.news); // an overflow began
+	EXPECT_EQ(drops(LISTENQ_DROP_SYN_BUCKET_FULL), 1u);
+	EXPECT_EQ(info().syn_qlen, limit);
+	// Another bucket, one that is here already, and a peer known from TIME_WAIT.
+	for (u32 n = 0; n < 100; n++) {
+		if (std::find(peers.begin(), peers.end(), n) == peers.end()) {
+			ASSERT_TRUE(half_open(n));
+			break;
+		}
+	}
+	now += kHz;
+	syn = make_syn(peers[0]);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_DUPLICATE);
+	syn = make_syn(peers[limit]);
+	syn.from_time_wait = true;
+	EXPECT_EQ(send_syn(syn), LQ_SYN_NEW);
+	core.syn_abort(LISTENQ_DROP_NO_ROUTE);
+	// When one has gone there is room.
+	send_rst(peers[7]);
+	EXPECT_TRUE(half_open(peers[limit]));
+}
+
+TEST_F(listener, syn__a_full_bucket_is_answered_by_cookies)
+{
+	const std::vector<u32> peers = colliding(37, 256);
+	lq_config c = config(200, 200);
+
+	c.syncookies = 1;
+	listen(c);
+	for (u32 i = 0; i < 36; i++)
+		ASSERT_TRUE(half_open(peers[i])) << i;
+	lq_syn syn = make_syn(peers[36]);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_COOKIE);
+	EXPECT_TRUE(syn.cookies_on);
+	EXPECT_EQ(drops(LISTENQ_DROP_SYN_BUCKET_FULL), 0u);
+}
+
+TEST_F(listener, syn__solaris_evicts_from_a_full_bucket)
+{
+	lq_config c = config(8);
+
+	c.policy = LQ_POLICY_SOLARIS;
+	listen(c);
+	const u32 buckets = info().syn_buckets, limit = 32; // 1037 places in 2048 buckets
+	const std::vector<u32> peers = colliding(limit + 1, buckets);
+	for (u32 i = 0; i < limit; i++)
+		ASSERT_TRUE(half_open(peers[i])) << i;
+	ASSERT_TRUE(half_open(peers[limit]));
+	EXPECT_TRUE(was_freed);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_EVICTED), 1u);
+	EXPECT_EQ(send_rst(peers[0]), LQ_ACK_UNKNOWN); // the oldest
+	EXPECT_EQ(send_rst(peers[1]), LQ_ACK_DROP);
+}
+
+TEST_F(listener, syn__eviction_knows_the_age_after_a_resize)
+{
+	const std::vector<u32> peers = colliding(31, 512);
+	lq_config c = config(128);
+
 	c.policy = LQ_POLICY_FREEBSD;
 	listen(c);
 	for (unsigned i = 0; i < 30; i++)

@@ -44,10 +44,10 @@ void Session::syn_new(const Event &e, unsigned n, const Syn &syn, lq_syn_verdict
 		      lq_request *freed)
 {
 	using listenq::policy::SynAction;
-	const bool queue_full = !syn.from_time_wait &&
-				listenq::policy::syn_queue_is_full(config_, limits_, snapshot());
-	const auto place =
-		queue_full ? listenq::policy::Place::Full : listenq::policy::Place::There;
+	// A session has fewer peers than a bucket has places.
+	const auto place = syn.from_time_wait
+				   ? listenq::policy::Place::There
+				   : listenq::policy::place(config_, limits_, snapshot(), 0);
 	SynAction want = listenq::policy::syn(config_, limits_, snapshot(), place).action;
 
 	if (want == SynAction::Evict && std::all_of(half_.begin(), half_.end(), [](auto &each) {

@@ -36,8 +36,7 @@ lq_config config_of(u8 policy, s32 backlog = 8, u32 max_syn_backlog = 128)
 listenq_drop syn(const lq_config &c, const Limits &limits, const Snapshot &now)
 {
 	const policy::SynVerdict verdict =
-		policy::syn(c, limits, now,
-			    policy::syn_queue_is_full(c, limits, now) ? Place::Full : Place::There);
+		policy::syn(c, limits, now, policy::place(c, limits, now, 0));
 
 	EXPECT_EQ(verdict.action == SynAction::Admit, verdict.reason == LISTENQ_DROP_NONE);
 	EXPECT_TRUE(verdict.action == SynAction::Admit || verdict.action == SynAction::Drop);
@@ -425,11 +424,57 @@ TEST(policy, syn_queue_is_full__never_with_a_sum)
 	}
 }
 
-TEST(policy, bucket_limit__freebsd)
+static bool is_freebsd(u8 p)
 {
-	for (const u8 p : kAll)
-		EXPECT_EQ(policy::bucket_limit(config_of(p)),
-			  p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ? 30u : 0u);
+	return p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4;
+}
+
+// As many as FreeBSD has, or beyond what chance makes of a table that is full.
+TEST(policy, limits__of_one_bucket)
+{
+	for (const u8 p : kAll) {
+		lq_config c = config_of(p);
+
+		c.max_syn_backlog = 1u << 20;
+		const Limits limits = policy::limits(c);
+		const double mean = 1.0 * limits.syn_limit / limits.syn_buckets;
+
+		if (is_freebsd(p))
+			EXPECT_EQ(limits.bucket_limit, 30u);
+		else
+			EXPECT_GT(limits.bucket_limit, mean + 12 * std::sqrt(mean))
+				<< policy::name(p);
+		EXPECT_LE(limits.bucket_limit, 36 + 4 * mean) << policy::name(p);
+	}
+	// 512 buckets for a million.
+	lq_config old = config_of(LQ_POLICY_LINUX_2_4);
+	old.max_syn_backlog = 1u << 20;
+	EXPECT_EQ(policy::limits(old).bucket_limit, 32u + 4 * 2048);
+}
+
+TEST(policy, place__a_bucket_without_room)
+{
+	for (const u8 p : kAll) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const bool evicts = is_freebsd(p) || p == LQ_POLICY_SOLARIS;
+		const policy::SynVerdict verdict =
+			policy::syn(c, limits, {0, 0, 0}, Place::Crowded);
+
+		EXPECT_EQ(policy::place(c, limits, {0, 0, 0}, limits.bucket_limit - 1),
+			  Place::There);
+		EXPECT_EQ(policy::place(c, limits, {0, 0, 0}, limits.bucket_limit), Place::Crowded);
+		EXPECT_EQ(policy::overflows(c, Place::Crowded), !evicts) << policy::name(p);
+		EXPECT_TRUE(policy::overflows(c, Place::Full));
+		EXPECT_FALSE(policy::overflows(c, Place::There));
+		EXPECT_EQ(verdict.action, evicts ? SynAction::Evict : SynAction::Drop);
+		EXPECT_EQ(verdict.reason, LISTENQ_DROP_SYN_BUCKET_FULL);
+	}
+	// Full is full, however long the bucket is.
+	const lq_config c = config_of(LQ_POLICY_LINUX);
+	const Limits limits = policy::limits(c);
+	EXPECT_EQ(policy::place(c, limits, {0, limits.syn_limit, 0}, limits.bucket_limit),
+		  Place::Full);
 }
 
 TEST(policy, retries__freebsd_has_three_at_most)

@@ -58,7 +58,8 @@ TEST(Shards, SharesAddUpToTheWhole)
 					 .accept_limit = accept,
 					 .syn_limit = syn,
 					 .syn_buckets = 1u << *rc::gen::inRange(0, 20),
-					 .filter_limit = accept};
+					 .filter_limit = accept,
+					 .bucket_limit = 32};
 		const u32 count =
 			shards::count(whole, *rc::gen::inRange<u32>(1, LQ_MAX_SHARDS + 1));
 		lq_config config{};
@@ -98,7 +99,8 @@ TEST(Shards, NoneIsLeftWithoutAPlace)
 				  .accept_limit = 3,
 				  .syn_limit = 4,
 				  .syn_buckets = 16,
-				  .filter_limit = 1};
+				  .filter_limit = 1,
+				  .bucket_limit = 32};
 		lq_config config{};
 
 		config.max_syn_backlog = 1;

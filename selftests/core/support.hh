@@ -15,7 +15,7 @@ inline constexpr lq_keys kKeys = {
 	// The first digits of pi, behind the point.
 	.table = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89,
 		  0x452821e638d01377, 0xbe5466cf34e90c6c, 0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917,
-		  0x9216d5d98979fb1b},
+		  0x9216d5d98979fb1b, 0xd1310ba698dfb5ac},
 	.isn = {0x1716151413121110, 0x1f1e1d1c1b1a1918},
 	.cookie = {0x2726252423222120, 0x2f2e2d2c2b2a2928},
 };

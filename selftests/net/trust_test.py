@@ -7,13 +7,14 @@
 """
 import contextlib
 import errno
+import json
 import os
 import socket
 import struct
 
 import lq
 from memcg import cgroup, enter
-from rawtcp import MSS, Peer, Tun, syn_flood, timestamp
+from rawtcp import LOCAL, MSS, Peer, Tun, syn_flood, timestamp
 
 NOBODY = 65534
 CLONE_NEWUSER = 0x10000000
@@ -250,6 +251,8 @@ def leaves(tun, listener):
     seen = {
         "netlink, listeners": genl.listeners(),
         "netlink, one": genl.of(1, lq.Info(listener).id),
+        "netlink, requests": genl.ask(genl.family, 5, struct.pack(
+            "=HHQ", 12, 2, lq.Info(listener).id), dump=True),
         "netlink, statistics": genl.ask(genl.family, 2),
         "LQ_INFO": listener.getsockopt(lq.SOL_LISTENQ, lq.LQ_INFO, 256),
         "SYN-ACK": peer.synack.packet,
@@ -279,31 +282,84 @@ def no_kernel_addresses():
     cookie.close()
 
 
-@lq.case()
-def keys_stay_inside():
-    """Hash and cookie keys, read from the kernel as they are made, are in nothing that goes out."""
+ALL_KEYS = 14  # of struct lq_keys in module/bridge/listenq.h
+
+
+@contextlib.contextmanager
+def keys_seen():
+    """A list that fills with the keys of the listeners that begin meanwhile, read by a kprobe."""
     if not os.path.exists(f"{TRACE}/kprobe_events"):
         raise lq.Skip("no kprobes")
-    fetch = " ".join(f"k{n}=+{n * 8}(%si):x64" for n in range(13))
+    fetch = " ".join(f"k{n}=+{n * 8}(%si):x64" for n in range(ALL_KEYS))
     try:
-        with open(f"{TRACE}/kprobe_events", "w", encoding="ascii") as file:
-            file.write(f"p:lqkeys listenq:lq_core_init {fetch}\n")
+        _trace("kprobe_events", f"p:lqkeys listenq:lq_core_init {fetch}\n")
     except OSError as error:
         raise lq.Skip(f"no kprobe: {error}") from error
-    with open(f"{TRACE}/trace", "w", encoding="ascii"):
-        pass
+    _trace("trace", "")
+    seen = []
     try:
         _trace("events/kprobes/lqkeys/enable", "1")
-        listener = lq.listener()
-        seen, cookie = leaves(Tun(), listener)
+        yield seen
         with open(f"{TRACE}/trace", encoding="ascii") as file:
-            lines = [line for line in file if "lqkeys" in line]
+            for line in file:
+                if "lqkeys" in line:
+                    seen.append([int(word.split("=")[1], 16) for word in line.split()
+                                 if word.startswith("k") and "=0x" in word])
     finally:
         _trace("events/kprobes/lqkeys/enable", "0")
         _trace("kprobe_events", "")
-    keys = {int(word.split("=")[1], 16) for line in lines for word in line.split()
-            if word.startswith("k") and "=0x" in word}
-    lq.equal((len(lines), len(keys)), (2, 26), "keys of two listeners, none the same")
+
+
+def table_hash(keys, addr, port):
+    """module/core/table_hash.hh, for an IPv4 peer of LOCAL."""
+    peer, local = (int.from_bytes(socket.inet_aton(one), "little") for one in (addr, LOCAL[False]))
+    swapped = port >> 8 | (port & 0xFF) << 8
+    total = (keys[0] + local) % 2**64 * (keys[1] + peer) + keys[8] * swapped
+    mixed = total >> 32 & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 16) * (keys[9] & 0xFFFFFFFF | 1) & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 15) * (keys[9] >> 32 | 1) & 0xFFFFFFFF
+    return mixed ^ mixed >> 16
+
+
+@lq.case("dropped", "cookies", timeout=90)
+def who_knows_the_keys_fills_one_bucket(how):
+    """And no more than its limit: a search is as short as ever, and others are served."""
+    lq.no_timer()
+    lq.sysctl("net.core.somaxconn", 4096)
+    lq.sysctl("net.listenq.max_syn_backlog", 4096)
+    lq.sysctl("net.listenq.syncookies", 1 if how == "cookies" else 0)
+    with keys_seen() as seen:
+        listener = lq.listener(backlog=1000)
+    (keys,) = seen
+    info = lq.Info(listener)
+    lq.equal((info.shards, info.syn_buckets), (1, 1024))
+    peers = [(f"192.0.2.{n % 200 + 10}", 1024 + n // 200) for n in range(300 * 1024)]
+    peers = [peer for peer in peers if table_hash(keys, *peer) % 1024 == 77][:200]
+    lq.equal(len(peers), 200)
+    limit = 32 + 4  # policy::limits()
+    tun = Tun()
+    with lq.Counted() as moved:
+        syn_flood(tun, lq.port_of(listener), peers, MSS)
+        lq.equal(lq.Info(listener).syn_qlen, limit)
+        lq.equal((moved("DropSynBucketFull"), moved("CookieSent")),
+                 (0, 200 - limit) if how == "cookies" else (200 - limit, 0))
+        for n in range(20):
+            Peer(tun, lq.port_of(listener), sport=40000 + n).connect()
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 20)
+    lq.equal(len(lq.accept_all(listener)), 20)
+    (said,) = [one["findings"] for one in
+               json.loads(lq.run("lqctl", "explain", "-i0", "-j"))["listeners"]]
+    assert "syn_bucket_full" in [one["code"] for one in said], said
+
+
+@lq.case()
+def keys_stay_inside():
+    """Hash and cookie keys, read from the kernel as they are made, are in nothing that goes out."""
+    with keys_seen() as of_each:
+        listener = lq.listener()
+        seen, cookie = leaves(Tun(), listener)
+    keys = {key for keys in of_each for key in keys}
+    lq.equal((len(of_each), len(keys)), (2, 2 * ALL_KEYS), "keys of two, none the same")
     for where, data in seen.items():
         for key in keys:
             for form in (struct.pack("<Q", key), struct.pack(">Q", key), b"%x" % key, b"%d" % key,

@@ -51,6 +51,7 @@ public:
 		shards();
 		aborts();
 		syn_queue();
+		syn_bucket();
 		last_quarter();
 		both_queues();
 		truncated();
@@ -337,7 +338,7 @@ private:
 			drops(LISTENQ_DROP_REQUEST_EXPIRED) + drops(LISTENQ_DROP_REQUEST_EVICTED);
 		const std::uint32_t old = l_.syn_qlen - std::min(l_.syn_young, l_.syn_qlen);
 
-		if (refused == 0 && (cookies == 0 || l_.syncookies == 2))
+		if (refused == 0 && (cookies == 0 || l_.syncookies == 2 || cookies_of_a_bucket()))
 			return;
 		const std::string late =
 			of_late({LISTENQ_DROP_SYN_QUEUE_FULL, LISTENQ_DROP_REQUEST_EVICTED});
@@ -386,6 +387,42 @@ private:
 			raise_backlog(text, commands, wanted);
 		add("syn_queue_small", refused ? Severity::problem : Severity::warning, text,
 		    commands);
+	}
+
+	/* Cookies, and the SYN queue as a whole was never near its limit. */
+	[[nodiscard]] bool cookies_of_a_bucket() const
+	{
+		return l_.syncookies == 1 && events(LISTENQ_EVENT_COOKIE_SENT) &&
+		       l_.shards.value_or(1) == 1 && l_.syn_qlen_peak &&
+		       l_.syn_qlen_peak * 2ULL < l_.syn_limit;
+	}
+
+	void syn_bucket()
+	{
+		const std::uint64_t n = drops(LISTENQ_DROP_SYN_BUCKET_FULL);
+		const std::uint64_t cookies =
+			cookies_of_a_bucket() ? events(LISTENQ_EVENT_COOKIE_SENT) : 0;
+		if (n == 0 && cookies == 0)
+			return;
+		std::string text = fmt::format("one bucket of the SYN queue's table was full, and "
+					       "the queue, with {} of {} "
+					       "at most, was not: ",
+					       l_.syn_qlen_peak, l_.syn_limit);
+		if (n)
+			text += fmt::format("{} dropped{}",
+					    n == 1 ? "1 SYN was" : fmt::format("{} SYNs were", n),
+					    of_late({LISTENQ_DROP_SYN_BUCKET_FULL}));
+		if (cookies)
+			text += fmt::format("{}{} answered with a cookie", n ? ", and " : "",
+					    many(cookies, "SYN"));
+		text += fmt::format(". Chance does not do that: somebody knows the table's keys. "
+				    "Others are hardly touched; a new start of {} has new keys.",
+				    program());
+		std::vector<std::string> commands;
+		if (l_.syncookies == 0)
+			commands.push_back(set(LISTENQ_OWN_SYNCOOKIES, "syncookies=1"));
+		commands.push_back(fmt::format("lqctl requests -n @{}", l_.id));
+		add("syn_bucket_full", Severity::warning, text, commands);
 	}
 
 	void last_quarter()

@@ -260,6 +260,36 @@ TEST_F(diagnosis, syn_flood)
 	EXPECT_TRUE(says(f, "4000 SYNs answered with a cookie, of which 12 came back")) << f.text;
 }
 
+TEST_F(diagnosis, syn_bucket_full)
+{
+	l.syn_qlen_peak = 60;
+	l.syncookies = 0;
+	drop(LISTENQ_DROP_SYN_BUCKET_FULL, 9);
+	EXPECT_EQ(codes(), Codes{"syn_bucket_full"});
+	Finding f = find("syn_bucket_full");
+	EXPECT_EQ(f.severity, Severity::warning);
+	EXPECT_TRUE(says(f, "with 60 of 256 at most, was not: 9 SYNs were dropped.")) << f.text;
+	EXPECT_TRUE(says(f, "a new start of nginx")) << f.text;
+	EXPECT_EQ(f.commands, (Codes{"lqctl set syncookies=1", "lqctl requests -n @7"}));
+
+	/* With cookies nothing is dropped, and it was not the queue's length either. */
+	drop(LISTENQ_DROP_SYN_BUCKET_FULL, 0);
+	event(LISTENQ_EVENT_COOKIE_SENT, 40);
+	l.syncookies = 1;
+	EXPECT_EQ(codes(), Codes{"syn_bucket_full"});
+	f = find("syn_bucket_full");
+	EXPECT_TRUE(says(f, "was not: 40 SYNs answered with a cookie.")) << f.text;
+	EXPECT_EQ(f.commands, Codes{"lqctl requests -n @7"});
+	l.syn_qlen_peak = 256;
+	EXPECT_FALSE(found("syn_bucket_full"));
+	l.syn_qlen_peak = 60;
+	l.syncookies = 2;
+	EXPECT_FALSE(found("syn_bucket_full"));
+	l.syncookies = 1;
+	l.shards = 4; /* peaks of the shards are not the queue's */
+	EXPECT_FALSE(found("syn_bucket_full"));
+}
+
 TEST_F(diagnosis, syn_queue_small)
 {
 	event(LISTENQ_EVENT_REQUEST_CREATED, 1000);
