@@ -52,6 +52,11 @@
  * Netlink events follow that: shim/event.c takes them from the core under the
  * lock and sends them without it, in softirq or process context.
  *
+ * A segment whose request is being promoted waits for the child (LQ_ACK_WAIT): its
+ * CPU spins, in softirq and with no lock held, until TCP's lookup finds the child or
+ * the promotion has failed. What it waits for is done in softirq, too, waits for no
+ * other segment, and holds only the child's lock and, for its commit, the shard's.
+ *
  * receive.c finds listeners by port in lq_net.ports, under RCU; list_lock is for
  * those that change it, and a listener that left comes back only after a grace
  * period. Remembered routes belong to their CPU, with softirqs off.
@@ -380,6 +385,7 @@ struct lq_ack {
 	bool rst;
 	bool syn;
 	bool saw_tstamp;
+	bool waited; /* LQ_ACK_WAIT is no answer any more */
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
 	u32 cookie_ts_off; /* out: with LQ_ACK_COOKIE; of our TSval */
@@ -389,6 +395,8 @@ enum lq_ack_verdict {
 	LQ_ACK_UNKNOWN,	  /* no such request: not ours, pass the segment on */
 	LQ_ACK_MAYBE_COOKIE, /* no such request; unless it is a connection's: lq_core_ack_cookie() */
 	LQ_ACK_PASS,	  /* ours and wrong: pass it on, TCP answers with RST */
+	LQ_ACK_WAIT,	  /* another CPU builds the child, whose this is: ask again until it is
+			     there, or with .waited, which makes it LQ_ACK_DROP */
 	LQ_ACK_PROMOTE,	  /* slot reserved: build the child, then commit or abort */
 	LQ_ACK_COOKIE,	  /* proved by a cookie, slot reserved: make a request of the ACK, build
 			     the child, then commit or abort */
@@ -429,8 +437,9 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
 				      void *child, u32 now_us, struct lq_request **evicted);
 
 /*
- * [locked] The child could not be built: the request is as it was before.
- * Returns true if the listener closed meanwhile: the caller frees the request.
+ * [locked] The child could not be built: the request is as it was before. With
+ * a cookie @reason may be LISTENQ_DROP_NONE: nothing is lost. Returns true if
+ * the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);
 

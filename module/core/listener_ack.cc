@@ -36,6 +36,8 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 	const Ticks now{ack.now};
 
 	if (has(r, LQ_REQ_PROMOTING)) {
+		if (!ack.waited)
+			return LQ_ACK_WAIT;
 		ack.reason = LISTENQ_DROP_ACK_BUSY;
 		return LQ_ACK_DROP;
 	}
@@ -174,7 +176,7 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop reason)
 {
 	accept_queue_.abort();
 	if (promotion.cookie) {
-		counters_.drop(reason);
+		counters_.drop(reason); // NONE: another ACK's child is the connection
 		return true;
 	}
 	Request &r = *promotion.request;

@@ -96,8 +96,56 @@ void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
 					    &ack->tsval, &ack->tsecr);
 	ack->now = lq_now();
 	ack->now_s = lq_now_s();
+	ack->waited = false;
 	ack->reason = LISTENQ_DROP_NONE;
 	ack->cookie_mss = 0;
+}
+
+static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, struct lq_ack *ack,
+						      union lq_request_copy *copy,
+						      struct lq_promotion *promotion,
+						      struct lq_request **freed)
+{
+	enum lq_ack_verdict verdict;
+
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_ack(shard->core, ack, copy, promotion, freed);
+	spin_unlock(&shard->lock);
+	return verdict;
+}
+
+/*
+ * Another CPU is building the child, in softirq: TCP would have this one wait for the child's
+ * lock. A dropped data segment costs the peer an RTO, and an RST does not come again. So look,
+ * as a spinlock does, until TCP's lookup finds the child, or the request has none after all.
+ * LQ_WAIT_ASKS is far beyond what that takes, and there lest a host that takes the other CPU
+ * away takes this one, too; on PREEMPT_RT we may be what keeps the other from going on.
+ */
+#define LQ_WAIT_LOOKS 64
+#define LQ_WAIT_ASKS (IS_ENABLED(CONFIG_PREEMPT_RT) ? 1 : 10000)
+
+static noinline enum lq_ack_verdict lq_ack_wait(struct lq_shard *shard, const struct sk_buff *skb,
+						struct lq_ack *ack, union lq_request_copy *copy,
+						struct lq_promotion *promotion,
+						struct lq_request **freed)
+{
+	struct net *net = sock_net(shard->lst->sk);
+	enum lq_ack_verdict verdict;
+	unsigned int ask, look;
+
+	for (ask = 1; ask <= LQ_WAIT_ASKS; ask++) {
+		for (look = 0; look < LQ_WAIT_LOOKS; look++) {
+			if (lq_is_established(net, skb, &ack->key))
+				return LQ_ACK_PASS;
+			cpu_relax();
+		}
+		ack->waited = ask == LQ_WAIT_ASKS;
+		verdict = lq_ack_ask(shard, ack, copy, promotion, freed);
+		if (verdict != LQ_ACK_WAIT)
+			break;
+	}
+	return verdict;
 }
 
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
@@ -109,11 +157,9 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	enum lq_ack_verdict verdict;
 	struct lq_request *freed;
 
-	spin_lock(&shard->lock);
-	lq_accept_settle_locked(shard);
-	verdict = lq_core_ack(shard->core, ack, &copy, &promotion, &freed);
-	spin_unlock(&shard->lock);
-
+	verdict = lq_ack_ask(shard, ack, &copy, &promotion, &freed);
+	if (unlikely(verdict == LQ_ACK_WAIT))
+		verdict = lq_ack_wait(shard, skb, ack, &copy, &promotion, &freed);
 	if (verdict == LQ_ACK_MAYBE_COOKIE)
 		return lq_cookie_try(shard, skb, ack, only, result);
 	if (ack->reason)
@@ -123,6 +169,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	case LQ_ACK_UNKNOWN:
 	case LQ_ACK_MAYBE_COOKIE:
 	case LQ_ACK_PASS:
+	case LQ_ACK_WAIT: /* not after lq_ack_wait() */
 		*result = LQ_RECEIVED_PASS;
 		break;
 	case LQ_ACK_PROMOTE:

@@ -133,25 +133,32 @@ void lq_child_reset(struct sock *listener, struct sock *child)
 /*
  * No child could be made. A listener that closed meanwhile has given up its
  * port, and a peer that has nothing to send would wait for ever: TCP answers
- * it with RST. Otherwise the SYN-ACK goes out again, and the peer's ACK comes.
+ * it with RST. Where two segments brought the same cookie at once, one made the
+ * child, and the other is that connection's. Otherwise the SYN-ACK goes out
+ * again, and the peer's ACK comes.
  */
 static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
 				    const struct lq_promotion *promotion, const struct lq_ack *ack)
 {
 	struct lq_listener *lst = shard->lst;
+	const bool made = promotion->cookie &&
+			  lq_is_established(sock_net(lst->sk), skb, &ack->key);
 	bool closed, free;
 
 	spin_lock(&shard->lock);
-	free = lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	free = lq_core_promote_abort(shard->core, promotion,
+				     made ? LISTENQ_DROP_NONE : LISTENQ_DROP_CHILD_FAILED);
 	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
-	/* A closed listener counted its requests when it closed. */
-	if (!free || promotion->cookie)
-		lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
-	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	if (!made) {
+		/* A closed listener counted its requests when it closed. */
+		if (!free || promotion->cookie)
+			lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
+		trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	}
 	if (free)
 		lq_request_free(promotion->request);
-	if (!closed)
+	if (!closed && !made)
 		return LQ_RECEIVED_DROP;
 	lq_restore_cb(skb, ack->key.v6);
 	return LQ_RECEIVED_PASS;

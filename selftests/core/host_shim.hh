@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <thread>
 
 #include "support.hh"
 
@@ -186,9 +187,15 @@ public:
 		ack.rst = rst;
 		ack.now = now;
 		ack.now_s = now / kHz;
-		{
-			std::lock_guard lock(lock_);
-			verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+		for (int asked = 1;; asked++) {
+			{
+				std::lock_guard lock(lock_);
+				verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+			}
+			if (verdict != LQ_ACK_WAIT)
+				break;
+			std::this_thread::yield();
+			ack.waited = asked == kWaitAsks;
 		}
 		release(freed);
 		tell();
@@ -317,6 +324,9 @@ public:
 	}
 
 private:
+	// As LQ_WAIT_ASKS of ack.c: enough, unless the other thread waits for this one.
+	static constexpr int kWaitAsks = 1000;
+
 	// It may set another for the next time.
 	void between()
 	{

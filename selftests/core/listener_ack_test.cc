@@ -236,10 +236,16 @@ TEST_F(listener, ack_for_request__while_a_child_is_built)
 	ASSERT_TRUE(half_open(0));
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
 	const lq_promotion first = promotion;
-	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
-	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BUSY);
-	EXPECT_EQ(send_rst(0), LQ_ACK_DROP);
-	EXPECT_FALSE(was_freed);
+	for (const bool rst : {false, true}) {
+		EXPECT_EQ(rst ? send_rst(0) : send_ack(0), LQ_ACK_WAIT);
+		EXPECT_EQ(ack.reason, LISTENQ_DROP_NONE);
+		EXPECT_EQ(drops(LISTENQ_DROP_ACK_BUSY), rst ? 1u : 0u);
+		ack.waited = true;
+		EXPECT_EQ(send_ack(ack), LQ_ACK_DROP);
+		EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BUSY);
+		EXPECT_FALSE(was_freed);
+	}
+	EXPECT_EQ(drops(LISTENQ_DROP_ACK_BUSY), 2u);
 	EXPECT_EQ(core.promote_commit(first, &a_child, Micros{0}, evicted), LQ_COMMIT_OK);
 }
 

@@ -234,8 +234,14 @@ void Session::ack(const Event &e)
 		break;
 	}
 	ack.end_seq = ack.seq + (e.c & 2 ? e.d : 0);
-	const lq_ack_verdict verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+	lq_ack_verdict verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
 
+	if (found != half_.end() && found->second.promoting) {
+		MODEL_CHECK(verdict == LQ_ACK_WAIT && ack.reason == LISTENQ_DROP_NONE);
+		MODEL_CHECK(promotion.request == &poison_ && !freed);
+		ack.waited = true;
+		verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+	}
 	drop(ack.reason);
 	MODEL_CHECK((promotion.request != &poison_) == (verdict == LQ_ACK_PROMOTE));
 	if (found == half_.end()) {

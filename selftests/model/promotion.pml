@@ -246,34 +246,44 @@ end:
 	running--
 }
 
+/* Another CPU builds the child of this peer's request. */
+#define BUILDS(r, who) (r.where == HALF && r.peer == who && r.promoting)
+#ifndef BUG_SECOND_ACK
+#define BUSY(who) (BUILDS(request[0], who) || BUILDS(request[1], who))
+#else
+#define BUSY(who) (false)
+#endif
+
 proctype Ack(byte me)
 {
 	byte r = NONE, born;
 	bool ok = false, closed = false;
 
-	atomic { /* lq_core_ack() */
-		find(r, me);
-		if
-		:: r == NONE -> skip /* unknown: passed on */
-#ifndef BUG_SECOND_ACK
-		:: r != NONE && request[r].promoting -> r = NONE /* busy: dropped */
-#endif
-		:: else ->
+	/* lq_ack_wait(): until it is done; or it takes too long, and the segment is dropped. */
+	if
+	:: atomic { BUSY(me) -> goto end }
+	:: atomic { /* lq_core_ack() */
+			!BUSY(me);
+			find(r, me);
 			if
-			:: held + entries + leaving >= LIMIT -> r = NONE /* stays; tries again */
+			:: r == NONE -> skip /* unknown: passed on */
 			:: else ->
-				request[r].promoting = true;
-				promotions++;
-				held++
+				if
+				:: held + entries + leaving >= LIMIT -> r = NONE /* stays; tries again */
+				:: else ->
+					request[r].promoting = true;
+					promotions++;
+					held++
+				fi
+			fi;
+			born = life;
+			check();
+			if
+			:: r == NONE -> goto end
+			:: else
 			fi
-		fi;
-		born = life;
-		check();
-		if
-		:: r == NONE -> goto end
-		:: else
-		fi
-	}
+		}
+	fi;
 
 	/* syn_recv_sock() reads the request, and looks at the kernel's own count. */
 	atomic {

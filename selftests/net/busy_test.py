@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Two segments of one connection at once, on two CPUs: neither is lost.
+
+    peer, played by two processes --- tun0 --- listener
+
+selftests/modules/lq_hold.c holds the first one's CPU while it builds the child.
+"""
+import errno
+import os
+
+import lq
+from rawtcp import ACK, PSH, Peer, Tun, timestamp
+
+PARAMETERS = "/sys/module/lq_hold/parameters"
+
+
+def parameter(name, value=None):
+    """Of the module; written if a value is given."""
+    with open(f"{PARAMETERS}/{name}", "r" if value is None else "w", encoding="ascii") as file:
+        if value is None:
+            return int(file.read())
+        file.write(str(value))
+        return value
+
+
+class Hold:
+    """The module, while it is loaded."""
+
+    def __enter__(self):
+        if os.cpu_count() < 2:
+            raise lq.Skip("one CPU alone")
+        lq.run("insmod", lq.test_module_file("lq_hold"))
+        return self
+
+    def __exit__(self, *_):
+        lq.run("rmmod", "lq_hold")
+
+    def at_once(self, first, second):
+        """first() on one CPU, and before it is done second() on another."""
+        parameter("armed", 1)
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.sched_setaffinity(0, {0})
+                first()
+                code = 0
+            finally:
+                os._exit(code)
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {1})
+        lq.wait_for(lambda: parameter("holding"), what="nobody builds a child")
+        parameter("go", 1)
+        second()
+        lq.equal(os.waitpid(pid, 0)[1], 0, "the first segment")
+        os.sched_setaffinity(0, cpus)
+        lq.equal((parameter("armed"), parameter("holding")), (0, 0))
+
+
+@lq.case("v4", "v6")
+def data_while_the_ack_builds_the_child(version):
+    """It waits for the child and is the child's."""
+    tun, v6 = Tun(), version == "v6"
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    peer.half_open()
+    with Hold() as hold, lq.Counted() as moved:
+        hold.at_once(peer.final_ack, lambda: peer.send(b"at once"))
+        child = lq.accept(listener)
+        lq.equal(lq.read_all(child, 7), b"at once")
+        lq.equal((moved("Established"), moved("DropAckBusy")), (1, 0))
+    lq.equal(lq.Info(listener).drops, 0)
+
+
+@lq.case("v4", "v6")
+def a_reset_while_the_ack_builds_the_child(version):
+    """RST does not come again: it ends the connection."""
+    tun, v6 = Tun(), version == "v6"
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    peer.half_open()
+    with Hold() as hold:
+        hold.at_once(peer.final_ack, peer.reset)
+        child = lq.accept(listener)
+        with lq.fails_with(errno.ECONNRESET):
+            child.recv(1)
+    lq.equal(lq.Info(listener).drops, 0)
+
+
+@lq.case("v4", "v6")
+def two_segments_prove_one_cookie(version):
+    """One builds the child, and the other, which brings data, is the child's."""
+    tun, v6 = Tun(), version == "v6"
+    lq.sysctl("net.listenq.syncookies", 2)
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    peer.half_open(timestamp(1))
+    with Hold() as hold, lq.Counted() as moved:
+        hold.at_once(lambda: peer.segment(ACK | PSH, data=b"first"),
+                     lambda: peer.segment(ACK))
+        child = lq.accept(listener)
+        lq.equal(lq.read_all(child, 5), b"first")
+        lq.equal((moved("CookieReceived"), moved("Established"), moved("DropChildFailed")),
+                 (2, 1, 0))
+    lq.equal((lq.Info(listener).drops, lq.Info(listener).accept_qlen), (0, 0))
+
+
+lq.main()
