@@ -10,7 +10,7 @@ import errno
 import os
 
 import lq
-from rawtcp import ACK, PSH, Peer, Tun, timestamp
+from rawtcp import ACK, MSS, PSH, Peer, Tun, timestamp
 
 PARAMETERS = "/sys/module/lq_hold/parameters"
 
@@ -58,13 +58,19 @@ class Hold:
         lq.equal((parameter("armed"), parameter("holding")), (0, 0))
 
 
+def half_open(version, options=MSS):
+    """(a listener, a peer that has its SYN-ACK)"""
+    v6 = version == "v6"
+    listener = lq.listener(v6=v6)
+    peer = Peer(Tun(), lq.port_of(listener), v6=v6)
+    peer.half_open(options)
+    return listener, peer
+
+
 @lq.case("v4", "v6")
 def data_while_the_ack_builds_the_child(version):
     """It waits for the child and is the child's."""
-    tun, v6 = Tun(), version == "v6"
-    listener = lq.listener(v6=v6)
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
-    peer.half_open()
+    listener, peer = half_open(version)
     with Hold() as hold, lq.Counted() as moved:
         hold.at_once(peer.final_ack, lambda: peer.send(b"at once"))
         child = lq.accept(listener)
@@ -76,10 +82,7 @@ def data_while_the_ack_builds_the_child(version):
 @lq.case("v4", "v6")
 def a_reset_while_the_ack_builds_the_child(version):
     """RST does not come again: it ends the connection."""
-    tun, v6 = Tun(), version == "v6"
-    listener = lq.listener(v6=v6)
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
-    peer.half_open()
+    listener, peer = half_open(version)
     with Hold() as hold:
         hold.at_once(peer.final_ack, peer.reset)
         child = lq.accept(listener)
@@ -91,11 +94,8 @@ def a_reset_while_the_ack_builds_the_child(version):
 @lq.case("v4", "v6")
 def two_segments_prove_one_cookie(version):
     """One builds the child, and the other, which brings data, is the child's."""
-    tun, v6 = Tun(), version == "v6"
     lq.sysctl("net.listenq.syncookies", 2)
-    listener = lq.listener(v6=v6)
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
-    peer.half_open(timestamp(1))
+    listener, peer = half_open(version, timestamp(1))
     with Hold() as hold, lq.Counted() as moved:
         hold.at_once(lambda: peer.segment(ACK | PSH, data=b"first"),
                      lambda: peer.segment(ACK))
