@@ -26,7 +26,7 @@ Request **SynQueue::resize(Request **buckets, u32 count)
 		}
 		// So that the newest are at the front again.
 		while (Request *r = oldest_first) {
-			Request **head = bucket(hash(request::key_of(*r)));
+			Request **head = bucket(hash_(*r));
 
 			oldest_first = r->next;
 			r->next = *head;
@@ -132,7 +132,7 @@ const char *SynQueue::check() const
 		for (const Request *r = buckets_[i]; r; r = r->next) {
 			qlen++;
 			young += request::is_young(*r);
-			if ((hash(request::key_of(*r)) & mask_) != i)
+			if ((hash_(*r) & mask_) != i)
 				return "SYN queue: a request is in the wrong bucket";
 			if (request::has(*r, LQ_REQ_ORPHAN))
 				return "SYN queue: an orphan is in the table";

@@ -15,7 +15,7 @@
 // lq_limits.bucket_limit, whatever anybody knows.
 #pragma once
 
-#include "types.hh"
+#include "request.hh"
 
 namespace listenq {
 
@@ -26,14 +26,23 @@ public:
 	// A table takes low bits of it, shards::of() high ones.
 	[[nodiscard]] u32 operator()(const lq_key &key) const
 	{
-		u64 sum = pair(key, 0) + keys_[8] * key.peer_port;
-
-		if (key.v6)
-			sum += pair(key, 2) + pair(key, 4) + pair(key, 6);
-		return permute(static_cast<u32>(sum >> 32));
+		return hash(key.addr, key.peer_port, key.v6);
+	}
+	[[nodiscard]] u32 operator()(const Request &r) const
+	{
+		return hash(request::words(r), r.peer_port, request::has(r, LQ_REQ_V6));
 	}
 
 private:
+	[[nodiscard]] u32 hash(const u32 *addr, u16 port, bool v6) const
+	{
+		u64 sum = pair(addr, 0) + keys_[8] * port;
+
+		if (v6)
+			sum += pair(addr, 2) + pair(addr, 4) + pair(addr, 6);
+		return permute(static_cast<u32>(sum >> 32));
+	}
+
 	// One to one, as both multipliers are odd.
 	[[nodiscard]] u32 permute(u32 h) const
 	{
@@ -42,9 +51,9 @@ private:
 		return h ^ h >> 16;
 	}
 
-	[[nodiscard]] u64 pair(const lq_key &key, unsigned i) const
+	[[nodiscard]] u64 pair(const u32 *addr, unsigned i) const
 	{
-		return (keys_[i] + key.addr[i + 1]) * (keys_[i + 1] + key.addr[i]);
+		return (keys_[i] + addr[i + 1]) * (keys_[i + 1] + addr[i]);
 	}
 
 	const u64 (&keys_)[LQ_TABLE_KEYS];

@@ -61,8 +61,9 @@ struct lq_listener {
 	struct lq_net *lqn;		 /* of its namespace, which it holds */
 	u32 shard_count;		 /* 1; written before the sock listens for the first time */
 	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
-	u64 id;				 /* lock_sock; never reused; a new one at each start */
 	struct lq_keys keys;		 /* never written after attach */
+	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
+	u64 id;				 /* lock_sock; never reused; a new one at each start */
 	struct lq_overrides overrides;	 /* lock_sock */
 	s32 backlog;			 /* lock_sock; last listen(), after the kernel's clamp */
 	s32 backlog_asked;		 /* lock_sock; before it */
@@ -71,7 +72,6 @@ struct lq_listener {
 	bool announced;			 /* lock_sock; its start was told, its stop will be */
 	bool hooked;			 /* lock_sock; holds one of hook.c's users */
 	bool unlisted;			 /* lock_sock; it left lq_net.ports once */
-	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
 	u8 filter;			 /* lock_sock; enum lq_filter */

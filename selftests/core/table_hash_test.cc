@@ -11,7 +11,9 @@
 #include "support.hh"
 
 using listenq::TableHash;
+using testing_core::free_request;
 using testing_core::kKeys;
+using testing_core::new_request;
 using testing_core::peer;
 
 // Keys that differ in each of them.
@@ -52,7 +54,12 @@ TEST(table_hash, is_the_formula)
 	property("pair-multiply-shift, permuted", [](u64 seed, u32 n) {
 		const lq_keys keys = keys_of(seed);
 
+		lq_request *r = new_request(peer(n));
+		const u32 of_request = TableHash(keys)(*r);
+
+		free_request(r);
 		RC_ASSERT(TableHash(keys)(peer(n)) == plain(keys, peer(n)));
+		RC_ASSERT(of_request == plain(keys, peer(n)));
 	});
 }
 
