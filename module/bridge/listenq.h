@@ -292,18 +292,21 @@ void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
 		     const struct lq_limits *limits, struct lq_request **buckets);
 
 /*
- * [locked] Close all queues. Everything queued is handed back as three lists
- * linked by ->next: half-open requests, and entries whose child is to be
- * reset. A request being promoted stays with its ACK, whose commit then
- * answers LQ_COMMIT_CLOSED. Returns the table, to be freed. Episodes end:
- * lq_core_event() has their ends until the lock is let go.
+ * [locked] Close all queues: nothing gets in any more. What is queued is handed
+ * back as three lists linked by ->next: half-open requests, and entries whose
+ * child is to be reset. Of the SYN queue @buckets buckets at most are emptied;
+ * true: there is more, let go of the lock and call again before lq_core_listen().
+ * A request being promoted stays with its ACK, whose commit then answers
+ * LQ_COMMIT_CLOSED. Episodes end: lq_core_event() has their ends until the lock
+ * is let go for the first time.
  */
 struct lq_drained {
 	struct lq_request *requests;
 	struct lq_request *connections;
 	struct lq_request *held; /* by an accept filter; LQ_REQ_REFUSED: counted already */
+	void *table;		 /* to be freed; NULL while there is more */
 };
-void *lq_core_close(struct lq_core *core, struct lq_drained *drained);
+bool lq_core_close(struct lq_core *core, u32 buckets, struct lq_drained *drained);
 
 /* --- a SYN --- */
 

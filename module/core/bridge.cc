@@ -80,9 +80,9 @@ LQ_BRIDGE void *lq_core_listen(lq_core *core, const lq_config *config, const lq_
 	return listener(core).listen(*config, *limits, buckets);
 }
 
-LQ_BRIDGE void *lq_core_close(lq_core *core, lq_drained *drained)
+LQ_BRIDGE bool lq_core_close(lq_core *core, u32 buckets, lq_drained *drained)
 {
-	return listener(core).close(*drained);
+	return listener(core).close(buckets, *drained);
 }
 
 LQ_BRIDGE lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy,

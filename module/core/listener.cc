@@ -21,24 +21,27 @@ Request **Listener::listen(const Config &config, const Limits &limits, Request *
 	return buckets ? syn_queue_.resize(buckets, limits.syn_buckets) : nullptr;
 }
 
-Request **Listener::close(lq_drained &drained)
+bool Listener::close(u32 buckets, lq_drained &drained)
 {
 	RequestList requests;
 
-	open_ = false;
-	filter_ = LQ_FILTER_NONE;
-	sweep_left_ = 0;
-	overflow_.close();
-	cookies_.close();
-	drained.connections = accept_queue_.close();
-	for (const Request *r = drained.connections; r; r = r->next)
-		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
-	drained.held = filter_queue_.close();
-	for (const Request *r = drained.held; r; r = r->next) {
-		if (!has(*r, LQ_REQ_REFUSED))
+	drained = {};
+	if (open_) {
+		open_ = false;
+		filter_ = LQ_FILTER_NONE;
+		sweep_left_ = 0;
+		overflow_.close();
+		cookies_.close();
+		drained.connections = accept_queue_.close();
+		for (const Request *r = drained.connections; r; r = r->next)
 			counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+		drained.held = filter_queue_.close();
+		for (const Request *r = drained.held; r; r = r->next) {
+			if (!has(*r, LQ_REQ_REFUSED))
+				counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+		}
 	}
-	Request **table = syn_queue_.close([&](Request &r) {
+	const bool more = !syn_queue_.drain(buckets, [&](Request &r) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		// Its ACK is building a child without our lock: leave it the memory.
 		if (has(r, LQ_REQ_PROMOTING))
@@ -47,7 +50,9 @@ Request **Listener::close(lq_drained &drained)
 			requests.push_back(r);
 	});
 	drained.requests = requests.take_all();
-	return table;
+	if (!more)
+		drained.table = syn_queue_.close();
+	return more;
 }
 
 // --- what is counted, and what is told ---
@@ -192,7 +197,7 @@ void Listener::tick(lq_tick &tick)
 	overflow_.tick(now, config_.hz);
 	cookies_.tick(now, config_.hz);
 	const bool episode = overflow_.active() || cookies_.active();
-	tick.idle = syn_queue_.qlen() == 0 && !episode;
+	tick.idle = (syn_queue_.qlen() == 0 || !open_) && !episode;
 	if (syn_queue_.qlen() == 0 || !open_) {
 		sweep_left_ = 0;
 		return;
@@ -330,7 +335,7 @@ const char *Listener::check() const
 		return broken;
 	if (const char *broken = filter_queue_.check())
 		return broken;
-	if (!open_ && (syn_queue_.qlen() || accept_queue_.qlen() || filter_queue_.qlen()))
+	if (!open_ && (accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
 	if (!open_ && (overflow_.running() || cookies_.running()))
 		return "listener: closed, and an episode goes on";

@@ -3,8 +3,8 @@
 // everything that arrives for it.
 //
 // Invariants (check()): those of both queues; requests marked promoting are as many as the
-// accept queue's held slots, but for orphans; a closed listener queues nothing and begins no
-// episode.
+// accept queue's held slots, but for orphans; a closed listener begins no episode, and queues
+// nothing but requests that close() has not come to yet.
 // Locking: the caller holds the shard's lock throughout; see bridge/listenq.h.
 #pragma once
 
@@ -27,7 +27,7 @@ public:
 
 	[[nodiscard]] Request **listen(const Config &config, const Limits &limits,
 				       Request **buckets);
-	[[nodiscard]] Request **close(lq_drained &drained);
+	[[nodiscard]] bool close(u32 buckets, lq_drained &drained);
 
 	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);
 	[[nodiscard]] lq_commit syn_commit(const lq_syn &syn, Request &r, bool proven);

@@ -16,7 +16,7 @@ lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &p
 {
 	freed = nullptr;
 	ack.reason = LISTENQ_DROP_NONE;
-	if (syn_queue_.qlen() == 0)
+	if (syn_queue_.qlen() == 0 || !open_)
 		return ack_unknown(ack);
 	const u32 hash = syn_queue_.hash(ack.key);
 	Request *r = syn_queue_.find(ack.key, hash);
@@ -155,6 +155,12 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 	// An orphan's listener may be open again by now.
 	if (!open_ || has(r, LQ_REQ_ORPHAN)) {
 		accept_queue_.abort();
+		if (has(r, LQ_REQ_ORPHAN))
+			return LQ_COMMIT_CLOSED;
+		// close() has not come to its bucket yet, or a cookie's was in none.
+		if (!promotion.cookie)
+			syn_queue_.remove(r, promotion.hash);
+		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_COMMIT_CLOSED;
 	}
 	if (!promotion.cookie)

@@ -36,6 +36,18 @@ Request **SynQueue::resize(Request **buckets, u32 count)
 	return old;
 }
 
+Request **SynQueue::close()
+{
+	Request **table = buckets_;
+
+	new_generation();
+	buckets_ = nullptr;
+	mask_ = 0;
+	log_ = 0;
+	clock_hand_ = 0;
+	return table;
+}
+
 void SynQueue::insert(Request &r, u32 hash)
 {
 	Request **head = bucket(hash);

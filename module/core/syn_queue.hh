@@ -48,9 +48,12 @@ public:
 	[[nodiscard]] Request *evict_from(u32 hash) { return take_last(bucket(hash)); }
 	[[nodiscard]] Request *evict_oldest();
 
-	// Take everything out and hand back the table. @visit(Request &) owns each request.
+	// Take out what the next @buckets buckets hold. @visit(Request &) owns each request.
+	// True: nothing is left. Nothing may be put in, nor be swept, until close().
 	template <typename Visit>
-	[[nodiscard]] Request **close(Visit visit);
+	[[nodiscard]] bool drain(u32 buckets, Visit visit);
+	// Hand back the table, which is empty.
+	[[nodiscard]] Request **close();
 
 	// Run the clock hand over one bucket. @visit(Request &) says whether the request
 	// stays, leaves (then @leave(Request &) owns it), or ends the sweep before the hand
@@ -107,21 +110,16 @@ inline SynQueue::Found SynQueue::search(const lq_key &key, u32 hash) const
 }
 
 template <typename Visit>
-Request **SynQueue::close(Visit visit)
+bool SynQueue::drain(u32 buckets, Visit visit)
 {
-	for (u32 i = 0; i < bucket_count(); i++) {
-		while (Request *r = buckets_[i]) {
-			unlink(&buckets_[i]);
+	for (; qlen_ > 0 && buckets > 0; buckets--) {
+		while (Request *r = buckets_[clock_hand_]) {
+			unlink(&buckets_[clock_hand_]);
 			visit(*r);
 		}
+		clock_hand_ = (clock_hand_ + 1) & mask_;
 	}
-	Request **table = buckets_;
-	new_generation();
-	buckets_ = nullptr;
-	mask_ = 0;
-	log_ = 0;
-	clock_hand_ = 0;
-	return table;
+	return qlen_ == 0;
 }
 
 template <typename Visit>

@@ -151,10 +151,12 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 	if (!made) {
-		/* A closed listener counted its requests when it closed. */
-		if (!free || promotion->cookie)
-			lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
-		trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+		/* As the core: an orphan ended when its listener closed. */
+		const u8 reason = free && !promotion->cookie ? LISTENQ_DROP_LISTENER_CLOSED
+							     : LISTENQ_DROP_CHILD_FAILED;
+
+		lq_listener_drop(lst, reason);
+		trace_drop(lst, &ack->key, reason);
 	}
 	if (free)
 		lq_request_free(promotion->request);
@@ -221,6 +223,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		lq_child_forget_locked(sk, child);
 		bh_unlock_sock(child);
 		sock_put(child);
+		lq_listener_drop(lst, LISTENQ_DROP_LISTENER_CLOSED);
 		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_RECEIVED_DROP;
 	}

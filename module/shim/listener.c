@@ -527,6 +527,9 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 	}
 }
 
+/* Buckets of the SYN queue that are emptied under one hold of a shard's lock. */
+#define LQ_CLOSE_BUCKETS 512
+
 /* @stopped: for the episodes that end with it. */
 static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *stopped)
 {
@@ -534,10 +537,10 @@ static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *sto
 	struct lq_drained drained;
 	struct lq_event ended[2];
 	int i, endings = 0;
-	void *table;
+	bool more;
 
 	spin_lock_bh(&shard->lock);
-	table = lq_core_close(shard->core, &drained);
+	more = lq_core_close(shard->core, LQ_CLOSE_BUCKETS, &drained);
 	/* An overflow and a time of cookies, at most. */
 	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
 		ended[endings++].info = *stopped;
@@ -547,7 +550,14 @@ static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *sto
 		lq_event_send(lst, &ended[i], GFP_KERNEL);
 	lq_listener_drain(lst, &drained);
 	lq_filter_drain(lst, drained.held);
-	kvfree(table);
+	while (more) {
+		cond_resched();
+		spin_lock_bh(&shard->lock);
+		more = lq_core_close(shard->core, LQ_CLOSE_BUCKETS, &drained);
+		spin_unlock_bh(&shard->lock);
+		lq_listener_drain(lst, &drained);
+	}
+	kvfree(drained.table);
 }
 
 void lq_listener_stop(struct lq_listener *lst)

@@ -96,17 +96,19 @@ public:
 			return;
 		listening_ = false;
 		lq_drained drained;
-		void *table;
-		{
-			std::lock_guard lock(lock_);
-			table = lq_core_close(core_, &drained);
-			while (lq_core_event(core_, &event_))
-				;
-		}
-		release_all(drained.requests, false);
-		release_all(drained.connections, true);
-		release_all(drained.held, true);
-		free_table(table);
+		bool more;
+		do {
+			{
+				std::lock_guard lock(lock_);
+				more = lq_core_close(core_, kCloseBuckets, &drained);
+				while (lq_core_event(core_, &event_))
+					;
+			}
+			release_all(drained.requests, false);
+			release_all(drained.connections, true);
+			release_all(drained.held, true);
+		} while (more);
+		free_table(drained.table);
 	}
 
 	// Moves what a filter holds on, as lq_filter_remove().
@@ -326,6 +328,8 @@ public:
 private:
 	// As LQ_WAIT_ASKS of ack.c: enough, unless the other thread waits for this one.
 	static constexpr int kWaitAsks = 1000;
+	// As LQ_CLOSE_BUCKETS of listener.c, for the small tables of tests.
+	static constexpr u32 kCloseBuckets = 3;
 
 	// It may set another for the next time.
 	void between()

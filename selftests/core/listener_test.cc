@@ -102,6 +102,64 @@ TEST_F(listener, close__leaves_a_request_to_the_ack_that_promotes_it)
 	free_request(r);
 }
 
+// Of three ACKs that were promoting, one's child is there before close() comes to its bucket, one
+// fails before, and one has its child afterwards.
+TEST_F(listener, close__a_part_at_a_time)
+{
+	constexpr u32 kCount = 12;
+	Request *requests[kCount];
+	lq_promotion promotions[3];
+	lq_drained drained;
+
+	listen(config(100, 100));
+	ASSERT_TRUE(establish(100));
+	for (u32 n = 0; n < kCount; n++)
+		requests[n] = half_open(n);
+	for (u32 n = 0; n < 3; n++) {
+		ASSERT_EQ(send_ack(n), LQ_ACK_PROMOTE);
+		promotions[n] = promotion;
+	}
+	closed_requests = closed_connections = 0;
+	ASSERT_TRUE(close_part(drained, 0)); // closed, and no bucket yet
+	EXPECT_EQ(drained.table, nullptr);
+	EXPECT_EQ(core.check(), nullptr);
+	EXPECT_EQ(closed_connections, 1u);
+	EXPECT_EQ(info().syn_qlen, kCount);
+
+	// Nothing gets in, and nothing gets on.
+	EXPECT_EQ(send_syn(50), LQ_SYN_DROP);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_LISTENER_CLOSED);
+	EXPECT_EQ(send_ack(4), LQ_ACK_UNKNOWN);
+	EXPECT_EQ(send_rst(4), LQ_ACK_UNKNOWN);
+	now += 100 * kHz;
+	tick();
+	EXPECT_TRUE(idle);
+	EXPECT_EQ(resent + expired, 0u);
+	EXPECT_EQ(core.promote_commit(promotions[0], &a_child, Micros{0}, evicted),
+		  LQ_COMMIT_CLOSED);
+	free_request(requests[0]);
+	EXPECT_FALSE(core.promote_abort(promotions[1], LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_EQ(core.check(), nullptr);
+	EXPECT_EQ(info().syn_qlen, kCount - 1);
+
+	while (close_part(drained, 1)) {
+		EXPECT_EQ(drained.table, nullptr);
+		EXPECT_EQ(core.check(), nullptr);
+	}
+	std::free(drained.table);
+	EXPECT_EQ(core.check(), nullptr);
+	EXPECT_EQ(closed_requests, kCount - 2);
+	EXPECT_EQ(core.promote_commit(promotions[2], &a_child, Micros{0}, evicted),
+		  LQ_COMMIT_CLOSED);
+	free_request(requests[2]);
+	// The connection, all requests, and the SYN.
+	EXPECT_EQ(drops(LISTENQ_DROP_LISTENER_CLOSED), 1 + kCount + 1);
+	EXPECT_EQ(drops(LISTENQ_DROP_CHILD_FAILED), 1u);
+	EXPECT_EQ(info().accept_qlen, 0u);
+	listen(config(0));
+	EXPECT_TRUE(establish(0));
+}
+
 TEST_F(listener, close__then_the_promotion_aborts)
 {
 	Request *r = half_open(0);

@@ -110,13 +110,12 @@ void Session::episodes()
 
 void Session::close()
 {
-	lq_drained drained{&poison_, &poison_, &poison_};
-	void *table = lq_core_close(core_, &drained);
+	lq_drained drained{&poison_, &poison_, &poison_, &poison_};
+	// The first call is all, or some buckets are left to the next ones.
+	const u32 part = half_.size() % 3 ? 1 + static_cast<u32>(half_.size()) / 4 : ~0u;
+	bool more = lq_core_close(core_, part, &drained);
 
-	MODEL_CHECK(table == table_);
-	std::free(table);
-	table_ = nullptr;
-	buckets_ = 0;
+	MODEL_CHECK(!more || part != ~0u);
 	open_ = false;
 	filter_ = LQ_FILTER_NONE;
 	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size(); i++)
@@ -137,14 +136,25 @@ void Session::close()
 			half_.erase(p.peer);
 		p.orphan = true;
 	}
-	while (lq_request *r = drained.requests) {
-		drained.requests = r->next;
-		MODEL_CHECK(std::erase_if(half_, [&](auto &each) {
-				    return each.second.memory == r;
-			    }) == 1);
-		release(r);
+	for (;;) {
+		while (lq_request *r = drained.requests) {
+			drained.requests = r->next;
+			MODEL_CHECK(std::erase_if(half_, [&](auto &each) {
+					    return each.second.memory == r;
+				    }) == 1);
+			release(r);
+		}
+		if (!more)
+			break;
+		MODEL_CHECK(!drained.table);
+		more = lq_core_close(core_, part, &drained);
+		MODEL_CHECK(!drained.connections && !drained.held);
 	}
 	MODEL_CHECK(half_.empty());
+	MODEL_CHECK(drained.table == table_);
+	std::free(drained.table);
+	table_ = nullptr;
+	buckets_ = 0;
 }
 
 void Session::invariants()

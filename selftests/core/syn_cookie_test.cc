@@ -218,7 +218,8 @@ protected:
 		lq_drained drained;
 
 		EXPECT_EQ(core.check(), nullptr);
-		std::free(core.close(drained));
+		EXPECT_FALSE(core.close(~0u, drained));
+		std::free(drained.table);
 		free_list(drained.requests);
 		free_list(drained.connections);
 		free_list(drained.held);
@@ -418,7 +419,8 @@ TEST_F(cookie_listener, promote_commit__closed_meanwhile)
 	listen(2);
 	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
 	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
-	std::free(core.close(drained));
+	EXPECT_FALSE(core.close(~0u, drained));
+	std::free(drained.table);
 	promotion.request = new_request(peer(0));
 	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_CLOSED);
 	free_request(promotion.request);

@@ -15,13 +15,20 @@ using namespace testing_core;
 
 namespace {
 
+// Take out and free what is in it, and its table.
+void empty(SynQueue &queue)
+{
+	EXPECT_TRUE(queue.drain(~0u, [](Request &r) { free_request(&r); }));
+	std::free(queue.close());
+}
+
 class syn_queue : public testing::Test {
 protected:
 	void SetUp() override { open(16); }
 	void TearDown() override
 	{
 		EXPECT_EQ(queue.check(), nullptr);
-		std::free(queue.close([](Request &r) { free_request(&r); }));
+		empty(queue);
 	}
 	void open(u32 buckets) { std::free(queue.resize(new_buckets(buckets), buckets)); }
 	Request &put(u32 n)
@@ -222,17 +229,28 @@ TEST_F(syn_queue, reserve__is_not_in_qlen)
 	queue.release();
 }
 
-TEST_F(syn_queue, close__hands_out_each_request_once)
+TEST_F(syn_queue, drain__hands_out_each_request_once)
 {
 	std::set<Request *> put_in, handed;
 
 	for (u32 n = 0; n < 60; n++)
 		put_in.insert(&put(n));
-	Request **table = queue.close([&](Request &r) {
+	const u32 buckets = queue.bucket_count();
+	u32 calls = 1;
+	while (!queue.drain(3, [&](Request &r) {
 		EXPECT_TRUE(handed.insert(&r).second);
 		EXPECT_EQ(r.next, nullptr);
-	});
+	})) {
+		EXPECT_EQ(queue.check(), nullptr);
+		EXPECT_EQ(queue.qlen(), put_in.size() - handed.size());
+		calls++;
+	}
+	EXPECT_LE(calls, (buckets + 2) / 3);
+	EXPECT_GT(calls, 1u);
+	Request **table = queue.close();
 	EXPECT_NE(table, nullptr);
+	for (u32 i = 0; i < buckets; i++)
+		EXPECT_EQ(table[i], nullptr);
 	std::free(table);
 	EXPECT_EQ(handed, put_in);
 	for (Request *r : handed)
@@ -246,8 +264,10 @@ TEST_F(syn_queue, close__hands_out_each_request_once)
 
 TEST_F(syn_queue, close__twice_and_before_a_table)
 {
-	std::free(queue.close([](Request &) { FAIL(); }));
-	EXPECT_EQ(queue.close([](Request &) { FAIL(); }), nullptr);
+	EXPECT_TRUE(queue.drain(1, [](Request &) { FAIL(); }));
+	std::free(queue.close());
+	EXPECT_TRUE(queue.drain(1, [](Request &) { FAIL(); }));
+	EXPECT_EQ(queue.close(), nullptr);
 }
 
 TEST_F(syn_queue, sweep_bucket__visits_every_request_once_a_turn)
@@ -385,7 +405,7 @@ TEST_F(syn_queue, walk__of_an_empty_or_closed_table)
 
 	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
 	EXPECT_FALSE(at.torn);
-	std::free(queue.close([](Request &r) { free_request(&r); }));
+	empty(queue);
 	at = {};
 	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
 	open(16);
@@ -488,7 +508,7 @@ TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that
 			for (const u32 n : stay)
 				RC_ASSERT(seen[n] == 1u);
 		}
-		std::free(queue.close([](Request &r) { free_request(&r); }));
+		empty(queue);
 	});
 }
 
@@ -537,6 +557,6 @@ TEST_F(syn_queue, property__is_a_map)
 					  (it == model.end() ? nullptr : it->second));
 			}
 		}
-		std::free(queue.close([](Request &r) { free_request(&r); }));
+		empty(queue);
 	});
 }

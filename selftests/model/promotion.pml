@@ -6,7 +6,7 @@
  *
  *	SYN     reserve | build | commit or abort      ACK     reserve | build | commit or abort
  *	timer   take what is due | send, or free       RST     take | free
- *	close   take all | free                        accept  wait | pop | done
+ *	close   take some | free | take the rest ...   accept  wait | pop | done
  *
  * A bar is where the lock is let go, an atomic block is a critical section. What is freed in the
  * module is freed here outside of them. Each CPU that runs a part is a process.
@@ -57,6 +57,7 @@ typedef Request {
 Request request[OBJECTS];
 
 bool open = true;      /* the core */
+bool closing = false;  /* and its SYN queue is not empty yet */
 byte life = 0;	       /* how often it was closed */
 byte qlen = 0;	       /* SYN queue */
 byte reserved = 0;     /* SYN queue */
@@ -101,7 +102,7 @@ inline check()
 		assert(entry_ == entries && len(accept_queue) == entries);
 		assert(held + entries + leaving <= LIMIT);
 		assert(promoting_ == promotions);
-		assert(open || (qlen == 0 && entries == 0))
+		assert(open || (entries == 0 && (closing || qlen == 0)))
 	}
 }
 
@@ -266,7 +267,7 @@ proctype Ack(byte me)
 			!BUSY(me);
 			find(r, me);
 			if
-			:: r == NONE -> skip /* unknown: passed on */
+			:: !open || r == NONE -> r = NONE /* unknown: passed on */
 			:: else ->
 				if
 				:: held + entries + leaving >= LIMIT -> r = NONE /* stays; tries again */
@@ -308,10 +309,15 @@ proctype Ack(byte me)
 #elif defined(BUG_ORPHAN)
 			:: !open ->
 				closed = true;
+				qlen = qlen - (request[r].where == HALF);
 				request[r].where = SHIM
 #else
 			:: !open || request[r].where == ORPHAN ->
 				closed = true;
+#ifndef BUG_UNREACHED
+				/* Close has not come to it yet: it is on the SYN queue. */
+				qlen = qlen - (request[r].where == HALF);
+#endif
 				request[r].where = SHIM
 #endif
 			:: else ->
@@ -483,8 +489,9 @@ proctype Accept()
 
 inline close_listener()
 {
-	atomic { /* lq_core_close() */
+	atomic { /* lq_core_close(), for the first time */
 		open = false;
+		closing = true;
 		life++;
 		do
 		:: accept_queue?[r] ->
@@ -494,25 +501,33 @@ inline close_listener()
 			request[r].where = SHIM
 		:: empty(accept_queue) -> break
 		od;
-		for (r : 0 .. OBJECTS - 1) {
-			if
-			:: request[r].where == HALF ->
-				if
-#ifndef BUG_CLOSE
-				:: request[r].promoting ->
-					qlen--;
-					request[r].where = ORPHAN
-#endif
-				:: else ->
-					take(r);
-					drained[r] = 1
-				fi
-			:: else
-			fi
-		}
 		r = 0;
 		check()
 	}
+	do
+	:: atomic { /* and a bucket at a time */
+		r < OBJECTS ->
+		if
+		:: request[r].where == HALF ->
+			if
+#ifndef BUG_CLOSE
+			:: request[r].promoting ->
+				qlen--;
+				request[r].where = ORPHAN
+#endif
+			:: else ->
+				take(r);
+				drained[r] = 1
+			fi
+		:: else
+		fi;
+		r++;
+		closing = (r < OBJECTS);
+		check()
+	   }
+	:: else -> break
+	od;
+	r = 0;
 	do
 	:: atomic {
 		drained[0] != 0 || drained[OBJECTS - 1] != 0 ->

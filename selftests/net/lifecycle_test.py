@@ -17,7 +17,7 @@ import threading
 import time
 
 import lq
-from rawtcp import ACK, RST, Peer, Tun, fill
+from rawtcp import ACK, RST, Peer, Tun, fill, syn_flood
 
 WAITING = {"43", "288", "7", "232"}  # accept(), accept4(), poll(), epoll_wait() of x86-64
 
@@ -197,6 +197,29 @@ def end_with_full_queues(what):
         listener.close()
     lq.wait_for(lambda: not sockets(), what=f"sockets are left: {sockets()}")
     lq.equal(lq.module_users(), users)
+
+
+@lq.case("whole", "sharded")
+def a_long_queue_closes_in_parts(how):
+    """Every request is counted and freed, though the lock is let go in between."""
+    lq.no_timer()
+    lq.sysctl("net.core.somaxconn", 8192)
+    lq.sysctl("net.listenq.max_syn_backlog", 8192)
+    tun = Tun()
+    before = lq.requests_in_memory()
+    shards = ((lq.SOL_LISTENQ, lq.LQ_SHARDS, 4),) if how == "sharded" else ()
+    for _ in range(2):
+        listener = lq.listener(backlog=8191, options=shards)
+        peers = [(f"192.0.2.{2 + n % 200}", 1024 + n // 200) for n in range(5000)]
+        syn_flood(tun, lq.port_of(listener), peers)
+        info = lq.Info(listener)
+        assert info.syn_buckets >= 4096, info.syn_buckets  # of which 512 are emptied at a time
+        lq.equal(info.syn_qlen, 5000)
+        with lq.Counted() as moved:
+            listener.close()
+            lq.equal(moved("DropListenerClosed"), 5000)
+        if before is not None:
+            lq.wait_for(lambda: lq.requests_in_memory() == before)
 
 
 @lq.case(*ENDS_BY_VERSION)
