@@ -228,6 +228,16 @@ def no_timer():
     sysctl("net.ipv4.tcp_syncookies", 0)
 
 
+def all_counted():
+    """What is not 0 of the namespace's counters, ours and the kernel's: for a message."""
+    found = {name: value for name, value in counters().items() if value}
+    for path in ("/proc/self/net/netstat", "/proc/self/net/snmp"):
+        found.update((name, value) for name, value in two_line_counters(path).items() if value)
+    with open("/proc/self/net/snmp6", encoding="ascii") as file:
+        found.update((name, int(value)) for name, value in map(str.split, file) if int(value))
+    return found
+
+
 def two_line_counters(path):
     """A file of the format of /proc/net/netstat: {"TcpExtListenDrops": 3, ...}"""
     counters = {}

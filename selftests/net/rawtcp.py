@@ -271,7 +271,7 @@ class Peer:  # pylint: disable=too-many-instance-attributes
         self.syn(options, **more)
         self.synack = self.receive(5 * lq.SCALE)
         if self.synack is None:
-            raise AssertionError("no SYN-ACK")
+            raise AssertionError(f"no SYN-ACK; counted: {lq.all_counted()}")
         lq.equal(flag_names(self.synack.flags & ~ECE), "SYN|ACK", "answer to the SYN")
         assert self.synack.good_checksum, "bad checksum of the SYN-ACK"
         lq.equal(self.synack.ack, (self.isn + 1) & 0xFFFFFFFF, "ACK of the SYN-ACK")
