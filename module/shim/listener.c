@@ -430,6 +430,24 @@ static void lq_listener_no_tcp_cookies(struct sock *sk)
 	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
 }
 
+/*
+ * listen_mutex held. Segments that found the listener in its last life may still be on their way:
+ * none may meet the core open again before the kernel's listen() sets sk_ack_backlog to 0, or walk
+ * from one chain of lqn->ports into another.
+ */
+static void lq_listener_wait_for_readers(struct sock *sk)
+{
+	const struct lq_listener *lst;
+	bool wait;
+
+	lock_sock(sk);
+	lst = lq_listener_of(sk);
+	wait = lst && lst->unlisted;
+	release_sock(sk);
+	if (wait)
+		synchronize_rcu();
+}
+
 /* listen_mutex held. */
 static int lq_listener_listen_locked(struct socket *sock, int backlog)
 {
@@ -437,29 +455,26 @@ static int lq_listener_listen_locked(struct socket *sock, int backlog)
 	struct lq_net *lqn = lq_net(sock_net(sk));
 	const int asked = lq_compat_listen_asked(backlog);
 	struct lq_listener *lst;
-	bool hooked = false, unlisted = false;
+	bool hooked = false;
 	int err;
 
 	err = lq_hooks_get(lqn);
 	if (err)
 		return err;
+	lq_listener_wait_for_readers(sk);
 	lock_sock(sk);
 	err = lq_listener_prepare(sock, backlog, asked);
 	lst = lq_listener_of(sk);
 	if (!err && !lst->hooked)
 		hooked = lst->hooked = true; /* until detach */
-	if (!err) {
+	if (!err)
 		backlog = lst->limits.accept_limit - 1;
-		unlisted = lst->unlisted;
-	}
 	release_sock(sk);
 	if (!hooked)
 		lq_hooks_put();
 	if (err)
 		return err;
 
-	if (unlisted)
-		synchronize_rcu(); /* nobody must walk from one chain of lqn->ports into another */
 	lq_ports_unknown(lqn, 1);
 	err = lq_orig_ops(sk)->listen(sock, backlog);
 
