@@ -535,7 +535,9 @@ int main(void)
 		die("unshare");
 	setrlimit(RLIMIT_NOFILE, &files);
 	open_tun("tun0", "198.18.0.1");
-	command("ip -6 addr add 2001:db8::1/32 dev tun0 nodad");
+	/* A workqueue adds the route that makes the address ours. */
+	command("ip -6 addr add 2001:db8::1/32 dev tun0 nodad && "
+		"until ip -6 route get 2001:db8::1 | grep -q ^local; do sleep 0.1; done");
 	sysctl("net/core/somaxconn", "1048576");
 	sysctl("net/ipv4/tcp_max_syn_backlog", "1048576");
 	sysctl("net/listenq/max_syn_backlog", "1048576");

@@ -42,8 +42,8 @@ def network(percent):
             space.__enter__()
         lq.sysctl(f"net.ipv6.conf.{name}.accept_dad", 0)
         lq.ip(f"link set {name} address 02:00:00:00:00:0{last} up")
-        lq.ip(f"addr add 10.9.0.{last}/24 dev {name}")
-        lq.ip(f"addr add 2001:db8:9::{last}/64 dev {name} nodad")
+        lq.add_address(name, f"10.9.0.{last}", 24)
+        lq.add_address(name, f"2001:db8:9::{last}", 64)
         # Neither ARP nor neighbour discovery is to be lost: they give up before TCP does.
         for address in (f"10.9.0.{3 - last}", f"2001:db8:9::{3 - last}"):
             lq.ip(f"neigh add {address} lladdr 02:00:00:00:00:0{3 - last} dev {name} nud permanent")

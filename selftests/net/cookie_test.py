@@ -269,7 +269,7 @@ def bound_to_the_addresses(version):
     v6 = version == "v6"
     tun = Tun()
     second = "2001:db8::7" if v6 else "192.0.2.7"
-    lq.ip(f"addr add {second}/{64 if v6 else 24} dev tun0" + (" nodad" if v6 else ""))
+    lq.add_address("tun0", second, 64 if v6 else 24)
     listener, other = (lq.listener(port=port, v6=v6) for port in (PORT, PORT + 1))
     stranger = Peer(tun, PORT + 1, v6=v6)
     half_open(stranger)  # the other one has sent cookies, too

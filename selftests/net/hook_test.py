@@ -206,7 +206,7 @@ def beside_plain_tcp():
     tun = Tun()
     ours, theirs = lq.listener(port=1000), lq.stream("tcp")
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    lq.ip("addr add 192.0.2.3/24 dev tun0")
+    lq.add_address("tun0", "192.0.2.3", 24)
     ours.close()
     ours = lq.listener(port=1000, addr="192.0.2.1")
     theirs.bind(("192.0.2.3", 1000))

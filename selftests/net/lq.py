@@ -7,6 +7,7 @@ network namespace of its own, in which lo is up. It fails by an exception, and s
 import contextlib
 import ctypes
 import errno
+import ipaddress
 import json
 import os
 import select
@@ -175,6 +176,23 @@ def run(*command, check=True, env=None):
 def ip(words):
     """ip(8), its arguments as one string."""
     return run("ip", *words.split())
+
+
+def has_local_route(address):
+    """Whether what comes for this IPv6 address is for us."""
+    wanted = [ipaddress.ip_address(address).packed.hex(), "80"]
+    with open("/proc/net/ipv6_route", encoding="ascii") as file:
+        return any(line.split()[:2] == wanted for line in file)
+
+
+def add_address(device, address, length):
+    """Give a device an address, IPv6's without duplicate address detection. The kernel's own answer
+    comes too early for IPv6: a workqueue adds the route that makes the address ours
+    (addrconf_dad_start()), and until then a segment to it is dropped (Ip6InAddrErrors)."""
+    v6 = ":" in address
+    ip(f"addr add {address}/{length} dev {device}" + (" nodad" if v6 else ""))
+    if v6:
+        wait_for(lambda: has_local_route(address), 30, f"no route to {address} of our own")
 
 
 def unshare_net():

@@ -127,7 +127,7 @@ def minimum_ttl(version):
 def listener_on_one_address():
     """A listener bound to one address does not answer for another."""
     tun = Tun()
-    lq.ip("addr add 192.0.2.9/24 dev tun0")
+    lq.add_address("tun0", "192.0.2.9", 24)
     listener = lq.listener(addr="192.0.2.9")
     peer = Peer(tun, lq.port_of(listener))  # to 192.0.2.1
     peer.syn()

@@ -151,9 +151,9 @@ class Tun:
         lq.sysctl(f"net.ipv6.conf.{name}.accept_dad", 0)
         lq.ip(f"link set {name} up mtu {mtu}")
         if addresses:
-            lq.ip(f"addr add {LOCAL[False]}/24 dev {name}")
+            lq.add_address(name, LOCAL[False], 24)
         if addresses and mtu >= 1280:
-            lq.ip(f"addr add {LOCAL[True]}/64 dev {name} nodad")
+            lq.add_address(name, LOCAL[True], 64)
         self.waiting = []
 
     def send(self, packet):
