@@ -58,8 +58,9 @@
  * other segment, and holds only the child's lock and, for its commit, the shard's.
  *
  * receive.c finds listeners by port in lq_net.ports, under RCU; list_lock is for
- * those that change it, and a listener that left comes back only after a grace
- * period. Remembered routes belong to their CPU, with softirqs off.
+ * those that change it. A listener that left comes back only after a grace period,
+ * before its core opens: segments of its last life find that closed, and a child of
+ * theirs is reset. Remembered routes belong to their CPU, with softirqs off.
  *
  * References
  * ----------

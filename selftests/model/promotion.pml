@@ -7,6 +7,7 @@
  *	SYN     reserve | build | commit or abort      ACK     reserve | build | commit or abort
  *	timer   take what is due | send, or free       RST     take | free
  *	close   take some | free | take the rest ...   accept  wait | pop | done
+	listen  wait | open | the kernel's part
  *
  * A bar is where the lock is let go, an atomic block is a critical section. What is freed in the
  * module is freed here outside of them. Each CPU that runs a part is a process.
@@ -14,8 +15,8 @@
  * Claims: a request is freed once, read and written only while it is there, and by its owner;
  * qlen, the reservations and the slots are what the queues and the CPUs hold; the limit of the
  * accept queue is exact, and the kernel's own count never refuses what we let in; nothing is
- * queued at a closed listener, nor at a later life of one that closed meanwhile; no peer has two
- * requests; every child that was built is accepted or reset; accept() does not sleep while a
+ * queued at a closed listener, nor at a later life of one that closed meanwhile; the kernel's count
+ * is right when it ends a listener; no peer has two requests; every child that was built is accepted or reset; accept() does not sleep while a
  * connection waits; at the end everything is given back.
  *
  * -DBUG_x makes mistake x, and Spin must find it: ./run.sh
@@ -56,6 +57,8 @@ typedef Request {
 };
 Request request[OBJECTS];
 
+bool listening = true; /* the sock: segments find it */
+byte readers = 0;      /* segments that did, and are on their way */
 bool open = true;      /* the core */
 bool closing = false;  /* and its SYN queue is not empty yet */
 byte life = 0;	       /* how often it was closed */
@@ -65,6 +68,7 @@ byte held = 0;	       /* slots of promotions under way */
 byte entries = 0;      /* accept queue */
 byte leaving = 0;      /* popped, accept() not done */
 byte kernel_count = 0; /* sk_ack_backlog */
+bool carried = false;  /* popped, and in the kernel's queue */
 chan accept_queue = [OBJECTS] of { byte };
 
 byte in_use = 0;	       /* requests */
@@ -162,11 +166,28 @@ inline take(r)
 #define EVICTABLE(r) (r.where == HALF)
 #endif
 
+/* A segment comes: RCU's read section begins, until leave(); or goes to gone: */
+inline find_listener()
+{
+	atomic {
+		if
+		:: listening -> readers++
+		:: else -> running--; goto gone
+		fi
+	}
+}
+
+inline leave()
+{
+	d_step { readers--; running-- }
+}
+
 proctype Syn(byte me)
 {
 	byte r = NONE, evicted = NONE;
 	bool go = false;
 
+	find_listener();
 	atomic { /* lq_core_syn() */
 		find(r, me);
 		if
@@ -244,7 +265,8 @@ proctype Syn(byte me)
 	:: else
 	fi;
 end:
-	running--
+	leave();
+gone:	skip
 }
 
 /* Another CPU builds the child of this peer's request. */
@@ -260,6 +282,7 @@ proctype Ack(byte me)
 	byte r = NONE, born;
 	bool ok = false, closed = false;
 
+	find_listener();
 	/* lq_ack_wait(): until it is done; or it takes too long, and the segment is dropped. */
 	if
 	:: atomic { BUSY(me) -> goto end }
@@ -306,11 +329,6 @@ proctype Ack(byte me)
 			if
 #if defined(BUG_ENQUEUE_CLOSED)
 			:: false
-#elif defined(BUG_ORPHAN)
-			:: !open ->
-				closed = true;
-				qlen = qlen - (request[r].where == HALF);
-				request[r].where = SHIM
 #else
 			:: !open || request[r].where == ORPHAN ->
 				closed = true;
@@ -334,9 +352,11 @@ proctype Ack(byte me)
 			held--;
 #endif
 			if
+#ifndef BUG_ORPHAN
 			:: request[r].where == ORPHAN ->
 				closed = true;
 				request[r].where = SHIM
+#endif
 			:: else ->
 #ifndef BUG_MARK
 				request[r].promoting = false
@@ -361,13 +381,15 @@ proctype Ack(byte me)
 	:: else
 	fi;
 end:
-	running--
+	leave();
+gone:	skip
 }
 
 proctype Rst(byte me)
 {
 	byte r = NONE;
 
+	find_listener();
 	atomic { /* lq_core_ack() with RST */
 		find(r, me);
 		if
@@ -383,7 +405,8 @@ proctype Rst(byte me)
 	:: r != NONE -> free(r)
 	:: else
 	fi;
-	running--
+	leave();
+gone:	skip
 }
 
 #ifndef BUG_EXPIRE
@@ -443,9 +466,10 @@ proctype Accept()
 	do
 	:: atomic { /* lq_accept_move(): popped and with the kernel in one critical section */
 		if
-		:: open && accept_queue?[r] ->
+		:: open && listening && accept_queue?[r] ->
 			accept_queue?r;
 			entries--;
+			carried = true;
 #ifndef BUG_DONE
 			leaving++;
 #endif
@@ -459,8 +483,10 @@ proctype Accept()
 	   :: r != NONE ->
 		free(r);
 		atomic { /* inet_csk_accept(), unless the listener was stopped meanwhile */
-			kernel_count--;
-			children--
+			if
+			:: carried -> carried = false; kernel_count--; children--
+			:: else
+			fi
 		}
 #ifndef BUG_DONE
 		atomic { leaving--; check() } /* lq_core_accept_done() */
@@ -542,7 +568,27 @@ inline close_listener()
 	   }
 	:: else -> break
 	od;
-	prepared = false /* the sock's state changed */
+	atomic { /* inet_csk_listen_stop() */
+		listening = false;
+		if
+		:: carried -> carried = false; kernel_count--; children--
+		:: else
+		fi;
+		assert(kernel_count == 0);
+		prepared = false /* the sock's state changed */
+	}
+}
+
+inline listen_again()
+{
+#ifndef BUG_LISTEN_EARLY
+	readers == 0; /* lq_listener_wait_for_readers() */
+#endif
+	atomic { open = true; check() }
+	atomic { /* inet_csk_listen_start() */
+		kernel_count = 0;
+		listening = true
+	}
 }
 
 /* close, listen() again, close: at any time. */
@@ -552,7 +598,7 @@ proctype Owner()
 
 	if
 	:: close_listener();
-	   atomic { open = true; check() }
+	   listen_again()
 	:: skip
 	fi;
 	close_listener();

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Two segments of one connection at once, on two CPUs: neither is lost.
+"""Two segments of one connection at once, on two CPUs: neither is lost. And a listener that closes and
+listens again in the middle of one.
 
     peer, played by two processes --- tun0 --- listener
 
 selftests/modules/lq_hold.c holds the first one's CPU while it builds the child.
 """
+import contextlib
 import errno
 import os
+import socket
 
 import lq
 from rawtcp import ACK, MSS, PSH, Peer, Tun, timestamp
 
+PORT = 7001  # kept when the socket listens again
 PARAMETERS = "/sys/module/lq_hold/parameters"
 
 
@@ -22,6 +26,26 @@ def parameter(name, value=None):
             return int(file.read())
         file.write(str(value))
         return value
+
+
+def fork(cpu, function):
+    """Run it in another process, on this CPU; the process's id."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.sched_setaffinity(0, {cpu})
+            function()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def waits_for_readers(pid):
+    """Whether this process is in synchronize_rcu()."""
+    with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+        return "rcu" in file.read()
 
 
 class Hold:
@@ -36,32 +60,30 @@ class Hold:
     def __exit__(self, *_):
         lq.run("rmmod", "lq_hold")
 
-    def at_once(self, first, second):
-        """first() on one CPU, and before it is done second() on another."""
+    @contextlib.contextmanager
+    def held(self, first):
+        """first() on one CPU, held there; the others' work on another."""
         parameter("armed", 1)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                os.sched_setaffinity(0, {0})
-                first()
-                code = 0
-            finally:
-                os._exit(code)
+        pid = fork(0, first)
         cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {1})
         lq.wait_for(lambda: parameter("holding"), what="nobody builds a child")
-        parameter("go", 1)
-        second()
+        yield
         lq.equal(os.waitpid(pid, 0)[1], 0, "the first segment")
         os.sched_setaffinity(0, cpus)
         lq.equal((parameter("armed"), parameter("holding")), (0, 0))
+
+    def at_once(self, first, second):
+        """first() on one CPU, and before it is done second() on another."""
+        with self.held(first):
+            parameter("go", 1)
+            second()
 
 
 def half_open(version, options=MSS):
     """(a listener, a peer that has its SYN-ACK)"""
     v6 = version == "v6"
-    listener = lq.listener(v6=v6)
+    listener = lq.listener(port=PORT, v6=v6)
     peer = Peer(Tun(), lq.port_of(listener), v6=v6)
     peer.half_open(options)
     return listener, peer
@@ -104,6 +126,34 @@ def two_segments_prove_one_cookie(version):
         lq.equal((moved("CookieReceived"), moved("Established"), moved("DropChildFailed")),
                  (2, 1, 0))
     lq.equal((lq.Info(listener).drops, lq.Info(listener).accept_qlen), (0, 0))
+
+
+@lq.case("v4", "v6")
+def the_listener_listens_again(version):
+    """What the listener's last life began does not end in the next one: the core would have a
+    connection that the kernel's listen(), which sets sk_ack_backlog to 0, does not know of."""
+    lq.sysctl("net.listenq.syncookies", 2)
+    listener, peer = half_open(version, timestamp(1))
+
+    def again():
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.listen(8)
+
+    with Hold() as hold, lq.Counted() as moved:
+        with hold.held(lambda: peer.segment(ACK)):
+            parameter("listens", 1)
+            pid = fork(1, again)
+            # Where it does not wait, it says go itself.
+            lq.wait_for(lambda: waits_for_readers(pid) or not parameter("listens"))
+            parameter("go", 1)
+            lq.equal(os.waitpid(pid, 0)[1], 0, "listen() again")
+        lq.equal(parameter("listens"), 0)
+        lq.nothing_to_accept(listener)
+        lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
+        lq.equal((moved("CookieReceived"), moved("Established"), moved("DropListenerClosed")),
+                 (1, 0, 1))
+    lq.expect_serves(listener, version == "v6")
+    lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
 
 
 lq.main()
