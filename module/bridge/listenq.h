@@ -286,11 +286,19 @@ struct lq_core *lq_core_init(void *memory, const struct lq_keys *keys);
 
 /*
  * [locked] listen(), or a setting changed: take new limits. @buckets is zeroed memory for
- * limits->syn_buckets pointers, or NULL to keep the table. Returns the old
- * table for the caller to free, or NULL. Nothing queued is lost.
+ * limits->syn_buckets pointers, or NULL to keep the table. Nothing queued is lost.
+ * True: it replaces another table, whose requests stay there, and are found there,
+ * until lq_core_rehash() has moved them.
  */
-void *lq_core_listen(struct lq_core *core, const struct lq_config *config,
-		     const struct lq_limits *limits, struct lq_request **buckets);
+bool lq_core_listen(struct lq_core *core, const struct lq_config *config,
+		    const struct lq_limits *limits, struct lq_request **buckets);
+
+/*
+ * [locked] After lq_core_listen() said so: move what the next @buckets buckets of the old
+ * table hold. NULL: there is more, let go of the lock and call again, before the next
+ * lq_core_listen() or lq_core_close(). Otherwise the old table, for the caller to free.
+ */
+void *lq_core_rehash(struct lq_core *core, u32 buckets);
 
 /*
  * [locked] Close all queues: nothing gets in any more. What is queued is handed

@@ -74,10 +74,15 @@ LQ_BRIDGE lq_core *lq_core_init(void *memory, const lq_keys *keys)
 	return reinterpret_cast<lq_core *>(new (memory) Listener(*keys));
 }
 
-LQ_BRIDGE void *lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
-			       lq_request **buckets)
+LQ_BRIDGE bool lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
+			      lq_request **buckets)
 {
 	return listener(core).listen(*config, *limits, buckets);
+}
+
+LQ_BRIDGE void *lq_core_rehash(lq_core *core, u32 buckets)
+{
+	return listener(core).rehash(buckets);
 }
 
 LQ_BRIDGE bool lq_core_close(lq_core *core, u32 buckets, lq_drained *drained)

@@ -12,13 +12,15 @@ using request::has;
 
 // --- listen() and close() ---
 
-Request **Listener::listen(const Config &config, const Limits &limits, Request **buckets)
+bool Listener::listen(const Config &config, const Limits &limits, Request **buckets)
 {
 	config_ = config;
 	limits_ = limits;
 	backoff_ = Backoff(config);
 	open_ = true;
-	return buckets ? syn_queue_.resize(buckets, limits.syn_buckets) : nullptr;
+	if (buckets)
+		syn_queue_.resize(buckets, limits.syn_buckets);
+	return syn_queue_.is_rehashing();
 }
 
 bool Listener::close(u32 buckets, lq_drained &drained)
@@ -159,7 +161,7 @@ Request *Listener::accept(Micros now)
 u32 Listener::sweep_length() const
 {
 	constexpr u32 kSmall = 1024;
-	const u32 buckets = syn_queue_.bucket_count();
+	const u32 buckets = syn_queue_.hand_round();
 	const u32 interval = max<u32>(config_.hz / LQ_TICKS_PER_SECOND, 1);
 	const u32 runs = max<u32>(backoff_.initial() / interval, 1);
 
@@ -188,7 +190,6 @@ void Listener::tick(lq_tick &tick)
 	constexpr u32 kBucketBatch = 4096;
 	const Ticks now{tick.now};
 	RequestList expired;
-	u32 swept = 0;
 
 	tick.resend_count = 0;
 	tick.expired = nullptr;
@@ -206,13 +207,14 @@ void Listener::tick(lq_tick &tick)
 		sweep_left_ = sweep_length();
 	const u8 threshold = this->threshold(now);
 
-	// Apart from the loop that most requests only pass through: it keeps its registers.
+	// Apart from the loop, which most requests only pass through: it keeps its registers.
 	const auto timed_out = [&](Request & r) __attribute__((noinline))
 	{
 		const Backoff::Verdict due = backoff_.due(r, threshold);
 
 		if (due.expire)
-			return SynQueue::Sweep::Leave;
+			return tick.expired_count == kExpiredBatch ? SynQueue::Sweep::Stop
+								   : SynQueue::Sweep::Leave;
 		if (due.resend && tick.resend_count == LQ_TICK_BATCH)
 			return SynQueue::Sweep::Stop;
 		syn_queue_.mark_timed_out(r);
@@ -226,11 +228,17 @@ void Listener::tick(lq_tick &tick)
 		}
 		return SynQueue::Sweep::Stay;
 	};
+	// Before its clock wraps.
+	const auto forget_oow = [&](Request & r) __attribute__((noinline))
+	{
+		if ((oow_stamp(now) + 255u - r.oow_stamp) % 255 >= oow_limit())
+			r.oow_stamp = 0;
+	};
 	const auto visit = [&](Request &r) {
 		if (has(r, LQ_REQ_PROMOTING))
 			return SynQueue::Sweep::Stay;
-		if (r.oow_stamp != 0 && (oow_stamp(now) + 255u - r.oow_stamp) % 255 >= oow_limit())
-			r.oow_stamp = 0; // before its clock wraps
+		if (r.oow_stamp != 0)
+			forget_oow(r);
 		return now.reached(Ticks{r.expires}) ? timed_out(r) : SynQueue::Sweep::Stay;
 	};
 	const auto leave = [&](Request &r) {
@@ -239,19 +247,8 @@ void Listener::tick(lq_tick &tick)
 		tick.expired_count++;
 	};
 
-	while (sweep_left_ > 0) {
-		if (!syn_queue_.sweep_bucket(visit, leave)) {
-			tick.again = true;
-			break;
-		}
-		sweep_left_--;
-		swept++;
-		if (sweep_left_ > 0 &&
-		    (tick.expired_count >= kExpiredBatch || swept >= kBucketBatch)) {
-			tick.again = true;
-			break;
-		}
-	}
+	sweep_left_ -= syn_queue_.sweep(min(sweep_left_, kBucketBatch), visit, leave);
+	tick.again = sweep_left_ > 0;
 	tick.expired = expired.take_all();
 	tick.idle = syn_queue_.qlen() == 0 && !episode;
 }

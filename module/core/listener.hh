@@ -25,8 +25,8 @@ class Listener final {
 public:
 	explicit Listener(const lq_keys &keys) : syn_queue_(keys), cookie_(keys) {}
 
-	[[nodiscard]] Request **listen(const Config &config, const Limits &limits,
-				       Request **buckets);
+	[[nodiscard]] bool listen(const Config &config, const Limits &limits, Request **buckets);
+	[[nodiscard]] Request **rehash(u32 buckets) { return syn_queue_.rehash(buckets); }
 	[[nodiscard]] bool close(u32 buckets, lq_drained &drained);
 
 	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);

@@ -6,34 +6,47 @@
 
 namespace listenq {
 
-Request **SynQueue::resize(Request **buckets, u32 count)
+void SynQueue::resize(Request **buckets, u32 count)
 {
-	Request **old = buckets_;
-	const u32 old_count = bucket_count();
-
 	new_generation();
+	old_ = buckets_;
+	old_mask_ = mask_;
+	rehashed_ = 0;
+	rehashing_ = old_ != nullptr;
 	buckets_ = buckets;
 	mask_ = count - 1;
 	log_ = static_cast<u8>(std::countr_zero(count));
 	clock_hand_ = 0;
-	for (u32 i = 0; i < old_count; i++) {
+}
+
+Request **SynQueue::rehash(u32 buckets)
+{
+	for (; rehashed_ <= old_mask_ && buckets > 0; buckets--) {
 		Request *oldest_first = nullptr;
 
-		while (Request *r = old[i]) {
-			old[i] = r->next;
+		while (Request *r = old_[rehashed_]) {
+			old_[rehashed_] = r->next;
 			r->next = oldest_first;
 			oldest_first = r;
 		}
-		// So that the newest are at the front again.
+		rehashed_++;
+		// So that the newest are at the front again: in a smaller table those of
+		// one old bucket, before those of another.
 		while (Request *r = oldest_first) {
-			Request **head = bucket(hash_(*r));
+			Request **head = &buckets_[hash_(*r) & mask_];
 
 			oldest_first = r->next;
 			r->next = *head;
 			*head = r;
 		}
 	}
-	return old;
+	if (rehashed_ <= old_mask_)
+		return nullptr;
+	Request **table = old_;
+	rehashing_ = false;
+	old_ = nullptr;
+	clock_hand_ &= mask_;
+	return table;
 }
 
 Request **SynQueue::close()
@@ -99,8 +112,8 @@ Request *SynQueue::evict_oldest()
 {
 	// A hand of its own, that moves on each time: were it always the first bucket that has
 	// some, new requests would be gone at once, and old ones elsewhere would stay.
-	for (u32 i = 0; i < bucket_count(); i++) {
-		Request *r = take_last(&buckets_[evict_hand_ & mask_]);
+	for (u32 i = 0; i < hand_round(); i++) {
+		Request *r = take_last(bucket(evict_hand_ & hand_mask()));
 
 		evict_hand_++;
 		if (r)
@@ -140,11 +153,15 @@ const char *SynQueue::check() const
 {
 	u32 qlen = 0, young = 0;
 
-	for (u32 i = 0; i < bucket_count(); i++) {
-		for (const Request *r = buckets_[i]; r; r = r->next) {
+	const u32 old_count = rehashing_ ? old_mask_ + 1 : 0;
+
+	for (u32 i = 0; i < old_count + bucket_count(); i++) {
+		Request **head = i < old_count ? &old_[i] : &buckets_[i - old_count];
+
+		for (const Request *r = *head; r; r = r->next) {
 			qlen++;
 			young += request::is_young(*r);
-			if ((hash_(*r) & mask_) != i)
+			if (bucket(hash_(*r)) != head)
 				return "SYN queue: a request is in the wrong bucket";
 			if (request::has(*r, LQ_REQ_ORPHAN))
 				return "SYN queue: an orphan is in the table";

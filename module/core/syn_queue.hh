@@ -3,7 +3,8 @@
 //
 // Invariants (check()):
 //	qlen is the number of requests in the table, young <= qlen of them never timed out,
-//	every request is in the bucket of its hash, in this table only;
+//	every request is in the bucket of its hash, in this table only: while a new table
+//	replaces an old one, in the old one if its bucket there has not been moved yet;
 //	reserved counts SYNs between lq_core_syn() and their commit or abort.
 // Locking: the caller's; see bridge/listenq.h.
 #pragma once
@@ -17,9 +18,14 @@ class SynQueue final {
 public:
 	explicit SynQueue(const lq_keys &keys) : hash_(keys) {}
 
-	// Take @buckets (a power of two of null pointers), move everything queued into
-	// them, and return the old table.
-	[[nodiscard]] Request **resize(Request **buckets, u32 count);
+	// Take @buckets (a power of two of null pointers). What is queued stays where it is:
+	// if is_rehashing() then, rehash() moves it.
+	void resize(Request **buckets, u32 count);
+	[[nodiscard]] bool is_rehashing() const { return rehashing_; }
+	// Move what the next @buckets buckets of the old table hold. nullptr: there is more;
+	// or that table, which is empty. Meanwhile everything but resize(), drain() and
+	// close() may come.
+	[[nodiscard]] Request **rehash(u32 buckets);
 
 	[[nodiscard]] u32 hash(const lq_key &key) const { return hash_(key); }
 	// The request, or nullptr and how many others its bucket holds.
@@ -55,15 +61,17 @@ public:
 	// Hand back the table, which is empty.
 	[[nodiscard]] Request **close();
 
-	// Run the clock hand over one bucket. @visit(Request &) says whether the request
-	// stays, leaves (then @leave(Request &) owns it), or ends the sweep before the hand
-	// moves on: sweep_bucket() then returns false.
+	// Run the clock hand over @buckets buckets; hand_round() are all, while rehashing some
+	// of them twice. @visit(Request &) says whether the request stays, leaves (then
+	// @leave(Request &) owns it), or ends the sweep before the hand leaves the bucket.
+	// Returns how many buckets it left: @buckets, unless the sweep was ended.
 	enum class Sweep : u8 { Stay, Leave, Stop };
 	template <typename Visit, typename Leave>
-	[[nodiscard]] bool sweep_bucket(Visit visit, Leave leave);
+	[[nodiscard]] u32 sweep(u32 buckets, Visit visit, Leave leave);
+	[[nodiscard]] u32 hand_round() const { return buckets_ ? hand_mask() + 1 : 0; }
 
 	// Call @visit(const Request &) for @room requests from @at on, at most, in @buckets
-	// buckets; see struct lq_request_cursor.
+	// buckets; see struct lq_request_cursor. While rehashing it is torn, and done.
 	template <typename Visit>
 	void walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const;
 
@@ -77,7 +85,14 @@ public:
 	[[nodiscard]] const char *check() const;
 
 private:
-	[[nodiscard]] Request **bucket(u32 hash) const { return &buckets_[hash & mask_]; }
+	[[nodiscard]] Request **bucket(u32 hash) const
+	{
+		if (rehashing_ && (hash & old_mask_) >= rehashed_) [[unlikely]]
+			return &old_[hash & old_mask_];
+		return &buckets_[hash & mask_];
+	}
+	// Taken as a hash, each number up to it is a bucket's, and each bucket has one.
+	[[nodiscard]] u32 hand_mask() const { return rehashing_ ? mask_ | old_mask_ : mask_; }
 	void unlink(Request **link);
 	void new_generation() { generation_ += generation_ == ~0u ? 2 : 1; }
 	[[nodiscard]] Request *take_last(Request **link);
@@ -92,7 +107,12 @@ private:
 	u32 clock_hand_ = 0; // next bucket to sweep
 	u32 evict_hand_ = 0; // next bucket to evict from, modulo the number of buckets
 	u8 log_ = 0;	     // 2^log_ buckets
+	bool rehashing_ = false;
 	const TableHash hash_;
+	// While rehashing: the table before, and how many of its buckets have been moved.
+	Request **old_ = nullptr;
+	u32 old_mask_ = 0;
+	u32 rehashed_ = 0;
 };
 
 inline SynQueue::Found SynQueue::search(const lq_key &key, u32 hash) const
@@ -125,7 +145,7 @@ bool SynQueue::drain(u32 buckets, Visit visit)
 template <typename Visit>
 void SynQueue::walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const
 {
-	if (at.generation && at.generation != generation_)
+	if ((at.generation && at.generation != generation_) || rehashing_)
 		at.torn = at.done = true;
 	at.generation = generation_;
 	for (; !at.done && buckets > 0; buckets--) {
@@ -147,25 +167,36 @@ void SynQueue::walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) c
 }
 
 template <typename Visit, typename Leave>
-bool SynQueue::sweep_bucket(Visit visit, Leave leave)
+u32 SynQueue::sweep(u32 buckets, Visit visit, Leave leave)
 {
-	Request **link = &buckets_[clock_hand_];
+	u32 left = buckets;
 
-	while (Request *r = *link) {
-		switch (visit(*r)) {
-		case Sweep::Stay:
-			link = &r->next;
-			break;
-		case Sweep::Leave:
-			unlink(link);
-			leave(*r);
-			break;
-		case Sweep::Stop:
-			return false;
+	while (left > 0) {
+		// As far as buckets lie one behind the other.
+		const u32 run = rehashing_ ? 1 : min(left, bucket_count() - clock_hand_);
+		Request **const first = bucket(clock_hand_), **const end = first + run;
+
+		for (Request **head = first; head != end; head++) {
+			Request **link = head;
+
+			while (Request *r = *link) {
+				const Sweep what = visit(*r);
+
+				if (what == Sweep::Stay) {
+					link = &r->next;
+				} else if (what == Sweep::Leave) {
+					unlink(link);
+					leave(*r);
+				} else {
+					clock_hand_ += static_cast<u32>(head - first);
+					return buckets - left + static_cast<u32>(head - first);
+				}
+			}
 		}
+		clock_hand_ = (clock_hand_ + run) & hand_mask();
+		left -= run;
 	}
-	clock_hand_ = (clock_hand_ + 1) & mask_;
-	return true;
+	return buckets;
 }
 
 } // namespace listenq

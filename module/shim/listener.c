@@ -212,6 +212,23 @@ static struct lq_limits lq_shard_limits(const struct lq_listener *lst,
 	return part;
 }
 
+/* Buckets of the SYN queue that are emptied or moved under one hold of a shard's lock. */
+#define LQ_BUCKETS_AT_ONCE 512
+
+/* lq_core_listen() replaced a table. */
+static void lq_shard_rehash(struct lq_shard *shard)
+{
+	void *table;
+
+	do {
+		cond_resched();
+		spin_lock_bh(&shard->lock);
+		table = lq_core_rehash(shard->core, LQ_BUCKETS_AT_ONCE);
+		spin_unlock_bh(&shard->lock);
+	} while (!table);
+	kvfree(table);
+}
+
 /*
  * Take @config with new limits. The SYN queues' tables are replaced when their size
  * changes: -ENOMEM leaves everything as it was.
@@ -222,7 +239,7 @@ static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *c
 	struct lq_limits limits, part;
 	struct lq_config share;
 	struct lq_shard *shard;
-	bool replace;
+	bool replace, rehash;
 	u32 i;
 
 	lq_core_limits(config, &limits);
@@ -244,9 +261,10 @@ static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *c
 	lq_for_each_shard(lst, shard, i) {
 		part = lq_shard_limits(lst, &limits, config, &share, i);
 		spin_lock_bh(&shard->lock);
-		tables[i] = lq_core_listen(shard->core, &share, &part, tables[i]);
+		rehash = lq_core_listen(shard->core, &share, &part, tables[i]);
 		spin_unlock_bh(&shard->lock);
-		kvfree(tables[i]);
+		if (rehash)
+			lq_shard_rehash(shard);
 	}
 	lst->limits = limits;
 	return 0;
@@ -542,9 +560,6 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 	}
 }
 
-/* Buckets of the SYN queue that are emptied under one hold of a shard's lock. */
-#define LQ_CLOSE_BUCKETS 512
-
 /* @stopped: for the episodes that end with it. */
 static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *stopped)
 {
@@ -555,7 +570,7 @@ static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *sto
 	bool more;
 
 	spin_lock_bh(&shard->lock);
-	more = lq_core_close(shard->core, LQ_CLOSE_BUCKETS, &drained);
+	more = lq_core_close(shard->core, LQ_BUCKETS_AT_ONCE, &drained);
 	/* An overflow and a time of cookies, at most. */
 	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
 		ended[endings++].info = *stopped;
@@ -568,7 +583,7 @@ static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *sto
 	while (more) {
 		cond_resched();
 		spin_lock_bh(&shard->lock);
-		more = lq_core_close(shard->core, LQ_CLOSE_BUCKETS, &drained);
+		more = lq_core_close(shard->core, LQ_BUCKETS_AT_ONCE, &drained);
 		spin_unlock_bh(&shard->lock);
 		lq_listener_drain(lst, &drained);
 	}

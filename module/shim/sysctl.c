@@ -2,7 +2,7 @@
 /*
  * net.listenq.*, per network namespace, writable by its owner (the kernel's
  * net_ctl_permissions()). A change reaches live listeners at once: their
- * queues are resized in place, and nothing that is queued is lost.
+ * queues are resized under traffic, and nothing that is queued is lost.
  */
 #include <linux/slab.h>
 #include <linux/sysctl.h>

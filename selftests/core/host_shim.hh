@@ -77,12 +77,13 @@ public:
 				return false;
 			buckets = new_buckets(limits.syn_buckets);
 		}
-		void *old;
+		bool replaced;
 		{
 			std::lock_guard lock(lock_);
-			old = lq_core_listen(core_, &config, &limits, buckets);
+			replaced = lq_core_listen(core_, &config, &limits, buckets);
 		}
-		free_table(old);
+		if (replaced)
+			rehash();
 		listening_ = true;
 		syn_buckets_ = limits.syn_buckets;
 		return true;
@@ -100,7 +101,7 @@ public:
 		do {
 			{
 				std::lock_guard lock(lock_);
-				more = lq_core_close(core_, kCloseBuckets, &drained);
+				more = lq_core_close(core_, kBucketsAtOnce, &drained);
 				while (lq_core_event(core_, &event_))
 					;
 			}
@@ -329,7 +330,7 @@ private:
 	// As LQ_WAIT_ASKS of ack.c: enough, unless the other thread waits for this one.
 	static constexpr int kWaitAsks = 1000;
 	// As LQ_CLOSE_BUCKETS of listener.c, for the small tables of tests.
-	static constexpr u32 kCloseBuckets = 3;
+	static constexpr u32 kBucketsAtOnce = 3;
 
 	// It may set another for the next time.
 	void between()
@@ -415,6 +416,16 @@ private:
 			return;
 		std::free(table);
 		memory_.give();
+	}
+	void rehash()
+	{
+		void *table;
+
+		do {
+			std::lock_guard lock(lock_);
+			table = lq_core_rehash(core_, kBucketsAtOnce);
+		} while (!table);
+		free_table(table);
 	}
 
 	Memory &memory_;

@@ -31,8 +31,8 @@ protected:
 		lq_limits limits;
 
 		lq_core_limits(&c, &limits);
-		std::free(
-			core.listen(c, limits, resize ? new_buckets(limits.syn_buckets) : nullptr));
+		if (core.listen(c, limits, resize ? new_buckets(limits.syn_buckets) : nullptr))
+			std::free(core.rehash(~0u));
 	}
 	void close()
 	{

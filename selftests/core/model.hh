@@ -57,6 +57,7 @@ public:
 		for (lq_request *r : live_)
 			free_request(r);
 		std::free(table_);
+		std::free(old_table_);
 		delete[] memory_;
 	}
 	Session(const Session &) = delete;
@@ -111,6 +112,7 @@ public:
 				close();
 			break;
 		}
+		rehash(e.a % 8);
 		episodes();
 		invariants();
 	}
@@ -345,6 +347,8 @@ private:
 
 	void choose_config(const Event &e);
 	void listen(const Event &e);
+	void rehash(u32 buckets);
+	void hand_moved();
 	void count(const Event &e);
 	void episodes();
 	void close();
@@ -354,6 +358,8 @@ private:
 	lq_core *core_;
 	void *table_ = nullptr;
 	u32 buckets_ = 0;
+	void *old_table_ = nullptr; // until lq_core_rehash() has emptied it
+	u32 old_buckets_ = 0, old_left_ = 0;
 	bool open_ = false;
 	lq_config config_{};
 	lq_limits limits_{};

@@ -34,25 +34,50 @@ void Session::choose_config(const Event &e)
 
 void Session::listen(const Event &e)
 {
+	rehash(~0u);
 	const u32 old_buckets = buckets_;
 
 	choose_config(e);
 	const bool resize = !open_ || limits_.syn_buckets != old_buckets || e.kind & 16;
 	lq_request **buckets = resize ? new_buckets(limits_.syn_buckets) : nullptr;
-	void *old = lq_core_listen(core_, &config_, &limits_, buckets);
+	const bool replaced = lq_core_listen(core_, &config_, &limits_, buckets);
 
-	MODEL_CHECK((old != nullptr) == (resize && open_));
-	MODEL_CHECK(!old || old == table_);
-	std::free(old);
+	MODEL_CHECK(replaced == (resize && open_));
 	if (resize) {
+		old_table_ = table_;
+		old_buckets_ = old_left_ = old_buckets;
 		table_ = buckets;
 		buckets_ = limits_.syn_buckets;
-		for (auto &[n, h] : half_)
-			h.placed_at = elapsed_;
+		hand_moved();
 	}
 	open_ = true;
 	filter_ = static_cast<u8>(e.d % 3 ? LQ_FILTER_NONE : e.c % LQ_FILTER_COUNT);
 	lq_core_filter_set(core_, filter_);
+}
+
+// The old table is emptied in parts, with other events in between.
+void Session::rehash(u32 buckets)
+{
+	if (!old_table_)
+		return;
+	void *old = lq_core_rehash(core_, buckets);
+
+	MODEL_CHECK((old != nullptr) == (buckets >= old_left_));
+	old_left_ -= std::min(old_left_, buckets);
+	hand_moved();
+	if (!old)
+		return;
+	MODEL_CHECK(old == old_table_);
+	std::free(old);
+	old_table_ = nullptr;
+	old_buckets_ = 0;
+}
+
+// What was behind the clock hand may be before it, and the other way round.
+void Session::hand_moved()
+{
+	for (auto &[n, h] : half_)
+		h.placed_at = elapsed_;
 }
 
 void Session::count(const Event &e)
@@ -110,6 +135,7 @@ void Session::episodes()
 
 void Session::close()
 {
+	rehash(~0u);
 	lq_drained drained{&poison_, &poison_, &poison_, &poison_};
 	// The first call is all, or some buckets are left to the next ones.
 	const u32 part = half_.size() % 3 ? 1 + static_cast<u32>(half_.size()) / 4 : ~0u;

@@ -118,7 +118,7 @@ void Session::quiet(unsigned threshold)
 	for (auto &[n, h] : half_) {
 		if (h.promoting || !reached(h.expires))
 			continue;
-		if (buckets_ > kWhole && h.memory->expires == h.expires) {
+		if (std::max(buckets_, old_buckets_) > kWhole && h.memory->expires == h.expires) {
 			MODEL_CHECK(std::min<u64>(now() - h.expires, elapsed_ - h.placed_at) <=
 				    3 * kInterval);
 			continue;

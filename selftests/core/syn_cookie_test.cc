@@ -211,7 +211,8 @@ protected:
 		c.syncookies = syncookies;
 		c.syncookie_pause = pause;
 		lq_core_limits(&c, &limits);
-		std::free(core.listen(c, limits, new_buckets(limits.syn_buckets)));
+		if (core.listen(c, limits, new_buckets(limits.syn_buckets)))
+			std::free(core.rehash(~0u));
 	}
 	void TearDown() override
 	{
@@ -407,7 +408,7 @@ TEST_F(cookie_listener, ack_cookie__abort_on_overflow_resets)
 	c.syncookies = 2;
 	c.abort_on_overflow = 1;
 	lq_core_limits(&c, &limits);
-	EXPECT_EQ(core.listen(c, limits, nullptr), nullptr);
+	EXPECT_FALSE(core.listen(c, limits, nullptr));
 	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ABORT_ON_OVERFLOW);
 }

@@ -22,6 +22,14 @@ void empty(SynQueue &queue)
 	std::free(queue.close());
 }
 
+// A table of @buckets, and all that is queued in it.
+void reopen(SynQueue &queue, u32 buckets)
+{
+	queue.resize(new_buckets(buckets), buckets);
+	if (queue.is_rehashing())
+		std::free(queue.rehash(~0u));
+}
+
 class syn_queue : public testing::Test {
 protected:
 	void SetUp() override { open(16); }
@@ -30,7 +38,7 @@ protected:
 		EXPECT_EQ(queue.check(), nullptr);
 		empty(queue);
 	}
-	void open(u32 buckets) { std::free(queue.resize(new_buckets(buckets), buckets)); }
+	void open(u32 buckets) { reopen(queue, buckets); }
 	Request &put(u32 n)
 	{
 		Request *r = new_request(peer(n));
@@ -65,22 +73,135 @@ TEST_F(syn_queue, is_open__only_with_a_table)
 	EXPECT_EQ(queue.max_qlen_log(), 4u);
 }
 
-TEST_F(syn_queue, resize__returns_the_old_table_and_loses_nothing)
+TEST_F(syn_queue, resize__moves_nothing_and_rehash_returns_the_old_table)
 {
 	for (u32 n = 0; n < 100; n++)
 		put(n);
 	for (const u32 buckets : {256u, 16u, 1u, 1024u}) {
-		Request **old = queue.resize(new_buckets(buckets), buckets);
+		const u32 before = queue.bucket_count();
+		u32 calls = 0;
+		Request **old;
 
-		ASSERT_NE(old, nullptr);
-		std::free(old);
+		queue.resize(new_buckets(buckets), buckets);
 		EXPECT_EQ(queue.bucket_count(), buckets);
 		EXPECT_EQ(1u << queue.max_qlen_log(), buckets);
-		EXPECT_EQ(queue.qlen(), 100u);
-		EXPECT_EQ(queue.young(), 100u);
+		do {
+			EXPECT_TRUE(queue.is_rehashing());
+			EXPECT_EQ(queue.hand_round(), std::max(before, buckets));
+			EXPECT_EQ(queue.qlen(), 100u);
+			EXPECT_EQ(queue.young(), 100u);
+			EXPECT_EQ(queue.check(), nullptr);
+			for (u32 n = 0; n < 100; n++)
+				EXPECT_NE(find(n), nullptr) << n;
+			old = queue.rehash(3);
+			calls++;
+		} while (!old);
+		EXPECT_EQ(calls, (before + 2) / 3);
+		for (u32 i = 0; i < before; i++)
+			EXPECT_EQ(old[i], nullptr);
+		std::free(old);
+		EXPECT_FALSE(queue.is_rehashing());
+		EXPECT_EQ(queue.hand_round(), buckets);
 		EXPECT_EQ(queue.check(), nullptr);
 		for (u32 n = 0; n < 100; n++)
 			EXPECT_NE(find(n), nullptr) << n;
+	}
+}
+
+TEST_F(syn_queue, resize__of_a_closed_queue_leaves_nothing_to_rehash)
+{
+	SynQueue fresh(kKeys);
+
+	fresh.resize(new_buckets(8), 8);
+	EXPECT_FALSE(fresh.is_rehashing());
+	std::free(fresh.close());
+}
+
+TEST_F(syn_queue, rehash__in_a_larger_table_the_newest_stay_in_front)
+{
+	open(1);
+	for (u32 n = 0; n < 40; n++)
+		put(n).mark = n;
+	open(8);
+	for (u32 i = 0; i < 8; i++) {
+		u32 last = 40;
+
+		ASSERT_TRUE(queue.sweep(
+			1,
+			[&](Request &r) {
+				EXPECT_LT(r.mark, last);
+				last = r.mark;
+				return SynQueue::Sweep::Stay;
+			},
+			[](Request &) {}));
+	}
+}
+
+TEST_F(syn_queue, rehash__the_hand_meets_all_meanwhile)
+{
+	for (u32 n = 0; n < 60; n++)
+		put(n);
+	for (const u32 buckets : {64u, 4u, 16u}) {
+		u32 next = 100;
+
+		queue.resize(new_buckets(buckets), buckets);
+		for (;;) {
+			std::set<Request *> met;
+
+			put(next);
+			for (u32 i = 0; i < queue.hand_round(); i++) {
+				ASSERT_TRUE(queue.sweep(
+					1,
+					[&](Request &r) {
+						met.insert(&r);
+						return SynQueue::Sweep::Stay;
+					},
+					[](Request &) {}));
+			}
+			EXPECT_EQ(met.size(), queue.qlen());
+			take(next++);
+			if (Request **old = queue.rehash(3)) {
+				std::free(old);
+				break;
+			}
+		}
+	}
+}
+
+TEST_F(syn_queue, rehash__the_hand_ends_inside_a_smaller_table)
+{
+	const auto stay = [](Request &) { return SynQueue::Sweep::Stay; };
+	u32 drained = 0;
+
+	open(64);
+	for (u32 n = 0; n < 20; n++)
+		put(n);
+	queue.resize(new_buckets(4), 4);
+	for (u32 i = 0; i < 42; i++)
+		ASSERT_TRUE(queue.sweep(1, stay, [](Request &) {}));
+	std::free(queue.rehash(~0u));
+	EXPECT_TRUE(queue.drain(4, [&](Request &r) {
+		drained++;
+		free_request(&r);
+	}));
+	EXPECT_EQ(drained, 20u);
+}
+
+TEST_F(syn_queue, rehash__the_eviction_hand_meets_all_meanwhile)
+{
+	for (const u32 buckets : {64u, 4u}) {
+		for (u32 n = 0; n < 60; n++)
+			put(n);
+		queue.resize(new_buckets(buckets), buckets);
+		ASSERT_EQ(queue.rehash(3), nullptr);
+		for (u32 n = 0; n < 60; n++) {
+			Request *r = queue.evict_oldest();
+
+			ASSERT_NE(r, nullptr) << n;
+			free_request(r);
+		}
+		EXPECT_EQ(queue.evict_oldest(), nullptr);
+		std::free(queue.rehash(~0u));
 	}
 }
 
@@ -91,13 +212,14 @@ TEST_F(syn_queue, resize__the_hand_starts_inside_the_new_table)
 	const auto leave = [](Request &) {};
 
 	for (unsigned i = 0; i < 63; i++)
-		ASSERT_TRUE(queue.sweep_bucket(stay, leave));
+		ASSERT_TRUE(queue.sweep(1, stay, leave));
 	open(16);
 	unsigned seen = 0;
 	for (u32 n = 0; n < 50; n++)
 		put(n);
 	for (unsigned i = 0; i < 16; i++) {
-		ASSERT_TRUE(queue.sweep_bucket(
+		ASSERT_TRUE(queue.sweep(
+			1,
 			[&](Request &) {
 				seen++;
 				return SynQueue::Sweep::Stay;
@@ -270,14 +392,15 @@ TEST_F(syn_queue, close__twice_and_before_a_table)
 	EXPECT_EQ(queue.close(), nullptr);
 }
 
-TEST_F(syn_queue, sweep_bucket__visits_every_request_once_a_turn)
+TEST_F(syn_queue, sweep__visits_every_request_once_a_turn)
 {
 	std::map<Request *, unsigned> visits;
 
 	for (u32 n = 0; n < 60; n++)
 		put(n);
 	for (unsigned i = 0; i < 32; i++) {
-		ASSERT_TRUE(queue.sweep_bucket(
+		ASSERT_TRUE(queue.sweep(
+			1,
 			[&](Request &r) {
 				visits[&r]++;
 				return SynQueue::Sweep::Stay;
@@ -289,12 +412,13 @@ TEST_F(syn_queue, sweep_bucket__visits_every_request_once_a_turn)
 		EXPECT_EQ(n, 2u);
 }
 
-TEST_F(syn_queue, sweep_bucket__leave_unlinks_before_it_hands_out)
+TEST_F(syn_queue, sweep__leave_unlinks_before_it_hands_out)
 {
 	open(1);
 	for (u32 n = 0; n < 7; n++)
 		put(n).mark = n;
-	ASSERT_TRUE(queue.sweep_bucket(
+	ASSERT_TRUE(queue.sweep(
+		1,
 		[](Request &r) {
 			return r.mark % 2 ? SynQueue::Sweep::Leave : SynQueue::Sweep::Stay;
 		},
@@ -307,7 +431,7 @@ TEST_F(syn_queue, sweep_bucket__leave_unlinks_before_it_hands_out)
 		EXPECT_EQ(find(n) == nullptr, n % 2 == 1);
 }
 
-TEST_F(syn_queue, sweep_bucket__stop_keeps_the_hand)
+TEST_F(syn_queue, sweep__stop_keeps_the_hand)
 {
 	open(1);
 	open(4);
@@ -320,24 +444,62 @@ TEST_F(syn_queue, sweep_bucket__stop_keeps_the_hand)
 		visited++;
 		return SynQueue::Sweep::Stay;
 	};
-	while (queue.sweep_bucket(visit, [](Request &) {}))
+	while (queue.sweep(1, visit, [](Request &) {}))
 		;
 	// The bucket that was cut short comes again, from its start.
 	Request *first = nullptr;
-	ASSERT_FALSE(queue.sweep_bucket(
+	ASSERT_FALSE(queue.sweep(
+		1,
 		[&](Request &r) {
 			first = &r;
 			return SynQueue::Sweep::Stop;
 		},
 		[](Request &) {}));
 	Request *again = nullptr;
-	ASSERT_FALSE(queue.sweep_bucket(
+	ASSERT_FALSE(queue.sweep(
+		1,
 		[&](Request &r) {
 			again = &r;
 			return SynQueue::Sweep::Stop;
 		},
 		[](Request &) {}));
 	EXPECT_EQ(first, again);
+}
+
+TEST_F(syn_queue, sweep__says_how_many_buckets_the_hand_left)
+{
+	const auto leave = [](Request &) {};
+	u32 visits = 0;
+	const auto stay = [&](Request &) {
+		visits++;
+		return SynQueue::Sweep::Stay;
+	};
+
+	for (u32 n = 0; n < 60; n++)
+		put(n);
+	EXPECT_EQ(queue.sweep(0, stay, leave), 0u);
+	EXPECT_EQ(visits, 0u);
+	EXPECT_EQ(queue.sweep(16, stay, leave), 16u);
+	EXPECT_EQ(visits, 60u);
+	// All but one, then the one, whatever ends the sweep in between.
+	for (u32 at = 1; at <= 60; at++) {
+		u32 left = 16;
+
+		visits = 0;
+		const u32 done = queue.sweep(
+			left,
+			[&](Request &) {
+				return ++visits == at ? SynQueue::Sweep::Stop
+						      : SynQueue::Sweep::Stay;
+			},
+			leave);
+		EXPECT_LT(done, 16u);
+		left -= done;
+		visits = 0;
+		EXPECT_EQ(queue.sweep(left, stay, leave), left);
+		EXPECT_GE(visits, 60 - at + 1);
+		EXPECT_LE(visits, 60u);
+	}
 }
 
 TEST_F(syn_queue, check__sees_a_wrong_young_count)
@@ -451,9 +613,14 @@ TEST_F(syn_queue, walk__a_resize_ends_it)
 		put(n);
 	lq_request_cursor at{};
 	queue.walk(at, 2, 512, [](const Request &) {});
-	open(64);
+	queue.resize(new_buckets(64), 64);
 	EXPECT_TRUE(walk(queue, at, 2, 512).empty());
 	EXPECT_TRUE(at.torn);
+	ASSERT_EQ(queue.rehash(3), nullptr);
+	at = {}; // even one that begins meanwhile
+	EXPECT_TRUE(walk(queue, at, 2, 512).empty());
+	EXPECT_TRUE(at.torn);
+	std::free(queue.rehash(~0u));
 	at = {};
 	EXPECT_EQ(walk(queue, at, 2, 512).size(), 10u);
 	EXPECT_FALSE(at.torn);
@@ -471,7 +638,7 @@ TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that
 		u32 stamp = 0;
 		lq_request_cursor at{};
 
-		std::free(queue.resize(new_buckets(4), 4));
+		reopen(queue, 4);
 		for (u32 n = 0; n < 24; n++) {
 			model[n] = new_request(peer(n));
 			queue.insert(*model[n], queue.hash(peer(n)));
@@ -519,7 +686,7 @@ TEST_F(syn_queue, property__is_a_map)
 		SynQueue queue(kKeys);
 		std::map<u32, Request *> model;
 
-		std::free(queue.resize(new_buckets(16), 16));
+		reopen(queue, 16);
 		for (const auto &[op, arg] : ops) {
 			const u32 n = arg % 32;
 			const auto found = model.find(n);
@@ -545,9 +712,13 @@ TEST_F(syn_queue, property__is_a_map)
 					queue.mark_timed_out(*found->second);
 				break;
 			case 7:
-				std::free(queue.resize(new_buckets(1u << arg % 7), 1u << arg % 7));
+				if (queue.is_rehashing())
+					std::free(queue.rehash(~0u));
+				queue.resize(new_buckets(1u << arg % 7), 1u << arg % 7);
 				break;
 			}
+			if (queue.is_rehashing())
+				std::free(queue.rehash(arg % 4));
 			RC_ASSERT(queue.check() == nullptr);
 			RC_ASSERT(queue.qlen() == model.size());
 			for (u32 i = 0; i < 32; i++) {
@@ -557,6 +728,8 @@ TEST_F(syn_queue, property__is_a_map)
 					  (it == model.end() ? nullptr : it->second));
 			}
 		}
+		if (queue.is_rehashing())
+			std::free(queue.rehash(~0u));
 		empty(queue);
 	});
 }

@@ -222,6 +222,51 @@ def a_long_queue_closes_in_parts(how):
             lq.wait_for(lambda: lq.requests_in_memory() == before)
 
 
+@lq.case("whole", "sharded", timeout=120)
+def a_long_queue_is_rehashed_in_parts(how):
+    """listen() takes a larger table, and a smaller one, while peers send: each SYN meets the request
+    that is there, and each ACK makes a connection of it."""
+    lq.no_timer()
+    lq.sysctl("net.core.somaxconn", 65536)
+    lq.sysctl("net.listenq.max_syn_backlog", 65536)
+    tun = Tun()
+    shards = ((lq.SOL_LISTENQ, lq.LQ_SHARDS, 4),) if how == "sharded" else ()
+    listener = lq.listener(backlog=8191, options=shards)
+    port = lq.port_of(listener)
+    some = [Peer(tun, port) for _ in range(50)]
+    for peer in some:
+        peer.half_open()
+    peers = [(f"192.0.2.{3 + n % 200}", 1024 + n // 200) for n in range(5000)]
+    syn_flood(tun, port, peers)
+    lq.equal(lq.Info(listener).syn_qlen, 5050)
+    sizes = set()
+    with lq.Counted() as moved:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                for _ in range(5):
+                    syn_flood(tun, port, peers)
+                code = 0
+            finally:
+                os._exit(code)
+        ended = (0, 0)
+        while ended == (0, 0):
+            for backlog in (40000, 8191):
+                listener.listen(backlog)
+                sizes.add(lq.Info(listener).syn_buckets)
+            ended = os.waitpid(pid, os.WNOHANG)
+        lq.equal(ended, (pid, 0))
+        lq.equal((moved("SynReceived"), moved("RequestCreated")), (25000, 0))
+        lq.equal(moved("SynDuplicate"), 25000)
+    lq.equal(len(sizes), 2)
+    lq.equal(lq.Info(listener).syn_qlen, 5050)
+    for peer in some:
+        peer.final_ack()
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 50)
+    lq.equal(lq.Info(listener).syn_qlen, 5000)
+
+
 @lq.case(*ENDS_BY_VERSION)
 def real_clients_see_the_end(what):
     """ECONNRESET at clients whose connection nobody accepted, as from TCP."""
