@@ -240,12 +240,13 @@ def a_long_queue_is_rehashed_in_parts(how):
     syn_flood(tun, port, peers)
     lq.equal(lq.Info(listener).syn_qlen, 5050)
     sizes = set()
+    rounds = 5 if lq.SCALE == 1 else 1  # on the debug kernel one takes long enough
     with lq.Counted() as moved:
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                for _ in range(5):
+                for _ in range(rounds):
                     syn_flood(tun, port, peers)
                 code = 0
             finally:
@@ -257,8 +258,8 @@ def a_long_queue_is_rehashed_in_parts(how):
                 sizes.add(lq.Info(listener).syn_buckets)
             ended = os.waitpid(pid, os.WNOHANG)
         lq.equal(ended, (pid, 0))
-        lq.equal((moved("SynReceived"), moved("RequestCreated")), (25000, 0))
-        lq.equal(moved("SynDuplicate"), 25000)
+        lq.equal((moved("SynReceived"), moved("RequestCreated")), (rounds * 5000, 0))
+        lq.equal(moved("SynDuplicate"), rounds * 5000)
     lq.equal(len(sizes), 2)
     lq.equal(lq.Info(listener).syn_qlen, 5050)
     for peer in some:
