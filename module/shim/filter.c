@@ -316,6 +316,7 @@ static void lq_reap(struct work_struct *work)
 static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *entry)
 {
 	struct lq_listener *lst = shard->lst;
+	const bool counted = entry->flags & LQ_REQ_REFUSED;
 	struct lq_key key = {};
 	bool later;
 
@@ -325,7 +326,7 @@ static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *ent
 	if (later)
 		schedule_work(&lst->reaper);
 	spin_unlock(&shard->lock);
-	if (later) {
+	if (later && !counted) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
 	}
