@@ -304,7 +304,9 @@ void *lq_core_rehash(struct lq_core *core, u32 buckets);
  * [locked] Close all queues: nothing gets in any more. What is queued is handed
  * back as three lists linked by ->next: half-open requests, and entries whose
  * child is to be reset. Of the SYN queue @buckets buckets at most are emptied;
- * true: there is more, let go of the lock and call again before lq_core_listen().
+ * the others cost the same however long they are. True: there is more, let go of
+ * the lock and call again before lq_core_listen(). The connections that were held
+ * are to be out of their children's callbacks by then, too.
  * A request being promoted stays with its ACK, whose commit then answers
  * LQ_COMMIT_CLOSED. Episodes end: lq_core_event() has their ends until the lock
  * is let go for the first time.

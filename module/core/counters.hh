@@ -11,10 +11,10 @@ namespace listenq {
 
 class Counters final {
 public:
-	void drop(u8 reason)
+	void drop(u8 reason, u32 count = 1)
 	{
 		if (reason != LISTENQ_DROP_NONE && reason < __LISTENQ_DROP_MAX)
-			values_.drops[reason]++;
+			values_.drops[reason] += count;
 	}
 	void event(listenq_event event) { values_.events[event]++; }
 	// It did not come to that after all.

@@ -32,6 +32,8 @@ void FilterQueue::remove(Request &r)
 	unlink(r);
 	r.flags &= static_cast<u8>(~LQ_REQ_HELD);
 	qlen_--;
+	if (has(r, LQ_REQ_REFUSED))
+		refused_--;
 }
 
 void FilterQueue::refuse(Request &r)
@@ -49,6 +51,7 @@ void FilterQueue::put_back(Request &r)
 void FilterQueue::push_front(Request &r)
 {
 	r.flags |= LQ_REQ_HELD | LQ_REQ_REFUSED;
+	refused_++;
 	r.prev = nullptr;
 	r.next = head_;
 	(head_ ? head_->prev : tail_) = &r;
@@ -84,18 +87,15 @@ Request *FilterQueue::close()
 {
 	Request *all = head_;
 
-	for (Request *r = all; r; r = r->next)
-		r->flags &= static_cast<u8>(~LQ_REQ_HELD);
 	head_ = tail_ = nullptr;
-	qlen_ = 0;
+	qlen_ = refused_ = 0;
 	return all;
 }
 
 const char *FilterQueue::check() const
 {
-	u32 qlen = 0;
+	u32 qlen = 0, refused = 0;
 	const Request *last = nullptr;
-	bool waiting = false;
 
 	for (const Request *r = head_; r; r = r->next) {
 		if (++qlen > qlen_)
@@ -104,13 +104,14 @@ const char *FilterQueue::check() const
 			return "filter queue: links do not agree";
 		if (!r->child || !has(*r, LQ_REQ_HELD))
 			return "filter queue: an entry has no child or is not held";
-		if (waiting && has(*r, LQ_REQ_REFUSED))
+		if (has(*r, LQ_REQ_REFUSED) && ++refused != qlen)
 			return "filter queue: a refused one stands behind";
-		waiting = waiting || !has(*r, LQ_REQ_REFUSED);
 		last = r;
 	}
 	if (qlen != qlen_)
 		return "filter queue: qlen is not the number of connections";
+	if (refused != refused_)
+		return "filter queue: refused is not the number of refused connections";
 	if (last != tail_)
 		return "filter queue: the tail is not the last connection";
 	return nullptr;

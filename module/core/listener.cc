@@ -34,14 +34,10 @@ bool Listener::close(u32 buckets, lq_drained &drained)
 		sweep_left_ = 0;
 		overflow_.close();
 		cookies_.close();
+		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED,
+			       accept_queue_.qlen() + filter_queue_.waiting());
 		drained.connections = accept_queue_.close();
-		for (const Request *r = drained.connections; r; r = r->next)
-			counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		drained.held = filter_queue_.close();
-		for (const Request *r = drained.held; r; r = r->next) {
-			if (!has(*r, LQ_REQ_REFUSED))
-				counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
-		}
 	}
 	const bool more = !syn_queue_.drain(buckets, [&](Request &r) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);

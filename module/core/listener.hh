@@ -86,7 +86,7 @@ private:
 	[[nodiscard]] u8 threshold(Ticks now);
 	void remember_peaks();
 	[[nodiscard]] Request *kill(Request &r, u32 hash);
-	[[nodiscard]] static bool is_held(const Request &r);
+	[[nodiscard]] bool is_held(const Request &r) const;
 	[[nodiscard]] Request *filter_overflow();
 	void drop(u8 reason, Ticks now);
 

@@ -22,9 +22,10 @@ Request *Listener::filter_overflow()
 	return evicted.take_all();
 }
 
-bool Listener::is_held(const Request &r)
+// close() handed out all that were held, and marked none.
+bool Listener::is_held(const Request &r) const
 {
-	return has(r, LQ_REQ_HELD) && !has(r, LQ_REQ_REFUSED);
+	return open_ && has(r, LQ_REQ_HELD) && !has(r, LQ_REQ_REFUSED);
 }
 
 void Listener::filter_admit(Request &r, Micros now)

@@ -421,7 +421,11 @@ static void bench_accept(void)
 		if (queued == 1)
 			abandon(accepted(fd));
 	}
+	trace_begin();
 	close(fd);
+	trace_pause();
+	row("close_accept_locked", trace_longest("lq_core_close"));
+	trace_end();
 }
 
 /* --- a dump --- */

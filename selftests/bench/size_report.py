@@ -41,6 +41,8 @@ def rows(size):
            "ms", "")
     yield ("close(), 1 000 000 half-open: lock held", size["close_million_locked"] / MS, 1, "ms",
            "")
+    yield ("close(), 100 000 connections: lock held", size["close_accept_locked"] / MS, 1, "ms",
+           "")
 
 
 # What an interrupt may have come into.

@@ -100,17 +100,35 @@ TEST_F(filter_queue, put_back__as_a_refused_one)
 	EXPECT_EQ(queue.pop_refused(), r);
 }
 
+TEST_F(filter_queue, waiting__without_the_refused)
+{
+	EXPECT_EQ(queue.waiting(), 4u);
+	queue.refuse(entries[2]);
+	EXPECT_EQ(queue.waiting(), 3u);
+	EXPECT_EQ(queue.pop_waiting(), &entries[0]);
+	EXPECT_EQ(queue.waiting(), 2u);
+	// Out and in again, once counted as a refused one and once not.
+	Request *r = queue.pop();
+	ASSERT_EQ(r, &entries[2]);
+	EXPECT_EQ(queue.waiting(), 2u);
+	queue.put_back(*r);
+	EXPECT_EQ(queue.waiting(), 2u);
+	queue.remove(entries[3]);
+	queue.put_back(entries[3]);
+	EXPECT_EQ(queue.waiting(), 1u);
+	EXPECT_EQ(queue.check(), nullptr);
+}
+
 TEST_F(filter_queue, close__hands_back_the_chain)
 {
 	unsigned n = 0;
 
 	queue.refuse(entries[1]);
-	for (Request *r = queue.close(); r; r = r->next, n++) {
-		EXPECT_FALSE(r->flags & LQ_REQ_HELD);
+	for (Request *r = queue.close(); r; r = r->next, n++)
 		EXPECT_EQ((r->flags & LQ_REQ_REFUSED) != 0, r == &entries[1]);
-	}
 	EXPECT_EQ(n, 4u);
 	EXPECT_EQ(queue.qlen(), 0u);
+	EXPECT_EQ(queue.waiting(), 0u);
 }
 
 TEST_F(filter_queue, check__sees_what_is_wrong)
@@ -120,6 +138,9 @@ TEST_F(filter_queue, check__sees_what_is_wrong)
 	entries[2].flags = LQ_REQ_HELD | LQ_REQ_REFUSED;
 	EXPECT_NE(queue.check(), nullptr);
 	entries[2].flags = LQ_REQ_HELD;
+	entries[0].flags = LQ_REQ_HELD | LQ_REQ_REFUSED; // in front, but not counted
+	EXPECT_NE(queue.check(), nullptr);
+	entries[0].flags = LQ_REQ_HELD;
 	entries[2].prev = &entries[0];
 	EXPECT_NE(queue.check(), nullptr);
 	entries[2].prev = &entries[1];

@@ -160,6 +160,35 @@ TEST_F(listener, close__a_part_at_a_time)
 	EXPECT_TRUE(establish(0));
 }
 
+// Until the caller has taken its callbacks away, a child may say that it has data, or is gone.
+TEST_F(listener, close__what_a_filter_held_is_held_no_more)
+{
+	lq_drained drained;
+	Request *refused = nullptr;
+
+	core.filter_set(LQ_FILTER_DATAREADY);
+	for (u32 n = 0; n < 4; n++) {
+		refused = half_open(n);
+		ASSERT_EQ(send_ack(n), LQ_ACK_PROMOTE);
+		ASSERT_EQ(commit(), LQ_COMMIT_HELD);
+	}
+	ASSERT_TRUE(core.filter_refuse(*refused));
+	ASSERT_FALSE(core.close(~0u, drained));
+	std::free(drained.table);
+	EXPECT_EQ(drained.held, refused);
+	for (Request *r = drained.held; r; r = r->next) {
+		EXPECT_FALSE(core.filter_pass(*r, Micros{0}));
+		EXPECT_FALSE(core.filter_gone(*r));
+		EXPECT_FALSE(core.filter_refuse(*r));
+		EXPECT_FALSE(core.filter_put_back(*r));
+	}
+	EXPECT_EQ(core.filter_refused(), nullptr);
+	EXPECT_EQ(free_list(drained.held), 4u);
+	EXPECT_EQ(drops(LISTENQ_DROP_LISTENER_CLOSED), 3u);
+	EXPECT_EQ(drops(LISTENQ_DROP_FILTER_REFUSED), 1u);
+	EXPECT_EQ(info().accept_qlen, 0u);
+}
+
 TEST_F(listener, close__then_the_promotion_aborts)
 {
 	Request *r = half_open(0);

@@ -152,8 +152,11 @@ void Session::close()
 	}
 	while (lq_request *r = drained.held) {
 		drained.held = r->next;
-		MODEL_CHECK(!(r->flags & LQ_REQ_HELD));
 		MODEL_CHECK(!(r->flags & LQ_REQ_REFUSED) == refused_.empty());
+		// Its child's callbacks may come until the caller has taken them away.
+		MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
+		MODEL_CHECK(!lq_core_filter_gone(core_, r));
+		MODEL_CHECK(!lq_core_filter_refuse(core_, r));
 		take(refused_.empty() ? held_ : refused_, r);
 	}
 	MODEL_CHECK(queue_.empty() && held_.empty() && refused_.empty());
