@@ -48,9 +48,11 @@ def rows(size):
 # What an interrupt may have come into.
 UNSTEADY = ("dump_locked", "dump_listed", "million_kernel_bytes")
 # The longest of many runs over a table: which that is, and how long, the listener's random keys say.
+# Of 2048 parts of 512 buckets, with 488 requests give or take 22, the fullest has 565 on average, and
+# in one boot of 300 by 8 % more than in another.
 LONGEST = ("timer_million", "timer_million_locked", "timer_due", "timer_due_locked",
            "listen_million_locked", "close_million_locked")
-LONGEST_GROWTH = 1.05
+LONGEST_GROWTH = 1.10
 
 
 def main():
