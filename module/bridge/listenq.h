@@ -112,7 +112,7 @@ extern "C" {
 #define LQ_REQ_PROMOTING 0x40 /* an ACK is building the child */
 #define LQ_REQ_ORPHAN 0x80    /* promoting, and the listener closed meanwhile */
 /* The same bits, once the child is built: */
-#define LQ_REQ_HELD 0x40      /* on the filter queue */
+#define LQ_REQ_HELD 0x40      /* on the filter queue, or of those that lq_core_close() handed back */
 #define LQ_REQ_REFUSED 0x80   /* on the filter queue, and the filter will not have it */
 
 /* How far an accept filter has read; protected by the child's lock. */
