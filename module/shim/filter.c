@@ -201,7 +201,7 @@ static void lq_held_refuse(struct lq_shard *shard, struct sock *child, struct lq
 	spin_lock_bh(&shard->lock);
 	refused = lq_core_filter_refuse(shard->core, entry);
 	if (refused)
-		schedule_work(&lst->reaper);
+		queue_work(lq_wq, &lst->reaper);
 	spin_unlock_bh(&shard->lock);
 	if (refused) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_REFUSED);
@@ -324,7 +324,7 @@ static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *ent
 	spin_lock(&shard->lock);
 	later = lq_core_filter_put_back(shard->core, entry);
 	if (later)
-		schedule_work(&lst->reaper);
+		queue_work(lq_wq, &lst->reaper);
 	spin_unlock(&shard->lock);
 	if (later && !counted) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);

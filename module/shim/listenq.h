@@ -161,6 +161,12 @@ struct lq_net {
 
 extern unsigned int lq_net_id;
 
+/*
+ * What has to sleep, on behalf of a segment. Whoever queues a work sees to it that it is done or
+ * cancelled before the listener goes; unloading waits for the rest.
+ */
+extern struct workqueue_struct *lq_wq;
+
 static inline struct lq_net *lq_net(const struct net *net)
 {
 	return net_generic(net, lq_net_id);

@@ -9,6 +9,7 @@
 #include "trace.h"
 
 unsigned int lq_net_id __read_mostly;
+struct workqueue_struct *lq_wq;
 
 void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum)
 {
@@ -74,10 +75,14 @@ static struct pernet_operations lq_net_ops = {
 
 static int __init lq_init(void)
 {
-	int err = lq_request_init();
+	int err = -ENOMEM;
 
-	if (err)
+	lq_wq = alloc_workqueue("listenq", WQ_UNBOUND, 0);
+	if (!lq_wq)
 		return err;
+	err = lq_request_init();
+	if (err)
+		goto exit_wq;
 	err = register_pernet_subsys(&lq_net_ops);
 	if (err)
 		goto exit_request;
@@ -96,6 +101,8 @@ exit_net:
 	unregister_pernet_subsys(&lq_net_ops);
 exit_request:
 	lq_request_exit();
+exit_wq:
+	destroy_workqueue(lq_wq);
 	return err;
 }
 
@@ -103,6 +110,7 @@ static void __exit lq_exit(void)
 {
 	lq_family_exit();
 	lq_netlink_exit();
+	destroy_workqueue(lq_wq);
 	/* Segments in flight may still be in our functions; listeners are freed by call_rcu(). */
 	synchronize_rcu();
 	rcu_barrier();
