@@ -24,12 +24,12 @@
  *   accept() shim/accept.c    lq_core_accept()         pop the child
  *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry, the end of episodes
  *   events   shim/event.c     lq_core_event()          what to tell the readers of netlink
- *   close    shim/listener.c  lq_core_close()          empty both queues
+ *   close    shim/shard.c     lq_core_close()          empty both queues
  *
  * Locking
  * -------
- * A listener is one shard or several, each a struct lq_core with a spinlock and a
- * timer of its own; a connection belongs to the same one from its SYN to accept().
+ * A listener is one shard or several, each a struct lq_core with a spinlock, a
+ * timer and a work of its own; a connection belongs to the same one from its SYN to accept().
  * lq_shard.lock protects the core and every request on its queues. A call marked
  * [locked] needs it; a call without the mark is a pure function. The lock is taken
  * with bottom halves disabled, and never two of them.
@@ -83,6 +83,8 @@
  *   an entry of    the queue                     freed only after the child's callbacks are
  *   the filter                                   its own again, which is done under the
  *   queue                                        child's lock: shim/filter.c
+ *   the SYN        its shard's core              replaced by shard.c's work, or close
+ *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
  *   route                                        namespace (shim/route.c)
  *   module         every socket with our ops     sock_release(); accepted sockets
@@ -209,6 +211,7 @@ struct lq_config {
 	s32 backlog;	       /* the same after the kernel's clamp to somaxconn */
 	u32 somaxconn;	       /* net.core.somaxconn */
 	u32 soacceptqueue;     /* net.listenq.soacceptqueue: FreeBSD's own clamp */
+	u32 syn_ceiling;       /* of syn_limit, whatever the policy; 0: none */
 	u8 policy;	       /* enum lq_policy, below LQ_POLICY_COUNT */
 	u8 abort_on_overflow;  /* 0 or 1 */
 	u8 synack_retries;     /* SYN-ACKs after the first */
@@ -265,7 +268,7 @@ struct lq_limits {
 	u32 backlog;	  /* in force */
 	u32 accept_limit; /* connections on the accept queue, at least 1 */
 	u32 syn_limit;	  /* requests on the SYN queue */
-	u32 syn_buckets;  /* power of two */
+	u32 syn_buckets;  /* power of two; the most that the SYN queue's table grows to */
 	u32 filter_limit; /* connections on the filter queue, at least 1 */
 	u32 bucket_limit; /* requests in one bucket of the SYN queue, at least 1 */
 };
@@ -285,27 +288,50 @@ size_t lq_core_size(void);
 struct lq_core *lq_core_init(void *memory, const struct lq_keys *keys);
 
 /*
- * [locked] listen(), or a setting changed: take new limits. @buckets is zeroed memory for
- * limits->syn_buckets pointers, or NULL to keep the table. Nothing queued is lost.
- * True: it replaces another table, whose requests stay there, and are found there,
- * until lq_core_rehash() has moved them.
+ * [locked] listen(), or a setting changed: take new limits, at any time, before lq_core_open() for
+ * the first time. It always succeeds; nothing queued is lost, and the table stays.
  */
-bool lq_core_listen(struct lq_core *core, const struct lq_config *config,
-		    const struct lq_limits *limits, struct lq_request **buckets);
+void lq_core_configure(struct lq_core *core, const struct lq_config *config,
+		       const struct lq_limits *limits);
+
+/* [locked] How many buckets the table for lq_core_open() has. */
+u32 lq_core_table_first(const struct lq_core *core);
+
+/* [locked] Let SYNs in. @buckets: zeroed memory for @count pointers. */
+void lq_core_open(struct lq_core *core, struct lq_request **buckets, u32 count);
 
 /*
- * [locked] After lq_core_listen() said so: move what the next @buckets buckets of the old
- * table hold. NULL: there is more, let go of the lock and call again, before the next
- * lq_core_listen() or lq_core_close(). Otherwise the old table, for the caller to free.
+ * [locked] How many buckets the table should have for what it holds now; 0: it is fine, or the
+ * core is closed. A commit of a SYN, the timer when it stops, and new limits may change that.
  */
-void *lq_core_rehash(struct lq_core *core, u32 buckets);
+u32 lq_core_table_wanted(const struct lq_core *core);
+
+/*
+ * [locked] Replace the table. @buckets: zeroed memory for @count pointers. False: the core wants
+ * another number now, and @buckets is the caller's. True: the old table's requests stay there,
+ * and are found there, until lq_core_rehash() has moved them, which must follow.
+ */
+bool lq_core_resize(struct lq_core *core, struct lq_request **buckets, u32 count);
+
+/*
+ * A step is a bucket or a request that is looked at: how long a call takes, whatever the queue
+ * holds and however it is spread. A call ends with the bucket that it is at, which has
+ * lq_limits.bucket_limit requests at most, and those whose SYNs were reserved at the same time.
+ */
+#define LQ_STEPS_AT_ONCE 512
+
+/*
+ * [locked] After lq_core_resize(): move what the old table holds, for @steps. NULL: there is
+ * more, let go of the lock and call again. Otherwise the old table, for the caller to free.
+ */
+void *lq_core_rehash(struct lq_core *core, u32 steps);
 
 /*
  * [locked] Close all queues: nothing gets in any more. What is queued is handed
  * back as three lists linked by ->next: half-open requests, and entries whose
- * child is to be reset. Of the SYN queue @buckets buckets at most are emptied;
- * the others cost the same however long they are. True: there is more, let go of
- * the lock and call again before lq_core_listen(). The connections that were held
+ * child is to be reset. The SYN queue is emptied for @steps, once lq_core_rehash() is
+ * done; the others cost the same however long they are. True: there is more, let go of
+ * the lock and call again before lq_core_open(). The connections that were held
  * are to be out of their children's callbacks by then, too.
  * A request being promoted stays with its ACK, whose commit then answers
  * LQ_COMMIT_CLOSED. Episodes end: lq_core_event() has their ends until the lock
@@ -317,7 +343,7 @@ struct lq_drained {
 	struct lq_request *held; /* by an accept filter; LQ_REQ_REFUSED: counted already */
 	void *table;		 /* to be freed; NULL while there is more */
 };
-bool lq_core_close(struct lq_core *core, u32 buckets, struct lq_drained *drained);
+bool lq_core_close(struct lq_core *core, u32 steps, struct lq_drained *drained);
 
 /* --- a SYN --- */
 
@@ -527,19 +553,25 @@ struct lq_tick {
 	union lq_request_copy resend[LQ_TICK_BATCH]; /* out: send these SYN-ACKs */
 	struct lq_request *expired;	    /* out: list to free */
 	u32 expired_count;		    /* out */
+	u32 silent_count;		    /* out: came due, and nothing is sent */
+	u32 wait;			    /* out: ticks until the next call, unless again or idle */
 	bool again;			    /* out: not done yet, call once more now, or soon */
 	bool idle;			    /* out: nothing is queued or under way, stop the timer */
 };
 
 /*
- * [locked] One run of the clock hand, to be called every
- * LQ_TICKS_PER_SECOND-th of a second while requests are queued or an episode
- * is under way.
+ * [locked] A part of the clock hand's run, if anything is due. To be called as .again, .idle and
+ * .wait say, but for .again not more often than so many times a second: what comes due
+ * meanwhile is done together. Whoever makes something due earlier sees to it that it is called:
+ * for a request that was committed at its .expires; after LQ_SYN_DUPLICATE, LQ_SYN_CHALLENGE
+ * and LQ_ACK_CHALLENGE at lq_core_due(); when an episode began within an interval.
  */
 #define LQ_TICKS_PER_SECOND 5
 /* Most calls of one run: the rest is for a later one, so that softirqs are not held up. */
 #define LQ_TICK_CALLS 8
 void lq_core_tick(struct lq_core *core, struct lq_tick *tick);
+/* [locked] Ticks; nothing that is queued needs lq_core_tick() before. While something is. */
+u32 lq_core_due(const struct lq_core *core);
 
 /* --- events: an overflow, or a time of SYN cookies, began or ended --- */
 
@@ -608,7 +640,8 @@ struct lq_request_cursor {
 
 /*
  * [locked] The next requests, @room of them at most, into @out; their number,
- * which may be 0 before the walk is done: one call looks at LQ_WALK_BUCKETS.
+ * which may be 0 before the walk is done: one call looks at LQ_WALK_BUCKETS buckets,
+ * @room requests, and what of the bucket where it stopped it has seen.
  */
 #define LQ_WALK_BUCKETS 512
 u32 lq_core_requests(const struct lq_core *core, struct lq_request_cursor *cursor, u32 now,

@@ -23,7 +23,7 @@ public:
 	[[nodiscard]] u32 timeout(u8 num_timeout) const;
 
 	// How many timeouts a request may have when the SYN queue holds @qlen, @young
-	// of them never timed out, in a table of 2^@max_qlen_log: fewer when more than
+	// of them never timed out, and has room for 2^@max_qlen_log: fewer when more than
 	// half full of old ones (the thresh loop of inet_csk_reqsk_queue_prune()).
 	[[nodiscard]] u8 threshold(u32 qlen, u32 young, u8 max_qlen_log) const;
 
@@ -38,6 +38,9 @@ public:
 	[[nodiscard]] bool defers(const Request &r) const { return r.num_timeout < defer_; }
 
 	[[nodiscard]] u8 retries() const { return retries_; }
+
+	// Ticks of the longest timeout.
+	[[nodiscard]] u32 longest() const { return max_; }
 
 	// Ticks of the first timeout; at least one.
 	[[nodiscard]] u32 initial() const { return initial_; }

@@ -74,20 +74,39 @@ LQ_BRIDGE lq_core *lq_core_init(void *memory, const lq_keys *keys)
 	return reinterpret_cast<lq_core *>(new (memory) Listener(*keys));
 }
 
-LQ_BRIDGE bool lq_core_listen(lq_core *core, const lq_config *config, const lq_limits *limits,
-			      lq_request **buckets)
+LQ_BRIDGE void lq_core_configure(lq_core *core, const lq_config *config, const lq_limits *limits)
 {
-	return listener(core).listen(*config, *limits, buckets);
+	listener(core).configure(*config, *limits);
 }
 
-LQ_BRIDGE void *lq_core_rehash(lq_core *core, u32 buckets)
+LQ_BRIDGE u32 lq_core_table_first(const lq_core *core)
 {
-	return listener(core).rehash(buckets);
+	return listener(core).table_first();
 }
 
-LQ_BRIDGE bool lq_core_close(lq_core *core, u32 buckets, lq_drained *drained)
+LQ_BRIDGE void lq_core_open(lq_core *core, lq_request **buckets, u32 count)
 {
-	return listener(core).close(buckets, *drained);
+	listener(core).open(buckets, count);
+}
+
+LQ_BRIDGE u32 lq_core_table_wanted(const lq_core *core)
+{
+	return listener(core).table_wanted();
+}
+
+LQ_BRIDGE bool lq_core_resize(lq_core *core, lq_request **buckets, u32 count)
+{
+	return listener(core).resize(buckets, count);
+}
+
+LQ_BRIDGE void *lq_core_rehash(lq_core *core, u32 steps)
+{
+	return listener(core).rehash(steps);
+}
+
+LQ_BRIDGE bool lq_core_close(lq_core *core, u32 steps, lq_drained *drained)
+{
+	return listener(core).close(steps, *drained);
 }
 
 LQ_BRIDGE lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy,
@@ -211,6 +230,11 @@ LQ_BRIDGE void lq_core_count_drop(lq_core *core, u8 reason)
 LQ_BRIDGE void lq_core_tick(lq_core *core, lq_tick *tick)
 {
 	listener(core).tick(*tick);
+}
+
+LQ_BRIDGE u32 lq_core_due(const lq_core *core)
+{
+	return listener(core).due().value;
 }
 
 LQ_BRIDGE bool lq_core_event_pending(const lq_core *core)

@@ -3,6 +3,8 @@
 // what arrives are in listener_syn.cc, listener_ack.cc and listener_filter.cc.
 #include "listener.hh"
 
+#include <bit>
+
 #include "accept_filter.hh"
 #include "request_info.hh"
 
@@ -12,18 +14,52 @@ using request::has;
 
 // --- listen() and close() ---
 
-bool Listener::listen(const Config &config, const Limits &limits, Request **buckets)
+void Listener::configure(const Config &config, const Limits &limits)
 {
+	// As reqsk_queue_alloc(): a queue of 16 at least.
+	const u32 places = max<u32>(limits.syn_limit, 16);
+
 	config_ = config;
 	limits_ = limits;
 	backoff_ = Backoff(config);
-	open_ = true;
-	if (buckets)
-		syn_queue_.resize(buckets, limits.syn_buckets);
-	return syn_queue_.is_rehashing();
+	syn_limit_log_ = static_cast<u8>(std::bit_width(places - 1));
 }
 
-bool Listener::close(u32 buckets, lq_drained &drained)
+void Listener::open(Request **buckets, u32 count)
+{
+	open_ = true;
+	syn_queue_.resize(buckets, count);
+}
+
+// A table grows when it holds more requests than it has buckets, to two to four times as many,
+// and shrinks when it holds none: no two buckets become one, so none comes over its limit.
+u32 Listener::table_wanted() const
+{
+	const u32 count = syn_queue_.bucket_count(), most = limits_.syn_buckets;
+	const u32 qlen = syn_queue_.qlen(), first = table_first();
+
+	if (!open_ || syn_queue_.is_rehashing())
+		return 0;
+	if (qlen == 0)
+		return count != first ? first : 0;
+	if (qlen > count && count < most)
+		return qlen < most / 2 ? 2 * std::bit_ceil(qlen) : most;
+	return count < first ? first : 0;
+}
+
+bool Listener::resize(Request **buckets, u32 count)
+{
+	if (count != table_wanted())
+		return false;
+	syn_queue_.resize(buckets, count);
+	// What was behind the clock hand may be before it, and the other way round.
+	sweep_left_ = 0;
+	if (round_left_ > 0)
+		round_left_ = syn_queue_.qlen() ? syn_queue_.hand_round() : 0;
+	return true;
+}
+
+bool Listener::close(u32 steps, lq_drained &drained)
 {
 	RequestList requests;
 
@@ -31,7 +67,7 @@ bool Listener::close(u32 buckets, lq_drained &drained)
 	if (open_) {
 		open_ = false;
 		filter_ = LQ_FILTER_NONE;
-		sweep_left_ = 0;
+		round_left_ = sweep_left_ = 0;
 		overflow_.close();
 		cookies_.close();
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED,
@@ -39,7 +75,9 @@ bool Listener::close(u32 buckets, lq_drained &drained)
 		drained.connections = accept_queue_.close();
 		drained.held = filter_queue_.close();
 	}
-	const bool more = !syn_queue_.drain(buckets, [&](Request &r) {
+	if (syn_queue_.is_rehashing())
+		return true;
+	const bool more = !syn_queue_.drain(steps, [&](Request &r) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		// Its ACK is building a child without our lock: leave it the memory.
 		if (has(r, LQ_REQ_PROMOTING))
@@ -111,19 +149,22 @@ policy::Snapshot Listener::snapshot() const
 
 // --- replies to odd segments: at most one per tcp_invalid_ratelimit ---
 
+// When the timer forgets a stamp, in its units: beyond any limit, and before they wrap.
+static constexpr u32 kOowForget = 240;
+
 // Sixteenths of a second, modulo 255, never 0.
 u8 Listener::oow_stamp(Ticks now) const
 {
-	return static_cast<u8>(1 + now.value / max<u32>(config_.hz / 16, 1) % 255);
+	return static_cast<u8>(1 + now.value / oow_unit() % 255);
 }
 
 u32 Listener::oow_limit() const
 {
-	return min<u32>(config_.oow_ratelimit_ms * 16 / 1000, 240);
+	return min<u32>(config_.oow_ratelimit_ms * 16 / 1000, kOowForget);
 }
 
 // tcp_oow_rate_limited() of net/ipv4/tcp_input.c; the first odd segment is always answered.
-bool Listener::rate_limited(Request &r, Ticks now) const
+bool Listener::rate_limited(Request &r, Ticks now)
 {
 	const u8 stamp = oow_stamp(now);
 
@@ -134,6 +175,7 @@ bool Listener::rate_limited(Request &r, Ticks now) const
 			return true;
 	}
 	r.oow_stamp = stamp;
+	look_at(now + kOowForget * oow_unit());
 	return false;
 }
 
@@ -158,8 +200,7 @@ u32 Listener::sweep_length() const
 {
 	constexpr u32 kSmall = 1024;
 	const u32 buckets = syn_queue_.hand_round();
-	const u32 interval = max<u32>(config_.hz / LQ_TICKS_PER_SECOND, 1);
-	const u32 runs = max<u32>(backoff_.initial() / interval, 1);
+	const u32 runs = max<u32>(backoff_.initial() / interval(), 1);
 
 	return min(buckets, max(2 * (buckets / runs), kSmall));
 }
@@ -177,31 +218,62 @@ u8 Listener::threshold(Ticks now)
 		defending_ = defends;
 	if (defends)
 		return min(backoff_.retries(), Backoff::kMinRetries);
-	return backoff_.threshold(qlen, syn_queue_.young(), syn_queue_.max_qlen_log());
+	return backoff_.threshold(qlen, syn_queue_.young(), syn_limit_log_);
+}
+
+// Until something is due; an interval, if that is now or the hand has not come round.
+u32 Listener::wait(Ticks now) const
+{
+	if (round_left_ > 0 || now.reached(due_))
+		return interval();
+	return due_.value - now.value;
+}
+
+// The hand has come to the end of a run: whether another begins.
+bool Listener::begins_run(Ticks now)
+{
+	if (round_left_ == 0) {
+		if (!now.reached(due_))
+			return false;
+		round_left_ = syn_queue_.hand_round();
+		// What the round meets, and what comes meanwhile, makes it earlier.
+		due_ = now + backoff_.longest();
+	}
+	sweep_left_ = min(sweep_length(), round_left_);
+	return true;
 }
 
 void Listener::tick(lq_tick &tick)
 {
-	constexpr u32 kExpiredBatch = 64;
-	constexpr u32 kBucketBatch = 4096;
 	const Ticks now{tick.now};
-	RequestList expired;
 
 	tick.resend_count = 0;
+	tick.silent_count = 0;
 	tick.expired = nullptr;
 	tick.expired_count = 0;
-	tick.again = false;
 	overflow_.tick(now, config_.hz);
 	cookies_.tick(now, config_.hz);
 	const bool episode = overflow_.active() || cookies_.active();
-	tick.idle = (syn_queue_.qlen() == 0 || !open_) && !episode;
-	if (syn_queue_.qlen() == 0 || !open_) {
-		sweep_left_ = 0;
-		return;
-	}
-	if (sweep_left_ == 0)
-		sweep_left_ = sweep_length();
+	if (syn_queue_.qlen() == 0 || !open_)
+		round_left_ = sweep_left_ = 0;
+	else if (sweep_left_ > 0 || begins_run(now))
+		sweep(tick);
+	tick.again = sweep_left_ > 0;
+	const bool empty = syn_queue_.qlen() == 0 || !open_;
+	tick.idle = empty && !episode;
+	tick.wait = empty ? interval() : wait(now);
+	if (episode)
+		tick.wait = min(tick.wait, interval());
+}
+
+// A part of a run.
+void Listener::sweep(lq_tick &tick)
+{
+	constexpr u32 kExpiredBatch = 64;
+	constexpr u32 kSteps = 4096;
+	const Ticks now{tick.now};
 	const u8 threshold = this->threshold(now);
+	RequestList expired;
 
 	// Apart from the loop, which most requests only pass through: it keeps its registers.
 	const auto timed_out = [&](Request & r) __attribute__((noinline))
@@ -221,21 +293,37 @@ void Listener::tick(lq_tick &tick)
 			counters_.event(LISTENQ_EVENT_SYNACK_SENT);
 			counters_.event(LISTENQ_EVENT_SYNACK_RETRANS);
 			request::copy_to(tick.resend[tick.resend_count++], r);
+		} else {
+			tick.silent_count++;
 		}
 		return SynQueue::Sweep::Stay;
 	};
 	// Before its clock wraps.
 	const auto forget_oow = [&](Request & r) __attribute__((noinline))
 	{
-		if ((oow_stamp(now) + 255u - r.oow_stamp) % 255 >= oow_limit())
+		const u32 elapsed = (oow_stamp(now) + 255u - r.oow_stamp) % 255;
+
+		if (elapsed >= oow_limit())
 			r.oow_stamp = 0;
+		else
+			look_at(now + (kOowForget - elapsed) * oow_unit());
 	};
 	const auto visit = [&](Request &r) {
-		if (has(r, LQ_REQ_PROMOTING))
+		// Its ACK reads it without our lock, and may yet hand it back.
+		if (has(r, LQ_REQ_PROMOTING)) {
+			look_at(now.reached(Ticks{r.expires}) ? now : Ticks{r.expires});
 			return SynQueue::Sweep::Stay;
+		}
 		if (r.oow_stamp != 0)
 			forget_oow(r);
-		return now.reached(Ticks{r.expires}) ? timed_out(r) : SynQueue::Sweep::Stay;
+		if (now.reached(Ticks{r.expires})) {
+			const SynQueue::Sweep what = timed_out(r);
+
+			if (what != SynQueue::Sweep::Stay)
+				return what;
+		}
+		look_at(Ticks{r.expires});
+		return SynQueue::Sweep::Stay;
 	};
 	const auto leave = [&](Request &r) {
 		counters_.drop(LISTENQ_DROP_REQUEST_EXPIRED);
@@ -243,10 +331,10 @@ void Listener::tick(lq_tick &tick)
 		tick.expired_count++;
 	};
 
-	sweep_left_ -= syn_queue_.sweep(min(sweep_left_, kBucketBatch), visit, leave);
-	tick.again = sweep_left_ > 0;
+	const u32 buckets = syn_queue_.sweep(sweep_left_, kSteps, visit, leave);
+	sweep_left_ -= buckets;
+	round_left_ -= buckets;
 	tick.expired = expired.take_all();
-	tick.idle = syn_queue_.qlen() == 0 && !episode;
 }
 
 // --- a look inside ---

@@ -25,9 +25,13 @@ class Listener final {
 public:
 	explicit Listener(const lq_keys &keys) : syn_queue_(keys), cookie_(keys) {}
 
-	[[nodiscard]] bool listen(const Config &config, const Limits &limits, Request **buckets);
-	[[nodiscard]] Request **rehash(u32 buckets) { return syn_queue_.rehash(buckets); }
-	[[nodiscard]] bool close(u32 buckets, lq_drained &drained);
+	void configure(const Config &config, const Limits &limits);
+	void open(Request **buckets, u32 count);
+	[[nodiscard]] u32 table_first() const { return min(limits_.syn_buckets, kFirstBuckets); }
+	[[nodiscard]] u32 table_wanted() const;
+	[[nodiscard]] bool resize(Request **buckets, u32 count);
+	[[nodiscard]] Request **rehash(u32 steps) { return syn_queue_.rehash(steps); }
+	[[nodiscard]] bool close(u32 steps, lq_drained &drained);
 
 	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);
 	[[nodiscard]] lq_commit syn_commit(const lq_syn &syn, Request &r, bool proven);
@@ -53,6 +57,7 @@ public:
 	[[nodiscard]] Request *accept(Micros now);
 	void accept_done(u32 count) { accept_queue_.left(count); }
 	void tick(lq_tick &tick);
+	[[nodiscard]] Ticks due() const { return due_; }
 
 	[[nodiscard]] bool event_pending() const
 	{
@@ -71,16 +76,29 @@ public:
 	[[nodiscard]] const char *check() const;
 
 private:
+	// A page of pointers.
+	static constexpr u32 kFirstBuckets = 512;
+
 	[[nodiscard]] policy::Snapshot snapshot() const;
 	[[nodiscard]] lq_syn_verdict syn_for_request(lq_syn &syn, Request &r, lq_request_copy &copy,
 						     Request *&freed);
 	[[nodiscard]] lq_ack_verdict ack_for_request(lq_ack &ack, Request &r, u32 hash,
 						     lq_request_copy &copy, lq_promotion &promotion,
 						     Request *&freed);
-	[[nodiscard]] bool rate_limited(Request &r, Ticks now) const;
+	[[nodiscard]] bool rate_limited(Request &r, Ticks now);
+	[[nodiscard]] u32 oow_unit() const { return max<u32>(config_.hz / 16, 1); }
 	[[nodiscard]] u8 oow_stamp(Ticks now) const;
 	[[nodiscard]] u32 oow_limit() const;
+	void look_at(Ticks when)
+	{
+		if (!when.reached(due_))
+			due_ = when;
+	}
+	[[nodiscard]] u32 interval() const { return max<u32>(config_.hz / LQ_TICKS_PER_SECOND, 1); }
 	[[nodiscard]] u32 sweep_length() const;
+	[[nodiscard]] u32 wait(Ticks now) const;
+	[[nodiscard]] bool begins_run(Ticks now);
+	void sweep(lq_tick &tick);
 	[[nodiscard]] lq_syn_verdict refuse(lq_syn &syn, listenq_drop reason,
 					    lq_syn_verdict verdict);
 	[[nodiscard]] u8 threshold(Ticks now);
@@ -104,7 +122,12 @@ private:
 	Backoff backoff_;
 	u32 accept_qlen_peak_ = 0;
 	u32 syn_qlen_peak_ = 0;
-	u32 sweep_left_ = 0; // buckets left of the clock hand's run
+	// The timer: nothing that is queued needs it before due_, but for what the clock hand's
+	// round will meet, whose buckets are round_left_, and of this run sweep_left_.
+	Ticks due_{0};
+	u32 round_left_ = 0;
+	u32 sweep_left_ = 0;
+	u8 syn_limit_log_ = 0; // 2^syn_limit_log_ are limits_.syn_limit or more
 	SynCookie cookie_;
 	u32 cookie_sent_s_ = 0;	 // when the last one was sent; with cookies_sent_
 	u32 pause_until_s_ = 0;	 // FreeBSD's pause: cookies only until then

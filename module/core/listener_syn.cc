@@ -12,6 +12,9 @@ using handshake::paws_rejects;
 using handshake::synack_window;
 using request::has;
 
+// What a SYN may look at to find a request that makes room: a page of buckets, and as many.
+static constexpr u32 kEvictSteps = 1024;
+
 lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed)
 {
 	freed = nullptr;
@@ -42,8 +45,9 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	const bool overflow = policy::overflows(config_, place);
 
 	if (syn.from_time_wait) {
-		// The pair is reused whatever the SYN queue holds (tcp_conn_request()).
-		if (overflow)
+		// The pair is reused whatever the SYN queue holds (tcp_conn_request()), but
+		// no bucket grows beyond its limit.
+		if (place == policy::Place::Full && found.bucket_length < limits_.bucket_limit)
 			place = policy::Place::There;
 	} else if (wants_cookie(syn, overflow)) {
 		place = policy::Place::Cookie;
@@ -77,7 +81,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		if (found.bucket_length >= limits_.bucket_limit)
 			freed = syn_queue_.evict_from(syn.hash);
 		if (!freed)
-			freed = syn_queue_.evict_oldest();
+			freed = syn_queue_.evict_oldest(kEvictSteps);
 		if (!freed)
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
 		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
@@ -137,6 +141,7 @@ lq_syn_verdict Listener::syn_for_request(lq_syn &syn, Request &r, lq_request_cop
 			return LQ_SYN_DROP;
 		}
 		r.expires = (now + backoff_.timeout(r.num_timeout)).value;
+		look_at(Ticks{r.expires});
 		if (r.num_retrans < 0xff)
 			r.num_retrans++;
 		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
@@ -179,6 +184,10 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 	r.num_retrans = 0;
 	r.oow_stamp = 0;
 	r.expires = syn.now + backoff_.timeout(0);
+	if (syn_queue_.qlen() == 0)
+		due_ = Ticks{r.expires};
+	else
+		look_at(Ticks{r.expires});
 	syn_queue_.insert(r, syn.hash);
 	counters_.event(LISTENQ_EVENT_REQUEST_CREATED);
 	counters_.event(LISTENQ_EVENT_SYNACK_SENT);

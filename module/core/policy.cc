@@ -20,7 +20,7 @@ enum class Clamp : u8 {
 enum class SynSize : u8 {
 	Classic,  // roundup_pow_of_two(max(8, min(backlog, max_syn_backlog)) + 1)
 	Modern,	  // backlog + 1
-	Linux24,  // max_syn_backlog rounded up to a power of two, in 512 buckets
+	Linux24,  // max_syn_backlog rounded up to a power of two
 	Sum,	  // as many as the sum of both queues allows
 	Syncache, // 512 buckets of 30
 	Solaris,  // the accept limit + tcp_conn_req_max_q0 (1024)
@@ -78,7 +78,10 @@ static_assert(std::size(kRules) == LQ_POLICY_COUNT);
 static constexpr u32 kSyncacheBuckets = 512; // TCP_SYNCACHE_HASHSIZE
 static constexpr u32 kSyncacheBucket = 30;   // TCP_SYNCACHE_BUCKETLIMIT
 static constexpr u32 kSolarisQ0 = 1024;	     // tcp_conn_req_max_q0
-static constexpr u32 kMaxBuckets = 1u << 20;
+static constexpr u32 kMaxBuckets = 1u << 21;
+// A table grows with what it holds: by chance no bucket comes near, nor where memory for a larger
+// one is not to be had and 512 buckets hold ten thousand.
+static constexpr u32 kBucketLimit = 64;
 
 static const Rules &rules(const Config &config)
 {
@@ -134,7 +137,7 @@ static u32 accept_limit_of(const Config &config, u32 backlog)
 }
 
 // reqsk_queue_alloc() of Linux 2.6 to 4.2, net/core/request_sock.c.
-static u32 classic_buckets(u32 backlog, u32 max_syn_backlog)
+static u32 classic_limit(u32 backlog, u32 max_syn_backlog)
 {
 	return std::bit_ceil(max<u32>(min(backlog, max_syn_backlog), 8) + 1);
 }
@@ -154,38 +157,35 @@ Limits limits(const Config &config)
 		   .syn_limit = 0,
 		   .syn_buckets = 0,
 		   .filter_limit = accept,
-		   .bucket_limit = 0};
+		   .bucket_limit = kBucketLimit};
 
 	switch (rules(config).syn_size) {
 	case SynSize::Classic: // full: qlen >> max_qlen_log
-		out.syn_buckets = classic_buckets(backlog, config.max_syn_backlog);
-		out.syn_limit = out.syn_buckets;
+		out.syn_limit = classic_limit(backlog, config.max_syn_backlog);
 		break;
 	case SynSize::Modern: // full: qlen > sk_max_ack_backlog
 		out.syn_limit = backlog + 1;
-		out.syn_buckets = buckets_for(out.syn_limit);
 		break;
-	case SynSize::Linux24: // TCP_SYNQ_HSIZE; max_qlen_log starts at 6
+	case SynSize::Linux24: // max_qlen_log starts at 6
 		out.syn_limit = std::bit_ceil(max<u32>(config.max_syn_backlog, 64));
-		out.syn_buckets = 512;
 		break;
 	case SynSize::Sum:
 		out.syn_limit = accept;
-		out.syn_buckets = buckets_for(accept);
 		break;
 	case SynSize::Syncache:
 		out.filter_limit = max<u32>(backlog, 1); // sol_incqlen > sol_qlimit
 		out.syn_limit = kSyncacheBuckets * kSyncacheBucket;
 		out.syn_buckets = kSyncacheBuckets;
 		out.bucket_limit = kSyncacheBucket;
-		return out;
+		break;
 	case SynSize::Solaris:
 		out.syn_limit = accept + kSolarisQ0;
-		out.syn_buckets = buckets_for(out.syn_limit);
 		break;
 	}
-	// By chance alone no bucket of a table that is full comes near.
-	out.bucket_limit = 32 + 4 * (out.syn_limit / out.syn_buckets);
+	if (config.syn_ceiling)
+		out.syn_limit = min(out.syn_limit, config.syn_ceiling);
+	if (out.syn_buckets == 0)
+		out.syn_buckets = buckets_for(out.syn_limit);
 	return out;
 }
 
@@ -224,7 +224,10 @@ static SynAction full_at_syn(const Rules &r, const Snapshot &now, Place place)
 
 bool syn_queue_is_full(const Config &config, const Limits &limits, const Snapshot &now)
 {
-	return !rules(config).sum && now.syn_qlen >= limits.syn_limit;
+	// A sum has no limit of its own but a ceiling.
+	if (rules(config).sum && limits.syn_limit >= limits.accept_limit)
+		return false;
+	return now.syn_qlen >= limits.syn_limit;
 }
 
 Place place(const Config &config, const Limits &limits, const Snapshot &now, u32 bucket_length)

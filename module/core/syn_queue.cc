@@ -2,8 +2,6 @@
 // SynQueue: the half-open requests of one listener, in a hash table with a random key.
 #include "syn_queue.hh"
 
-#include <bit>
-
 namespace listenq {
 
 void SynQueue::resize(Request **buckets, u32 count)
@@ -11,23 +9,24 @@ void SynQueue::resize(Request **buckets, u32 count)
 	new_generation();
 	old_ = buckets_;
 	old_mask_ = mask_;
-	rehashed_ = 0;
+	// Of an empty table nothing is to be moved.
+	rehashed_ = qlen_ == 0 ? old_mask_ + 1 : 0;
 	rehashing_ = old_ != nullptr;
 	buckets_ = buckets;
 	mask_ = count - 1;
-	log_ = static_cast<u8>(std::countr_zero(count));
 	clock_hand_ = 0;
 }
 
-Request **SynQueue::rehash(u32 buckets)
+Request **SynQueue::rehash(u32 steps)
 {
-	for (; rehashed_ <= old_mask_ && buckets > 0; buckets--) {
+	for (u32 taken = 0; rehashed_ <= old_mask_ && taken < steps; taken++) {
 		Request *oldest_first = nullptr;
 
 		while (Request *r = old_[rehashed_]) {
 			old_[rehashed_] = r->next;
 			r->next = oldest_first;
 			oldest_first = r;
+			taken++;
 		}
 		rehashed_++;
 		// So that the newest are at the front again: in a smaller table those of
@@ -56,7 +55,6 @@ Request **SynQueue::close()
 	new_generation();
 	buckets_ = nullptr;
 	mask_ = 0;
-	log_ = 0;
 	clock_hand_ = 0;
 	return table;
 }
@@ -93,31 +91,35 @@ void SynQueue::unlink(Request **link)
 }
 
 // The last request of the chain at @link that no ACK holds: the oldest one.
-Request *SynQueue::take_last(Request **link)
+SynQueue::Taken SynQueue::take_last(Request **link)
 {
 	Request **last = nullptr;
+	u32 steps = 1;
 
-	for (; *link; link = &(*link)->next) {
+	for (; *link; link = &(*link)->next, steps++) {
 		if (!request::has(**link, LQ_REQ_PROMOTING))
 			last = link;
 	}
 	if (!last)
-		return nullptr;
+		return {nullptr, steps};
 	Request *r = *last;
 	unlink(last);
-	return r;
+	return {r, steps};
 }
 
-Request *SynQueue::evict_oldest()
+Request *SynQueue::evict_oldest(u32 steps)
 {
+	u32 taken = 0;
+
 	// A hand of its own, that moves on each time: were it always the first bucket that has
 	// some, new requests would be gone at once, and old ones elsewhere would stay.
-	for (u32 i = 0; i < hand_round(); i++) {
-		Request *r = take_last(bucket(evict_hand_ & hand_mask()));
+	for (u32 i = 0; i < hand_round() && taken < steps; i++) {
+		const Taken last = take_last(bucket(evict_hand_ & hand_mask()));
 
 		evict_hand_++;
-		if (r)
-			return r;
+		if (last.request)
+			return last.request;
+		taken += last.steps;
 	}
 	return nullptr;
 }

@@ -18,14 +18,16 @@ class SynQueue final {
 public:
 	explicit SynQueue(const lq_keys &keys) : hash_(keys) {}
 
+	// A step is a bucket or a request that is looked at: what bounds the time of a call. A call
+	// that has begun with a bucket comes to its end.
+
 	// Take @buckets (a power of two of null pointers). What is queued stays where it is:
 	// if is_rehashing() then, rehash() moves it.
 	void resize(Request **buckets, u32 count);
 	[[nodiscard]] bool is_rehashing() const { return rehashing_; }
-	// Move what the next @buckets buckets of the old table hold. nullptr: there is more;
-	// or that table, which is empty. Meanwhile everything but resize(), drain() and
-	// close() may come.
-	[[nodiscard]] Request **rehash(u32 buckets);
+	// Move what the old table holds, for @steps. nullptr: there is more; or that table, which
+	// is empty. Meanwhile everything but resize(), drain() and close() may come.
+	[[nodiscard]] Request **rehash(u32 steps);
 
 	[[nodiscard]] u32 hash(const lq_key &key) const { return hash_(key); }
 	// The request, or nullptr and how many others its bucket holds.
@@ -51,23 +53,25 @@ public:
 
 	// Take out an old request to make room, or nullptr. The newest are at the front of
 	// their bucket. From bucket @hash, or from one bucket after the other.
-	[[nodiscard]] Request *evict_from(u32 hash) { return take_last(bucket(hash)); }
-	[[nodiscard]] Request *evict_oldest();
+	[[nodiscard]] Request *evict_from(u32 hash) { return take_last(bucket(hash)).request; }
+	// At most @steps; the next call goes on from there.
+	[[nodiscard]] Request *evict_oldest(u32 steps);
 
-	// Take out what the next @buckets buckets hold. @visit(Request &) owns each request.
-	// True: nothing is left. Nothing may be put in, nor be swept, until close().
+	// Take out what is queued, for @steps, each of which may end within a bucket.
+	// @visit(Request &) owns each request. True: nothing is left. Nothing may be put in, nor
+	// be swept, until close().
 	template <typename Visit>
-	[[nodiscard]] bool drain(u32 buckets, Visit visit);
+	[[nodiscard]] bool drain(u32 steps, Visit visit);
 	// Hand back the table, which is empty.
 	[[nodiscard]] Request **close();
 
-	// Run the clock hand over @buckets buckets; hand_round() are all, while rehashing some
-	// of them twice. @visit(Request &) says whether the request stays, leaves (then
-	// @leave(Request &) owns it), or ends the sweep before the hand leaves the bucket.
+	// Run the clock hand over @buckets buckets, for @steps; hand_round() are all, while
+	// rehashing some of them twice. @visit(Request &) says whether the request stays, leaves
+	// (then @leave(Request &) owns it), or ends the sweep before the hand leaves the bucket.
 	// Returns how many buckets it left: @buckets, unless the sweep was ended.
 	enum class Sweep : u8 { Stay, Leave, Stop };
 	template <typename Visit, typename Leave>
-	[[nodiscard]] u32 sweep(u32 buckets, Visit visit, Leave leave);
+	[[nodiscard]] u32 sweep(u32 buckets, u32 steps, Visit visit, Leave leave);
 	[[nodiscard]] u32 hand_round() const { return buckets_ ? hand_mask() + 1 : 0; }
 
 	// Call @visit(const Request &) for @room requests from @at on, at most, in @buckets
@@ -80,7 +84,6 @@ public:
 	[[nodiscard]] u32 young() const { return young_; }
 	[[nodiscard]] u32 reserved() const { return reserved_; }
 	[[nodiscard]] u32 bucket_count() const { return buckets_ ? mask_ + 1 : 0; }
-	[[nodiscard]] u8 max_qlen_log() const { return log_; }
 
 	[[nodiscard]] const char *check() const;
 
@@ -95,7 +98,11 @@ private:
 	[[nodiscard]] u32 hand_mask() const { return rehashing_ ? mask_ | old_mask_ : mask_; }
 	void unlink(Request **link);
 	void new_generation() { generation_ += generation_ == ~0u ? 2 : 1; }
-	[[nodiscard]] Request *take_last(Request **link);
+	struct Taken {
+		Request *request;
+		u32 steps;
+	};
+	[[nodiscard]] Taken take_last(Request **link);
 	[[nodiscard]] const Request *resume(lq_request_cursor &at) const;
 
 	Request **buckets_ = nullptr;
@@ -106,7 +113,6 @@ private:
 	u32 reserved_ = 0;
 	u32 clock_hand_ = 0; // next bucket to sweep
 	u32 evict_hand_ = 0; // next bucket to evict from, modulo the number of buckets
-	u8 log_ = 0;	     // 2^log_ buckets
 	bool rehashing_ = false;
 	const TableHash hash_;
 	// While rehashing: the table before, and how many of its buckets have been moved.
@@ -130,14 +136,15 @@ inline SynQueue::Found SynQueue::search(const lq_key &key, u32 hash) const
 }
 
 template <typename Visit>
-bool SynQueue::drain(u32 buckets, Visit visit)
+bool SynQueue::drain(u32 steps, Visit visit)
 {
-	for (; qlen_ > 0 && buckets > 0; buckets--) {
-		while (Request *r = buckets_[clock_hand_]) {
+	for (; qlen_ > 0 && steps > 0; steps--) {
+		if (Request *r = buckets_[clock_hand_]) {
 			unlink(&buckets_[clock_hand_]);
 			visit(*r);
+		} else {
+			clock_hand_ = (clock_hand_ + 1) & mask_;
 		}
-		clock_hand_ = (clock_hand_ + 1) & mask_;
 	}
 	return qlen_ == 0;
 }
@@ -167,9 +174,9 @@ void SynQueue::walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) c
 }
 
 template <typename Visit, typename Leave>
-u32 SynQueue::sweep(u32 buckets, Visit visit, Leave leave)
+u32 SynQueue::sweep(u32 buckets, u32 steps, Visit visit, Leave leave)
 {
-	u32 left = buckets;
+	u32 left = buckets, taken = 0;
 
 	while (left > 0) {
 		// As far as buckets lie one behind the other.
@@ -179,9 +186,14 @@ u32 SynQueue::sweep(u32 buckets, Visit visit, Leave leave)
 		for (Request **head = first; head != end; head++) {
 			Request **link = head;
 
+			if (taken++ >= steps) {
+				clock_hand_ += static_cast<u32>(head - first);
+				return buckets - left + static_cast<u32>(head - first);
+			}
 			while (Request *r = *link) {
 				const Sweep what = visit(*r);
 
+				taken++;
 				if (what == Sweep::Stay) {
 					link = &r->next;
 				} else if (what == Sweep::Leave) {

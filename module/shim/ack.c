@@ -111,6 +111,8 @@ static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, st
 	spin_lock(&shard->lock);
 	lq_accept_settle_locked(shard);
 	verdict = lq_core_ack(shard->core, ack, copy, promotion, freed);
+	if (verdict == LQ_ACK_CHALLENGE)
+		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 	return verdict;
 }

@@ -89,7 +89,7 @@ void lq_event_tell(struct lq_shard *shard)
 		/* Only an open core has beginnings: stop finds the timer. */
 		if (more && (event.type == LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN ||
 			     event.type == LISTENQ_EVENT_TYPE_COOKIES_BEGAN))
-			lq_timer_arm_locked(shard);
+			lq_timer_arm_locked(shard, lq_now() + HZ / LQ_TICKS_PER_SECOND);
 		spin_unlock(&shard->lock);
 		if (more)
 			lq_event_send(lst, &event, GFP_ATOMIC);

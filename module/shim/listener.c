@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "listenq.h"
 #include "trace.h"
@@ -34,46 +35,17 @@ static atomic64_t lq_next_id = ATOMIC64_INIT(0);
 
 /* --- shards --- */
 
-/* @shard: zeroed memory, with room for a core behind it. */
-static void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst)
-{
-	/* sizeof() is a multiple of 8, as the core's alignment asks. */
-	BUILD_BUG_ON(sizeof(*shard) % 8);
-	shard->lst = lst;
-	spin_lock_init(&shard->lock);
-	lq_timer_init(shard);
-	shard->core = lq_core_init(shard + 1, &lst->keys);
-}
-
-static void lq_shards_free(struct lq_shard **shards, u32 count)
-{
-	u32 i;
-
-	for (i = 0; shards && i < count; i++)
-		kfree(shards[i]);
-	kfree(shards);
-}
-
 /* lock_sock held, before the sock listens for the first time. -ENOMEM: nothing changed. */
 static int lq_listener_shard(struct lq_listener *lst, u32 asked, const struct lq_limits *limits)
 {
 	const u32 count = lq_core_shards(limits, asked ? : min_t(u32, num_online_cpus(),
 								   LQ_MAX_SHARDS));
 	struct lq_shard **more;
-	u32 i;
 
 	if (count > 1) {
-		more = kcalloc(count - 1, sizeof(*more), GFP_KERNEL_ACCOUNT);
-		for (i = 0; more && i < count - 1; i++) {
-			more[i] = kzalloc(sizeof(*more[i]) + lq_core_size(), GFP_KERNEL_ACCOUNT);
-			if (!more[i])
-				break;
-			lq_shard_init(more[i], lst);
-		}
-		if (!more || i < count - 1) {
-			lq_shards_free(more, count - 1);
+		more = lq_shards_alloc(lst, count - 1);
+		if (!more)
 			return -ENOMEM;
-		}
 		lst->more_shards = more;
 		/* Whoever reads them without a lock has seen the sock listen first. */
 		lst->shard_count = count;
@@ -156,6 +128,18 @@ struct lq_listener *lq_listener_attach(struct sock *sk)
 
 /* --- settings --- */
 
+/*
+ * A namespace of a user's own has sysctls of a user's own: its SYN queues take no more of the
+ * machine's memory than the machine's settings allow. 0: as much as its sysctls say.
+ */
+static u32 lq_syn_ceiling(const struct net *net)
+{
+	if (net->user_ns == &init_user_ns)
+		return 0;
+	return max_t(u32, READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
+		     READ_ONCE(init_net.core.sysctl_somaxconn) + 1U);
+}
+
 /* What the socket fixed, or else the namespace's sysctl. */
 #define LQ_SETTING(lst, lqn, name) \
 	((lst)->overrides.name == LQ_FOLLOW ? READ_ONCE((lqn)->sysctls.name) : (lst)->overrides.name)
@@ -192,6 +176,7 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 		.backlog = lst->backlog,
 		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
 		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
+		.syn_ceiling = lq_syn_ceiling(net),
 		.backlog_asked = lst->backlog_asked,
 	};
 	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
@@ -212,60 +197,24 @@ static struct lq_limits lq_shard_limits(const struct lq_listener *lst,
 	return part;
 }
 
-/* Buckets of the SYN queue that are emptied or moved under one hold of a shard's lock. */
-#define LQ_BUCKETS_AT_ONCE 512
-
-/* lq_core_listen() replaced a table. */
-static void lq_shard_rehash(struct lq_shard *shard)
-{
-	void *table;
-
-	do {
-		cond_resched();
-		spin_lock_bh(&shard->lock);
-		table = lq_core_rehash(shard->core, LQ_BUCKETS_AT_ONCE);
-		spin_unlock_bh(&shard->lock);
-	} while (!table);
-	kvfree(table);
-}
-
-/*
- * Take @config with new limits. The SYN queues' tables are replaced when their size
- * changes: -ENOMEM leaves everything as it was.
- */
+/* Take @config with new limits. -ENOMEM: only before the shards are open, which then stay closed. */
 static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *config)
 {
-	void *tables[LQ_MAX_SHARDS];
 	struct lq_limits limits, part;
 	struct lq_config share;
 	struct lq_shard *shard;
-	bool replace, rehash;
 	u32 i;
 
 	lq_core_limits(config, &limits);
 	if (!lst->sharded &&
 	    lq_listener_shard(lst, LQ_SETTING(lst, lst->lqn, shards), &limits))
 		return -ENOMEM;
-	replace = !lst->listening || limits.syn_buckets != lst->limits.syn_buckets;
-	memset(tables, 0, sizeof(tables));
-	for (i = 0; replace && i < lst->shard_count; i++) {
-		part = lq_shard_limits(lst, &limits, config, &share, i);
-		tables[i] = kvcalloc(part.syn_buckets, sizeof(struct lq_request *),
-				     GFP_KERNEL_ACCOUNT);
-		if (!tables[i]) {
-			while (i-- > 0)
-				kvfree(tables[i]);
-			return -ENOMEM;
-		}
-	}
 	lq_for_each_shard(lst, shard, i) {
 		part = lq_shard_limits(lst, &limits, config, &share, i);
-		spin_lock_bh(&shard->lock);
-		rehash = lq_core_listen(shard->core, &share, &part, tables[i]);
-		spin_unlock_bh(&shard->lock);
-		if (rehash)
-			lq_shard_rehash(shard);
+		lq_shard_configure(shard, &share, &part);
 	}
+	if (!lst->listening && lq_shards_open(lst))
+		return -ENOMEM;
 	lst->limits = limits;
 	return 0;
 }
@@ -564,30 +513,21 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *stopped)
 {
 	struct lq_listener *lst = shard->lst;
-	struct lq_drained drained;
-	struct lq_event ended[2];
-	int i, endings = 0;
-	bool more;
+	struct lq_shard_end end;
+	u32 i;
 
-	spin_lock_bh(&shard->lock);
-	more = lq_core_close(shard->core, LQ_BUCKETS_AT_ONCE, &drained);
-	/* An overflow and a time of cookies, at most. */
-	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
-		ended[endings++].info = *stopped;
-	spin_unlock_bh(&shard->lock);
-	timer_delete_sync(&shard->timer);
-	for (i = 0; lst->announced && i < endings; i++)
-		lq_event_send(lst, &ended[i], GFP_KERNEL);
-	lq_listener_drain(lst, &drained);
-	lq_filter_drain(lst, drained.held);
-	while (more) {
-		cond_resched();
-		spin_lock_bh(&shard->lock);
-		more = lq_core_close(shard->core, LQ_BUCKETS_AT_ONCE, &drained);
-		spin_unlock_bh(&shard->lock);
-		lq_listener_drain(lst, &drained);
+	lq_shard_close(shard, &end);
+	for (i = 0; lst->announced && i < end.endings; i++) {
+		end.ended[i].info = *stopped;
+		lq_event_send(lst, &end.ended[i], GFP_KERNEL);
 	}
-	kvfree(drained.table);
+	lq_listener_drain(lst, &end.drained);
+	lq_filter_drain(lst, end.drained.held);
+	while (end.more) {
+		lq_shard_close_more(shard, &end);
+		lq_listener_drain(lst, &end.drained);
+	}
+	kvfree(end.drained.table);
 }
 
 void lq_listener_stop(struct lq_listener *lst)

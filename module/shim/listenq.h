@@ -47,6 +47,9 @@ struct lq_shard {
 	struct lq_listener *lst;   /* whose it is */
 	struct lq_core *core;	   /* in the memory behind this struct */
 	struct timer_list timer;   /* armed under lock; see timer.c */
+	unsigned long timer_ran;   /* lock; jiffies: when it ran last */
+	struct work_struct grow;   /* queued under lock, while the core is open; see shard.c */
+	unsigned long grow_failed; /* lock; jiffies: when there was no memory for a table */
 } ____cacheline_aligned_in_smp;
 
 /*
@@ -256,6 +259,38 @@ static inline bool lq_listener_port(const struct lq_listener *lst, const struct 
 {
 	return th->dest == inet_sk(lst->sk)->inet_sport;
 }
+
+/* --- shard.c: a shard's core, and the table of its SYN queue --- */
+
+/* @shard: zeroed memory, with room for a core behind it. */
+void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst);
+/* @count of them, or NULL; process context. */
+struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count);
+void lq_shards_free(struct lq_shard **shards, u32 count); /* @shards: NULL is fine */
+/* Take new limits, open or not. No shard's lock held; any context but hard interrupts. */
+void lq_shard_configure(struct lq_shard *shard, const struct lq_config *config,
+			const struct lq_limits *limits);
+/*
+ * Process context, all shards of @lst configured and closed: let SYNs in. -ENOMEM: all are closed.
+ */
+int lq_shards_open(struct lq_listener *lst);
+/* The shard's lock held: a request was queued, or all are gone. */
+void lq_shard_grow_locked(struct lq_shard *shard);
+
+/* What a shard that closes hands back. */
+struct lq_shard_end {
+	struct lq_drained drained;
+	struct lq_event ended[2]; /* of which .endings are there */
+	u32 endings;
+	bool more; /* of the SYN queue, for lq_shard_close_more() */
+};
+/*
+ * Process context, no lock but lock_sock: nothing gets in any more, and neither timer nor work
+ * runs afterwards. The lists of end->drained are the caller's before lq_shard_close_more();
+ * its table comes with the last.
+ */
+void lq_shard_close(struct lq_shard *shard, struct lq_shard_end *end);
+void lq_shard_close_more(struct lq_shard *shard, struct lq_shard_end *end);
 
 /* --- request.c: memory, and the request as the kernel's helpers want it --- */
 
@@ -509,7 +544,8 @@ void lq_event_listen(struct lq_listener *lst);
 /* --- timer.c --- */
 
 void lq_timer_init(struct lq_shard *shard);
-void lq_timer_arm_locked(struct lq_shard *shard);
+/* The shard's lock held, its core open: run at @due, in ticks, if not before. */
+void lq_timer_arm_locked(struct lq_shard *shard, u32 due);
 
 /* --- sockopt.c --- */
 

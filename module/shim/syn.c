@@ -271,8 +271,10 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 	spin_lock(&shard->lock);
 	commit = lq_core_syn_commit(shard->core, syn, request,
 				    dst_metric(answer.route.dst, RTAX_RTT));
-	if (commit == LQ_COMMIT_OK)
-		lq_timer_arm_locked(shard);
+	if (commit == LQ_COMMIT_OK) {
+		lq_timer_arm_locked(shard, request->expires);
+		lq_shard_grow_locked(shard);
+	}
 	spin_unlock(&shard->lock);
 
 	switch (commit) {
@@ -367,6 +369,8 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	spin_lock(&shard->lock);
 	lq_accept_settle_locked(shard);
 	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
+	if (verdict == LQ_SYN_DUPLICATE || verdict == LQ_SYN_CHALLENGE)
+		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 
 	if (syn->cookies_on)

@@ -2,18 +2,36 @@
 /*
  * The one timer of a shard: it moves the clock hand over the SYN queue,
  * sends SYN-ACKs again, frees what expired and tells the end of an overflow.
- * It runs while requests are queued or an episode is under way. Softirq.
+ * It runs when something is due, but not more often than once in an interval.
+ * Softirq.
  */
 #include "listenq.h"
 #include "trace.h"
 
 #define LQ_TICK_INTERVAL (HZ / LQ_TICKS_PER_SECOND)
 
-/* Armed under the lock, and never after the core closed: stop finds it. */
-void lq_timer_arm_locked(struct lq_shard *shard)
+/*
+ * Jiffies until the timer is to run for what is due at @due. One that is far away may be late by
+ * an eighth (kernel/time/timer.c): it comes nearer in a few steps.
+ */
+static unsigned long lq_timer_wait(const struct lq_shard *shard, u32 due)
 {
-	if (!timer_pending(&shard->timer))
-		mod_timer(&shard->timer, jiffies + LQ_TICK_INTERVAL);
+	const unsigned long now = jiffies, ran = now - shard->timer_ran;
+	unsigned long wait = max_t(s32, due - (u32)now, 1);
+
+	if (wait / 8 > LQ_TICK_INTERVAL)
+		wait -= wait / 8;
+	if (ran < LQ_TICK_INTERVAL)
+		wait = max(wait, LQ_TICK_INTERVAL - ran);
+	return wait;
+}
+
+/* Armed under the lock, and never after the core closed: stop finds it. */
+void lq_timer_arm_locked(struct lq_shard *shard, u32 due)
+{
+	if (timer_pending(&shard->timer) && (s32)(due - (u32)shard->timer.expires) >= 0)
+		return;
+	timer_reduce(&shard->timer, jiffies + lq_timer_wait(shard, due));
 }
 
 static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
@@ -46,12 +64,16 @@ static void lq_timer(struct timer_list *timer)
 		tick.now = lq_now();
 		spin_lock(&shard->lock);
 		lq_core_tick(shard->core, &tick);
+		shard->timer_ran = jiffies;
 		if (tick.again && ++calls == LQ_TICK_CALLS)
 			mod_timer(&shard->timer, jiffies + 1);
 		else if (!tick.idle && !tick.again)
-			lq_timer_arm_locked(shard);
+			lq_timer_arm_locked(shard, tick.now + tick.wait);
+		if (tick.idle)
+			lq_shard_grow_locked(shard);
 		spin_unlock(&shard->lock);
 
+		__NET_ADD_STATS(net, LINUX_MIB_TCPTIMEOUTS, tick.silent_count);
 		for (i = 0; i < tick.resend_count; i++) {
 			__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
 			if (lq_synack_send(lst, &tick.resend[i].request, NULL,

@@ -62,30 +62,31 @@ public:
 	std::atomic<u32> now{1000};
 	std::atomic<u64> handed_over{0}, created{0}, resets{0};
 
-	// --- listener.c; one at a time, as lock_sock() has it ---
+	// --- listener.c, shard.c; one at a time, as lock_sock() has it ---
 
-	// False: no memory, and nothing changed.
+	// False: no memory, and it does not listen.
 	bool listen(const lq_config &config)
 	{
 		std::lock_guard owner(sock_);
 		lq_limits limits;
-		lq_request **buckets = nullptr;
+		u32 count;
 
 		lq_core_limits(&config, &limits);
-		if (!listening_ || limits.syn_buckets != syn_buckets_) {
-			if (!memory_.take())
-				return false;
-			buckets = new_buckets(limits.syn_buckets);
-		}
-		bool replaced;
 		{
 			std::lock_guard lock(lock_);
-			replaced = lq_core_listen(core_, &config, &limits, buckets);
+			lq_core_configure(core_, &config, &limits);
+			count = lq_core_table_first(core_);
 		}
-		if (replaced)
-			rehash();
+		if (listening_) {
+			grow();
+			return true;
+		}
+		if (!memory_.take())
+			return false;
+		lq_request **buckets = new_buckets(count);
+		std::lock_guard lock(lock_);
+		lq_core_open(core_, buckets, count);
 		listening_ = true;
-		syn_buckets_ = limits.syn_buckets;
 		return true;
 	}
 
@@ -101,10 +102,12 @@ public:
 		do {
 			{
 				std::lock_guard lock(lock_);
-				more = lq_core_close(core_, kBucketsAtOnce, &drained);
+				more = lq_core_close(core_, kStepsAtOnce, &drained);
 				while (lq_core_event(core_, &event_))
 					;
 			}
+			// cancel_work_sync()
+			std::lock_guard work(work_);
 			release_all(drained.requests, false);
 			release_all(drained.connections, true);
 			release_all(drained.held, true);
@@ -170,6 +173,8 @@ public:
 		}
 		if (commit != LQ_COMMIT_OK)
 			release(r);
+		else
+			grow();
 		return verdict;
 	}
 
@@ -298,6 +303,8 @@ public:
 			}
 			release_all(tick.expired, false);
 		} while (tick.again);
+		if (tick.idle)
+			grow();
 		tell();
 	}
 
@@ -329,8 +336,8 @@ public:
 private:
 	// As LQ_WAIT_ASKS of ack.c: enough, unless the other thread waits for this one.
 	static constexpr int kWaitAsks = 1000;
-	// As LQ_CLOSE_BUCKETS of listener.c, for the small tables of tests.
-	static constexpr u32 kBucketsAtOnce = 3;
+	// As LQ_STEPS_AT_ONCE, for the small tables of tests.
+	static constexpr u32 kStepsAtOnce = 3;
 
 	// It may set another for the next time.
 	void between()
@@ -417,24 +424,40 @@ private:
 		std::free(table);
 		memory_.give();
 	}
-	void rehash()
+	// The work of shard.c, of which there is one.
+	void grow()
 	{
-		void *table;
+		std::unique_lock work(work_, std::try_to_lock);
+		u32 count = 0;
 
-		do {
+		if (!work)
+			return;
+		{
 			std::lock_guard lock(lock_);
-			table = lq_core_rehash(core_, kBucketsAtOnce);
-		} while (!table);
+			count = lq_core_table_wanted(core_);
+		}
+		if (!count || !memory_.take())
+			return;
+		lq_request **buckets = new_buckets(count);
+		bool taken;
+		{
+			std::lock_guard lock(lock_);
+			taken = lq_core_resize(core_, buckets, count);
+		}
+		void *table = taken ? nullptr : buckets;
+		while (!table) {
+			std::lock_guard lock(lock_);
+			table = lq_core_rehash(core_, kStepsAtOnce);
+		}
 		free_table(table);
 	}
 
 	Memory &memory_;
 	u64 *core_memory_;
 	lq_core *core_;
-	std::mutex sock_, lock_;
+	std::mutex sock_, work_, lock_;
 	lq_event event_{};
 	bool listening_ = false;
-	u32 syn_buckets_ = 0;
 };
 
 } // namespace testing_core

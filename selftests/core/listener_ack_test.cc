@@ -282,7 +282,7 @@ TEST_F(listener, rate_limited__off)
 	lq_config c = config();
 
 	c.oow_ratelimit_ms = 0;
-	listen(c, false);
+	listen(c);
 	ASSERT_TRUE(half_open(0));
 	for (unsigned i = 0; i < 10; i++)
 		EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);

@@ -26,13 +26,26 @@ protected:
 		EXPECT_EQ(core.check(), nullptr);
 	}
 
-	void listen(const lq_config &c, bool resize = true)
+	// As shim/listener.c and shard.c do.
+	void listen(const lq_config &c)
 	{
 		lq_limits limits;
 
 		lq_core_limits(&c, &limits);
-		if (core.listen(c, limits, resize ? new_buckets(limits.syn_buckets) : nullptr))
+		core.configure(c, limits);
+		if (!is_open) {
+			core.open(new_buckets(core.table_first()), core.table_first());
+			is_open = true;
+		}
+		grow();
+	}
+	// What the work of shim/shard.c would do.
+	void grow()
+	{
+		if (const u32 count = core.table_wanted()) {
+			ASSERT_TRUE(core.resize(new_buckets(count), count));
 			std::free(core.rehash(~0u));
+		}
 	}
 	void close()
 	{
@@ -43,12 +56,13 @@ protected:
 			FAIL() << "more buckets than there can be";
 		std::free(drained.table);
 	}
-	bool close_part(lq_drained &drained, u32 buckets)
+	bool close_part(lq_drained &drained, u32 steps)
 	{
-		const bool more = core.close(buckets, drained);
+		const bool more = core.close(steps, drained);
 
 		closed_requests += free_list(drained.requests);
 		closed_connections += free_list(drained.connections) + free_list(drained.held);
+		is_open = is_open && more;
 		return more;
 	}
 
@@ -152,14 +166,16 @@ protected:
 	{
 		lq_tick t;
 
-		resent = expired = 0;
+		resent = silent = expired = 0;
 		do {
 			t.now = now;
 			core.tick(t);
 			resent += t.resend_count;
+			silent += t.silent_count;
 			expired += free_list(t.expired);
 		} while (t.again);
 		idle = t.idle;
+		wait = t.wait;
 	}
 	listenq_info info() const
 	{
@@ -178,8 +194,9 @@ protected:
 	lq_request_copy copy{};
 	lq_promotion promotion{};
 	Request *evicted = nullptr;
-	bool was_freed = false, idle = false;
-	unsigned resent = 0, expired = 0, closed_requests = 0, closed_connections = 0;
+	bool was_freed = false, idle = false, is_open = false;
+	u32 wait = 0;
+	unsigned resent = 0, silent = 0, expired = 0, closed_requests = 0, closed_connections = 0;
 };
 
 } // namespace testing_core

@@ -215,7 +215,7 @@ static std::vector<u32> colliding(size_t count, u32 buckets)
 
 TEST_F(listener, syn__a_bucket_has_a_limit)
 {
-	const u32 limit = 32 + 4; // with as many buckets as places
+	const u32 limit = 64;
 	const std::vector<u32> peers = colliding(limit + 1, 256);
 
 	listen(config(200, 200));
@@ -228,7 +228,7 @@ TEST_F(listener, syn__a_bucket_has_a_limit)
 	EXPECT_TRUE(syn.news); // an overflow began
 	EXPECT_EQ(drops(LISTENQ_DROP_SYN_BUCKET_FULL), 1u);
 	EXPECT_EQ(info().syn_qlen, limit);
-	// Another bucket, one that is here already, and a peer known from TIME_WAIT.
+	// Another bucket, one that is here already; a peer known from TIME_WAIT is no exception.
 	for (u32 n = 0; n < 100; n++) {
 		if (std::find(peers.begin(), peers.end(), n) == peers.end()) {
 			ASSERT_TRUE(half_open(n));
@@ -240,8 +240,7 @@ TEST_F(listener, syn__a_bucket_has_a_limit)
 	EXPECT_EQ(send_syn(syn), LQ_SYN_DUPLICATE);
 	syn = make_syn(peers[limit]);
 	syn.from_time_wait = true;
-	EXPECT_EQ(send_syn(syn), LQ_SYN_NEW);
-	core.syn_abort(LISTENQ_DROP_NO_ROUTE);
+	EXPECT_EQ(send_syn(syn), LQ_SYN_DROP);
 	// When one has gone there is room.
 	send_rst(peers[7]);
 	EXPECT_TRUE(half_open(peers[limit]));
@@ -249,14 +248,14 @@ TEST_F(listener, syn__a_bucket_has_a_limit)
 
 TEST_F(listener, syn__a_full_bucket_is_answered_by_cookies)
 {
-	const std::vector<u32> peers = colliding(37, 256);
+	const std::vector<u32> peers = colliding(65, 256);
 	lq_config c = config(200, 200);
 
 	c.syncookies = 1;
 	listen(c);
-	for (u32 i = 0; i < 36; i++)
+	for (u32 i = 0; i < 64; i++)
 		ASSERT_TRUE(half_open(peers[i])) << i;
-	lq_syn syn = make_syn(peers[36]);
+	lq_syn syn = make_syn(peers[64]);
 	EXPECT_EQ(send_syn(syn), LQ_SYN_COOKIE);
 	EXPECT_TRUE(syn.cookies_on);
 	EXPECT_EQ(drops(LISTENQ_DROP_SYN_BUCKET_FULL), 0u);
@@ -268,7 +267,7 @@ TEST_F(listener, syn__solaris_evicts_from_a_full_bucket)
 
 	c.policy = LQ_POLICY_SOLARIS;
 	listen(c);
-	const u32 buckets = info().syn_buckets, limit = 32; // 1037 places in 2048 buckets
+	const u32 buckets = info().syn_buckets, limit = 64;
 	const std::vector<u32> peers = colliding(limit + 1, buckets);
 	for (u32 i = 0; i < limit; i++)
 		ASSERT_TRUE(half_open(peers[i])) << i;

@@ -30,10 +30,10 @@ TEST_F(listener, listen__a_second_one_grows_and_shrinks_without_loss)
 	EXPECT_EQ(info().accept_qlen, 18u);
 }
 
-TEST_F(listener, listen__can_keep_the_table)
+TEST_F(listener, listen__keeps_a_table_that_is_fine)
 {
 	ASSERT_TRUE(half_open(0));
-	listen(config(2), false);
+	listen(config(2));
 	EXPECT_EQ(info().syn_buckets, 16u);
 	EXPECT_EQ(info().accept_limit, 3u);
 	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
@@ -68,7 +68,7 @@ TEST_F(listener, listen__new_limits_hold_at_once)
 	ASSERT_TRUE(half_open(5));
 	c.backlog = 2;
 	c.abort_on_overflow = 1;
-	listen(c, false);
+	listen(c);
 	EXPECT_EQ(send_ack(5), LQ_ACK_REFUSE);
 }
 
@@ -120,7 +120,7 @@ TEST_F(listener, close__a_part_at_a_time)
 		promotions[n] = promotion;
 	}
 	closed_requests = closed_connections = 0;
-	ASSERT_TRUE(close_part(drained, 0)); // closed, and no bucket yet
+	ASSERT_TRUE(close_part(drained, 0)); // closed, and no step yet
 	EXPECT_EQ(drained.table, nullptr);
 	EXPECT_EQ(core.check(), nullptr);
 	EXPECT_EQ(closed_connections, 1u);

@@ -166,3 +166,151 @@ TEST_F(listener, tick__idle_without_requests)
 	tick();
 	EXPECT_FALSE(idle);
 }
+
+// --- when it runs ---
+
+TEST_F(listener, tick__waits_for_what_is_due_first)
+{
+	ASSERT_TRUE(half_open(0));
+	now += 30;
+	ASSERT_TRUE(half_open(1));
+	tick();
+	EXPECT_EQ(wait, kHz - 30);
+	EXPECT_EQ(core.due().value, now + kHz - 30);
+	now += kHz - 30;
+	tick();
+	EXPECT_EQ(resent, 1u);
+	EXPECT_EQ(wait, 30u); // the shim makes it an interval
+	now += 30;
+	tick();
+	EXPECT_EQ(resent, 1u);
+	EXPECT_EQ(wait, 2 * kHz - 30);
+}
+
+TEST_F(listener, tick__a_request_with_a_shorter_timeout_is_due_before)
+{
+	lq_config c = config();
+
+	ASSERT_TRUE(half_open(0));
+	c.synack_timeout_ms = 100;
+	listen(c);
+	Request *r = half_open(1);
+	EXPECT_EQ(r->expires, now + kHz / 10);
+	EXPECT_EQ(core.due().value, r->expires);
+	now += kHz / 10;
+	tick();
+	EXPECT_EQ(resent, 1u);
+}
+
+// What the timer is for, and no more: a request that waits for its data comes due a few times.
+TEST_F(listener, tick__runs_for_a_deferred_request_are_few)
+{
+	lq_config c = config();
+	const u32 start = now;
+	unsigned calls = 0;
+
+	c.defer_accept = 6; // 63 s
+	listen(c);
+	ASSERT_TRUE(half_open(0));
+	now += 1;
+	ASSERT_EQ(send_ack(0), LQ_ACK_DROP);
+	for (unsigned due = 0; info().syn_qlen; calls++) {
+		ASSERT_LE(calls, 20u);
+		now += calls ? wait : core.due().value - now;
+		tick();
+		due += silent;
+		// As syn_ack_timeout() counts: each time that it comes due.
+		EXPECT_EQ(due + events(LISTENQ_EVENT_SYNACK_RETRANS) + expired, calls + 1);
+	}
+	EXPECT_EQ(calls, 7u);
+	EXPECT_EQ((now - start) / kHz, 127u);
+}
+
+TEST_F(listener, tick__an_episode_is_looked_at_in_intervals)
+{
+	listen(config(0));
+	ASSERT_TRUE(establish(0));
+	ASSERT_TRUE(half_open(1));
+	lq_event event;
+	ASSERT_EQ(send_ack(1), LQ_ACK_DROP); // an overflow
+	ASSERT_TRUE(core.take_event(event));
+	for (unsigned i = 0; i < 6; i++) {
+		tick();
+		EXPECT_EQ(wait, kHz / LQ_TICKS_PER_SECOND) << i;
+		now += wait;
+	}
+	tick();
+	ASSERT_TRUE(core.take_event(event));
+	EXPECT_EQ(event.type, LISTENQ_EVENT_TYPE_OVERFLOW_ENDED);
+}
+
+// The stamp of an answer to an odd segment wraps after 16 s: the timer forgets it before.
+TEST_F(listener, tick__forgets_an_answer_before_its_clock_wraps)
+{
+	constexpr u32 kUnit = kHz / 16, kWrap = 255 * kUnit;
+	lq_config c = config();
+	Request *r;
+
+	c.synack_timeout_ms = 100000;
+	listen(c);
+	r = half_open(0);
+	now += 10;
+	ASSERT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+	EXPECT_NE(r->oow_stamp, 0);
+	EXPECT_LT(core.due().value - now, kWrap - kHz / LQ_TICKS_PER_SECOND);
+	const u32 answered = now;
+	now = core.due().value;
+	tick();
+	EXPECT_EQ(resent, 0u);
+	EXPECT_EQ(r->oow_stamp, 0);
+	EXPECT_EQ(wait, r->expires - now); // and nothing more
+	now = answered + kWrap;
+	EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE);
+}
+
+// Whatever the ACK does with a request that came due meanwhile, the timer looks again.
+TEST_F(listener, tick__a_promotion_that_fails_is_due_at_once)
+{
+	ASSERT_TRUE(half_open(0));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	now += 3 * kHz;
+	tick();
+	EXPECT_EQ(resent, 0u);
+	EXPECT_EQ(wait, kHz / LQ_TICKS_PER_SECOND);
+	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	now += wait;
+	tick();
+	EXPECT_EQ(resent, 1u);
+}
+
+// A round over a large table takes several runs; what comes due meanwhile waits for the next.
+TEST_F(listener, tick__a_table_that_grows_in_a_round_forgets_none)
+{
+	lq_config c = config(1 << 16, 1 << 16);
+	u32 n = 0;
+
+	c.somaxconn = 1 << 16;
+	c.syncookies = 1;
+	listen(c);
+	for (; n < 9000; n++) {
+		ASSERT_TRUE(half_open(n)) << n;
+		if (n < 3000)
+			grow();
+	}
+	ASSERT_EQ(info().syn_buckets, 8192u);
+	now += kHz;
+	lq_tick t{};
+	t.now = now;
+	core.tick(t); // a round begins
+	ASSERT_TRUE(t.again);
+	grow();
+	ASSERT_GT(info().syn_buckets, 8192u);
+	u32 sent = t.resend_count;
+	for (unsigned runs = 0; info().syn_young; runs++) {
+		ASSERT_LE(runs, 5u);
+		tick();
+		sent += resent;
+		now += kHz / LQ_TICKS_PER_SECOND;
+	}
+	EXPECT_EQ(sent, n);
+}

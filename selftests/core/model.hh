@@ -113,6 +113,7 @@ public:
 			break;
 		}
 		rehash(e.a % 8);
+		resize(e);
 		episodes();
 		invariants();
 	}
@@ -145,7 +146,6 @@ private:
 		bool replied; // to an odd segment, at the time replied_at
 		u64 replied_at;
 		bool rate_changed; // since then
-		u64 placed_at;	   // where the clock hand sees it
 	};
 	// A SYN, and what its options say.
 	struct Syn : lq_syn {
@@ -341,14 +341,21 @@ private:
 	void timed_out(Half &h);
 	void resent(const lq_request_copy &copy, unsigned threshold);
 	void expire(lq_request *r, const std::map<unsigned, Half> &before, unsigned threshold);
-	void quiet(unsigned threshold);
+	void arm(u32 wait)
+	{
+		const u32 later = static_cast<s32>(wait) > 0 ? wait : 0;
+
+		armed_at_ = std::min(armed_at_, elapsed_ + later);
+	}
+	void quiet(unsigned threshold, u32 silent);
 
 	// --- listen() and close(), and after each event (model_listen.cc) ---
 
 	void choose_config(const Event &e);
 	void listen(const Event &e);
-	void rehash(u32 buckets);
-	void hand_moved();
+	u32 wanted() const;
+	void resize(const Event &e);
+	void rehash(u32 steps);
 	void count(const Event &e);
 	void episodes();
 	void close();
@@ -359,7 +366,8 @@ private:
 	void *table_ = nullptr;
 	u32 buckets_ = 0;
 	void *old_table_ = nullptr; // until lq_core_rehash() has emptied it
-	u32 old_buckets_ = 0, old_left_ = 0;
+	u32 old_buckets_ = 0;
+	u64 armed_at_ = ~u64{0}; // the timer, by elapsed_
 	bool open_ = false;
 	lq_config config_{};
 	lq_limits limits_{};

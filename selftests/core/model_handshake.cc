@@ -102,6 +102,7 @@ void Session::syn_again(std::map<unsigned, Half>::iterator found, const Syn &syn
 			MODEL_CHECK(syn.reason == LISTENQ_DROP_NONE);
 			h.expires = now() + timeout(h.timeouts);
 			h.retransmits = std::min(h.retransmits + 1, 255u);
+			arm(lq_core_due(core_) - now());
 			event(LISTENQ_EVENT_SYNACK_SENT);
 			is_copy_of(copy, h.memory);
 		} else {
@@ -112,6 +113,7 @@ void Session::syn_again(std::map<unsigned, Half>::iterator found, const Syn &syn
 		MODEL_CHECK(syn.reason ==
 			    (paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ));
 		replied(h, verdict == LQ_SYN_CHALLENGE);
+		arm(lq_core_due(core_) - now());
 		if (verdict == LQ_SYN_CHALLENGE)
 			is_copy_of(copy, h.memory);
 		else
@@ -179,8 +181,8 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 				   .retransmits = 0,
 				   .replied = false,
 				   .replied_at = 0,
-				   .rate_changed = false,
-				   .placed_at = elapsed_};
+				   .rate_changed = false};
+		arm(r->expires - now());
 		syn_peak_ = std::max<size_t>(syn_peak_, half_.size());
 	}
 }
@@ -272,6 +274,7 @@ bool Session::ack_for_half(std::map<unsigned, Half>::iterator found, const lq_ac
 	};
 	const auto challenge = [&](unsigned reason) {
 		replied(h, verdict == LQ_ACK_CHALLENGE);
+		arm(lq_core_due(core_) - now());
 		if (verdict == LQ_ACK_CHALLENGE)
 			is_copy_of(copy, h.memory);
 		is(verdict == LQ_ACK_CHALLENGE ? LQ_ACK_CHALLENGE : LQ_ACK_DROP, reason);
@@ -343,7 +346,6 @@ void Session::end_promotion(u8 which, bool abort)
 		} else {
 			drop(LISTENQ_DROP_CHILD_FAILED);
 			half_.at(p.peer).promoting = false;
-			half_.at(p.peer).placed_at = elapsed_;
 		}
 		return;
 	}

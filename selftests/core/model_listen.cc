@@ -21,6 +21,7 @@ void Session::choose_config(const Event &e)
 	config_.defer_accept = static_cast<u8>(e.c % 5 ? 0 : e.d % 7);
 	lq_core_limits(&config_, &limits_);
 	MODEL_CHECK(limits_.accept_limit >= 1 && std::has_single_bit(limits_.syn_buckets));
+	MODEL_CHECK(limits_.bucket_limit <= 64);
 	if (config_.policy == LQ_POLICY_LINUX) {
 		const u32 backlog = e.a % 12, entries = std::min(backlog, e.b % 64u + 1);
 
@@ -34,50 +35,70 @@ void Session::choose_config(const Event &e)
 
 void Session::listen(const Event &e)
 {
-	rehash(~0u);
-	const u32 old_buckets = buckets_;
-
 	choose_config(e);
-	const bool resize = !open_ || limits_.syn_buckets != old_buckets || e.kind & 16;
-	lq_request **buckets = resize ? new_buckets(limits_.syn_buckets) : nullptr;
-	const bool replaced = lq_core_listen(core_, &config_, &limits_, buckets);
-
-	MODEL_CHECK(replaced == (resize && open_));
-	if (resize) {
-		old_table_ = table_;
-		old_buckets_ = old_left_ = old_buckets;
+	lq_core_configure(core_, &config_, &limits_);
+	MODEL_CHECK(lq_core_table_first(core_) == std::min(limits_.syn_buckets, 512u));
+	if (!open_) {
+		// Smaller tables than the shims' grow soon.
+		buckets_ = e.kind & 16 ? 1u << e.d % 5 : lq_core_table_first(core_);
+		lq_request **buckets = new_buckets(buckets_);
+		lq_core_open(core_, buckets, buckets_);
 		table_ = buckets;
-		buckets_ = limits_.syn_buckets;
-		hand_moved();
 	}
 	open_ = true;
 	filter_ = static_cast<u8>(e.d % 3 ? LQ_FILTER_NONE : e.c % LQ_FILTER_COUNT);
 	lq_core_filter_set(core_, filter_);
 }
 
+// The size that the table should have, 0: the one that it has.
+u32 Session::wanted() const
+{
+	const u32 first = std::min(limits_.syn_buckets, 512u);
+	const u32 qlen = static_cast<u32>(half_.size());
+
+	if (!open_ || old_table_)
+		return 0;
+	if (qlen > buckets_ && buckets_ < limits_.syn_buckets)
+		return std::min(2 * std::bit_ceil(qlen), limits_.syn_buckets);
+	return buckets_ < first || (qlen == 0 && buckets_ > first) ? first : 0;
+}
+
+// The work that replaces the table comes at any time, and may have made one that is of no use.
+void Session::resize(const Event &e)
+{
+	if (e.c % 2)
+		return;
+	const u32 count = e.c % 16 ? wanted() : 1u << e.d % 10;
+	if (count == 0)
+		return;
+	lq_request **buckets = new_buckets(count);
+	const bool taken = lq_core_resize(core_, buckets, count);
+
+	MODEL_CHECK(taken == (count == wanted()));
+	if (!taken) {
+		std::free(buckets);
+		return;
+	}
+	old_table_ = table_;
+	old_buckets_ = buckets_;
+	table_ = buckets;
+	buckets_ = count;
+}
+
 // The old table is emptied in parts, with other events in between.
-void Session::rehash(u32 buckets)
+void Session::rehash(u32 steps)
 {
 	if (!old_table_)
 		return;
-	void *old = lq_core_rehash(core_, buckets);
+	void *old = lq_core_rehash(core_, steps);
 
-	MODEL_CHECK((old != nullptr) == (buckets >= old_left_));
-	old_left_ -= std::min(old_left_, buckets);
-	hand_moved();
+	MODEL_CHECK(old || steps < old_buckets_ + half_.size());
 	if (!old)
 		return;
 	MODEL_CHECK(old == old_table_);
 	std::free(old);
 	old_table_ = nullptr;
 	old_buckets_ = 0;
-}
-
-// What was behind the clock hand may be before it, and the other way round.
-void Session::hand_moved()
-{
-	for (auto &[n, h] : half_)
-		h.placed_at = elapsed_;
 }
 
 void Session::count(const Event &e)
@@ -114,12 +135,14 @@ void Session::episodes()
 		switch (event.type) {
 		case LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN:
 		case LISTENQ_EVENT_TYPE_OVERFLOW_ENDED:
+			arm(kHz / LQ_TICKS_PER_SECOND);
 			MODEL_CHECK(drops_[event.reason] > counted_[event.reason]);
 			overflow_.tell(event.type == LISTENQ_EVENT_TYPE_OVERFLOW_ENDED, event,
 				       elapsed_, open_);
 			break;
 		case LISTENQ_EVENT_TYPE_COOKIES_BEGAN:
 		case LISTENQ_EVENT_TYPE_COOKIES_ENDED:
+			arm(kHz / LQ_TICKS_PER_SECOND);
 			MODEL_CHECK(event.reason == LISTENQ_DROP_NONE);
 			cookies_.tell(event.type == LISTENQ_EVENT_TYPE_COOKIES_ENDED, event,
 				      elapsed_, open_);
@@ -135,13 +158,14 @@ void Session::episodes()
 
 void Session::close()
 {
-	rehash(~0u);
 	lq_drained drained{&poison_, &poison_, &poison_, &poison_};
-	// The first call is all, or some buckets are left to the next ones.
+	// The first call is all, or some steps are left to the next ones; all are, while a table
+	// replaces another.
 	const u32 part = half_.size() % 3 ? 1 + static_cast<u32>(half_.size()) / 4 : ~0u;
 	bool more = lq_core_close(core_, part, &drained);
 
-	MODEL_CHECK(!more || part != ~0u);
+	MODEL_CHECK(!more || part != ~0u || old_table_);
+	MODEL_CHECK(more || !old_table_);
 	open_ = false;
 	filter_ = LQ_FILTER_NONE;
 	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size(); i++)
@@ -176,6 +200,7 @@ void Session::close()
 		if (!more)
 			break;
 		MODEL_CHECK(!drained.table);
+		rehash(3);
 		more = lq_core_close(core_, part, &drained);
 		MODEL_CHECK(!drained.connections && !drained.held);
 	}
@@ -199,6 +224,7 @@ void Session::invariants()
 	MODEL_CHECK(info.syn_qlen == half_.size());
 	MODEL_CHECK(info.syn_young == young());
 	MODEL_CHECK(info.syn_buckets == buckets_);
+	MODEL_CHECK(lq_core_table_wanted(core_) == wanted());
 	MODEL_CHECK(info.accept_qlen == queue_.size());
 	MODEL_CHECK(lq_core_accept_qlen(core_) == queue_.size());
 	MODEL_CHECK(lq_core_syn_qlen(core_) == half_.size());

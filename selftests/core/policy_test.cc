@@ -301,7 +301,7 @@ TEST(policy, limits__the_syn_queue_of_each_system)
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 128)).syn_limit, 128u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 100)).syn_limit, 128u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 1)).syn_limit, 64u);
-	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5)).syn_buckets, 512u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 4096)).syn_buckets, 4096u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_FREEBSD)).syn_limit, 15360u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_FREEBSD)).syn_buckets, 512u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_SOLARIS, 8)).syn_limit, 13u + 1024);
@@ -429,7 +429,7 @@ static bool is_freebsd(u8 p)
 	return p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4;
 }
 
-// As many as FreeBSD has, or beyond what chance makes of a table that is full.
+// As many as FreeBSD has, or beyond what chance makes of a table with a bucket for each.
 TEST(policy, limits__of_one_bucket)
 {
 	for (const u8 p : kAll) {
@@ -437,19 +437,32 @@ TEST(policy, limits__of_one_bucket)
 
 		c.max_syn_backlog = 1u << 20;
 		const Limits limits = policy::limits(c);
-		const double mean = 1.0 * limits.syn_limit / limits.syn_buckets;
 
-		if (is_freebsd(p))
-			EXPECT_EQ(limits.bucket_limit, 30u);
-		else
-			EXPECT_GT(limits.bucket_limit, mean + 12 * std::sqrt(mean))
-				<< policy::name(p);
-		EXPECT_LE(limits.bucket_limit, 36 + 4 * mean) << policy::name(p);
+		EXPECT_EQ(limits.bucket_limit, is_freebsd(p) ? 30u : 64u) << policy::name(p);
+		if (!is_freebsd(p)) {
+			EXPECT_GE(limits.syn_buckets, limits.syn_limit) << policy::name(p);
+		}
 	}
-	// 512 buckets for a million.
-	lq_config old = config_of(LQ_POLICY_LINUX_2_4);
-	old.max_syn_backlog = 1u << 20;
-	EXPECT_EQ(policy::limits(old).bucket_limit, 32u + 4 * 2048);
+}
+
+// A ceiling holds whatever the policy, and changes nothing that is below it.
+TEST(policy, limits__under_a_ceiling)
+{
+	for (const u8 p : kAll) {
+		lq_config c = config_of(p, 3000, 1u << 20);
+
+		c.somaxconn = c.soacceptqueue = 1u << 20;
+		const Limits free = policy::limits(c);
+		c.syn_ceiling = 1u << 30;
+		EXPECT_EQ(policy::limits(c).syn_limit, free.syn_limit) << policy::name(p);
+		c.syn_ceiling = 1;
+		const Limits held = policy::limits(c);
+		EXPECT_EQ(held.syn_limit, 1u) << policy::name(p);
+		EXPECT_EQ(held.accept_limit, free.accept_limit) << policy::name(p);
+		EXPECT_LE(held.syn_buckets, 512u) << policy::name(p);
+		EXPECT_EQ(policy::place(c, held, {0, 0, 0}, 0), Place::There);
+		EXPECT_EQ(policy::place(c, held, {0, 1, 0}, 0), Place::Full) << policy::name(p);
+	}
 }
 
 TEST(policy, place__a_bucket_without_room)

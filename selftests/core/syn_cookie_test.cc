@@ -211,8 +211,10 @@ protected:
 		c.syncookies = syncookies;
 		c.syncookie_pause = pause;
 		lq_core_limits(&c, &limits);
-		if (core.listen(c, limits, new_buckets(limits.syn_buckets)))
-			std::free(core.rehash(~0u));
+		core.configure(c, limits);
+		if (!is_open)
+			core.open(new_buckets(core.table_first()), core.table_first());
+		is_open = true;
 	}
 	void TearDown() override
 	{
@@ -278,6 +280,7 @@ protected:
 	}
 	u64 events(listenq_event event) const { return core.counters().events(event); }
 
+	bool is_open = false;
 	Listener core{kKeys};
 	lq_syn syn{};
 	lq_ack ack{};
@@ -408,7 +411,7 @@ TEST_F(cookie_listener, ack_cookie__abort_on_overflow_resets)
 	c.syncookies = 2;
 	c.abort_on_overflow = 1;
 	lq_core_limits(&c, &limits);
-	EXPECT_FALSE(core.listen(c, limits, nullptr));
+	core.configure(c, limits);
 	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ABORT_ON_OVERFLOW);
 }

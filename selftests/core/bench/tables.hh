@@ -67,7 +67,8 @@ public:
 		config.oow_ratelimit_ms = 500;
 		lq_core_limits(&config, &limits);
 		buckets_.resize(limits.syn_buckets);
-		(void)lq_core_listen(core_, &config, &limits, buckets_.data());
+		lq_core_configure(core_, &config, &limits);
+		lq_core_open(core_, buckets_.data(), limits.syn_buckets); // grown already
 		must(pool_ != nullptr, "no memory");
 		for (u32 i = room; i-- > 0;)
 			release(&pool_[i]);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A shard of a listener: its core, and the memory of its SYN queue's table, which grows with what
+ * it holds.
+ *
+ * A SYN that finds the table too small queues a work, which allocates a larger one and moves the
+ * requests, a part under each hold of the shard's lock; when the timer stops, the table becomes
+ * as small as it began. Without memory the queue goes on with the table that it has.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "listenq.h"
+
+/* How long no larger table is asked for after there was no memory. */
+#define LQ_GROW_PAUSE HZ
+
+static struct lq_request **lq_table_alloc(u32 count, gfp_t gfp)
+{
+	return kvcalloc(count, sizeof(struct lq_request *), gfp);
+}
+
+/*
+ * Process context: on the account of whoever made the listening socket, as its requests are. A
+ * remote peer makes it grow: that is no reason to kill anybody.
+ */
+static struct lq_request **lq_table_alloc_for(const struct sock *sk, u32 count)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+#ifdef CONFIG_MEMCG
+	struct lq_request **table;
+	struct mem_cgroup *outer;
+
+	if (sk->sk_memcg) {
+		outer = set_active_memcg(sk->sk_memcg);
+		table = lq_table_alloc(count, gfp | __GFP_ACCOUNT);
+		set_active_memcg(outer);
+		return table;
+	}
+#endif
+	return lq_table_alloc(count, gfp);
+}
+
+static void lq_shard_rehash(struct lq_shard *shard)
+{
+	void *table;
+
+	do {
+		cond_resched();
+		spin_lock_bh(&shard->lock);
+		table = lq_core_rehash(shard->core, LQ_STEPS_AT_ONCE);
+		spin_unlock_bh(&shard->lock);
+	} while (!table);
+	kvfree(table);
+}
+
+/* Of the listener, whose sock is there until lq_shard_close() has waited for us. */
+static void lq_shard_grow(struct work_struct *work)
+{
+	struct lq_shard *shard = container_of(work, struct lq_shard, grow);
+	struct lq_request **table;
+	bool taken;
+	u32 count;
+
+	spin_lock_bh(&shard->lock);
+	count = lq_core_table_wanted(shard->core);
+	spin_unlock_bh(&shard->lock);
+	if (!count)
+		return;
+	table = lq_table_alloc_for(shard->lst->sk, count);
+
+	spin_lock_bh(&shard->lock);
+	if (!table)
+		shard->grow_failed = jiffies;
+	taken = table && lq_core_resize(shard->core, table, count);
+	spin_unlock_bh(&shard->lock);
+	if (taken)
+		lq_shard_rehash(shard);
+	else
+		kvfree(table);
+}
+
+/* An open core only has a wish: lq_shard_close() finds the work. */
+void lq_shard_grow_locked(struct lq_shard *shard)
+{
+	if (lq_core_table_wanted(shard->core) && jiffies - shard->grow_failed >= LQ_GROW_PAUSE)
+		queue_work(lq_wq, &shard->grow);
+}
+
+void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst)
+{
+	/* sizeof() is a multiple of 8, as the core's alignment asks. */
+	BUILD_BUG_ON(sizeof(*shard) % 8);
+	shard->lst = lst;
+	spin_lock_init(&shard->lock);
+	lq_timer_init(shard);
+	INIT_WORK(&shard->grow, lq_shard_grow);
+	shard->core = lq_core_init(shard + 1, &lst->keys);
+}
+
+void lq_shards_free(struct lq_shard **shards, u32 count)
+{
+	u32 i;
+
+	for (i = 0; shards && i < count; i++)
+		kfree(shards[i]);
+	kfree(shards);
+}
+
+struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count)
+{
+	struct lq_shard **shards = kcalloc(count, sizeof(*shards), GFP_KERNEL_ACCOUNT);
+	u32 i;
+
+	for (i = 0; shards && i < count; i++) {
+		shards[i] = kzalloc(sizeof(*shards[i]) + lq_core_size(), GFP_KERNEL_ACCOUNT);
+		if (!shards[i]) {
+			lq_shards_free(shards, count);
+			return NULL;
+		}
+		lq_shard_init(shards[i], lst);
+	}
+	return shards;
+}
+
+void lq_shard_configure(struct lq_shard *shard, const struct lq_config *config,
+			const struct lq_limits *limits)
+{
+	spin_lock_bh(&shard->lock);
+	lq_core_configure(shard->core, config, limits);
+	lq_shard_grow_locked(shard);
+	spin_unlock_bh(&shard->lock);
+}
+
+int lq_shards_open(struct lq_listener *lst)
+{
+	struct lq_request **tables[LQ_MAX_SHARDS];
+	u32 counts[LQ_MAX_SHARDS];
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		counts[i] = lq_core_table_first(shard->core);
+		spin_unlock_bh(&shard->lock);
+		tables[i] = lq_table_alloc(counts[i], GFP_KERNEL_ACCOUNT);
+		if (!tables[i]) {
+			while (i-- > 0)
+				kvfree(tables[i]);
+			return -ENOMEM;
+		}
+	}
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		shard->timer_ran = jiffies;
+		shard->grow_failed = jiffies - LQ_GROW_PAUSE;
+		lq_core_open(shard->core, tables[i], counts[i]);
+		spin_unlock_bh(&shard->lock);
+	}
+	return 0;
+}
+
+void lq_shard_close(struct lq_shard *shard, struct lq_shard_end *end)
+{
+	spin_lock_bh(&shard->lock);
+	end->more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &end->drained);
+	/* An overflow and a time of cookies, at most. */
+	for (end->endings = 0; end->endings < ARRAY_SIZE(end->ended); end->endings++) {
+		if (!lq_core_event(shard->core, &end->ended[end->endings]))
+			break;
+	}
+	spin_unlock_bh(&shard->lock);
+	/* Neither comes again: the core is closed. */
+	timer_delete_sync(&shard->timer);
+	cancel_work_sync(&shard->grow);
+}
+
+void lq_shard_close_more(struct lq_shard *shard, struct lq_shard_end *end)
+{
+	cond_resched();
+	spin_lock_bh(&shard->lock);
+	end->more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &end->drained);
+	spin_unlock_bh(&shard->lock);
+}
