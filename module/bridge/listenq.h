@@ -48,7 +48,8 @@
  * lq_hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
  * process context) protects the list of listeners and nests inside lock_sock.
  * Nothing is allocated, sent, woken or freed under a shard's lock, except that a
- * request's memory is returned by the core for the caller to free afterwards.
+ * request's memory is returned by the core for the caller to free afterwards, and that
+ * a work is queued, which stop can cancel only if it comes before the core closes.
  * Netlink events follow that: shim/event.c takes them from the core under the
  * lock and sends them without it, in softirq or process context.
  *

@@ -311,7 +311,7 @@ void Listener::sweep(lq_tick &tick)
 	const auto visit = [&](Request &r) {
 		// Its ACK reads it without our lock, and may yet hand it back.
 		if (has(r, LQ_REQ_PROMOTING)) {
-			look_at(now.reached(Ticks{r.expires}) ? now : Ticks{r.expires});
+			look_at(Ticks{r.expires});
 			return SynQueue::Sweep::Stay;
 		}
 		if (r.oow_stamp != 0)
@@ -420,6 +420,14 @@ const char *Listener::check() const
 		return "listener: closed, and something is queued";
 	if (!open_ && (overflow_.running() || cookies_.running()))
 		return "listener: closed, and an episode goes on";
+	lq_request_cursor at{};
+	bool late = false;
+	if (open_ && round_left_ == 0)
+		syn_queue_.walk(at, ~0u, ~0u, [&](const Request &r) {
+			late |= !has(r, LQ_REQ_PROMOTING) && !Ticks{r.expires}.reached(due_);
+		});
+	if (late)
+		return "listener: a request is due before the timer is asked for";
 	return nullptr;
 }
 

@@ -274,8 +274,16 @@ void lq_shard_configure(struct lq_shard *shard, const struct lq_config *config,
  * Process context, all shards of @lst configured and closed: let SYNs in. -ENOMEM: all are closed.
  */
 int lq_shards_open(struct lq_listener *lst);
-/* The shard's lock held: a request was queued, or all are gone. */
-void lq_shard_grow_locked(struct lq_shard *shard);
+void lq_shard_wants_table_locked(struct lq_shard *shard);
+/*
+ * The shard's lock held: a request was queued, or all are gone. Only an open core has a wish, so
+ * lq_shard_close() finds the work.
+ */
+static inline void lq_shard_grow_locked(struct lq_shard *shard)
+{
+	if (unlikely(lq_core_table_wanted(shard->core)))
+		lq_shard_wants_table_locked(shard);
+}
 
 /* What a shard that closes hands back. */
 struct lq_shard_end {

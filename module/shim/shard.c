@@ -81,10 +81,9 @@ static void lq_shard_grow(struct work_struct *work)
 		kvfree(table);
 }
 
-/* An open core only has a wish: lq_shard_close() finds the work. */
-void lq_shard_grow_locked(struct lq_shard *shard)
+void lq_shard_wants_table_locked(struct lq_shard *shard)
 {
-	if (lq_core_table_wanted(shard->core) && jiffies - shard->grow_failed >= LQ_GROW_PAUSE)
+	if (jiffies - shard->grow_failed >= LQ_GROW_PAUSE)
 		queue_work(lq_wq, &shard->grow);
 }
 

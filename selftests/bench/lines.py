@@ -28,16 +28,16 @@ INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "
 
 # What the shims do to members of those structs: (written, read); with the keys, which the core
 # reads in the listener. shim/receive.c, syn.c, ack.c and child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N
-# bytes: of the timer, whether it is pending.
+# bytes: of the timer, whether it is pending and when it expires.
 ALWAYS = ("af_ops", "sk", "lqn", "shard_count", "core")
 SHIM = {
-    "SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst", "timer:16")),
+    "SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst", "timer:24")),
     "duplicate SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
     "SYN dropped": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
     "final ACK": (("lock",), ALWAYS + ("keys", "orig_af_ops", "port_node", "accepts_done", "lst")),
     "accept()": (("lock",), ALWAYS + ("lst",)),
-    "timer": (("lock", "timer"), ("sk", "core", "lst")),
-    "timer (due)": (("lock", "timer"), ("sk", "core", "lst", "lqn")),
+    "timer": (("lock", "timer", "timer_ran"), ("sk", "core", "lst")),
+    "timer (due)": (("lock", "timer", "timer_ran"), ("sk", "core", "lst", "lqn")),
 }
 # Members elsewhere: (struct, member, who writes it, who only reads it).
 ELSEWHERE = [

@@ -212,9 +212,7 @@ def a_long_queue_closes_in_parts(how):
         listener = lq.listener(backlog=8191, options=shards)
         peers = [(f"192.0.2.{2 + n % 200}", 1024 + n // 200) for n in range(5000)]
         syn_flood(tun, lq.port_of(listener), peers)
-        info = lq.Info(listener)
-        assert info.syn_buckets >= 4096, info.syn_buckets  # of which 512 are emptied at a time
-        lq.equal(info.syn_qlen, 5000)
+        lq.equal(lq.Info(listener).syn_qlen, 5000)  # 512 are taken out at a time
         with lq.Counted() as moved:
             listener.close()
             lq.equal(moved("DropListenerClosed"), 5000)
@@ -224,7 +222,7 @@ def a_long_queue_closes_in_parts(how):
 
 @lq.case("whole", "sharded", timeout=120)
 def a_long_queue_is_rehashed_in_parts(how):
-    """listen() takes a larger table, and a smaller one, while peers send: each SYN meets the request
+    """The table grows while peers send, and listen() takes other limits: each SYN meets the request
     that is there, and each ACK makes a connection of it."""
     lq.no_timer()
     lq.sysctl("net.core.somaxconn", 65536)
@@ -237,16 +235,14 @@ def a_long_queue_is_rehashed_in_parts(how):
     for peer in some:
         peer.half_open()
     peers = [(f"192.0.2.{3 + n % 200}", 1024 + n // 200) for n in range(5000)]
-    syn_flood(tun, port, peers)
-    lq.equal(lq.Info(listener).syn_qlen, 5050)
-    sizes = set()
+    sizes = {lq.Info(listener).syn_buckets}
     rounds = 5 if lq.SCALE == 1 else 1  # on the debug kernel one takes long enough
     with lq.Counted() as moved:
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                for _ in range(rounds):
+                for _ in range(1 + rounds):
                     syn_flood(tun, port, peers)
                 code = 0
             finally:
@@ -258,9 +254,9 @@ def a_long_queue_is_rehashed_in_parts(how):
                 sizes.add(lq.Info(listener).syn_buckets)
             ended = os.waitpid(pid, os.WNOHANG)
         lq.equal(ended, (pid, 0))
-        lq.equal((moved("SynReceived"), moved("RequestCreated")), (rounds * 5000, 0))
+        lq.equal((moved("SynReceived"), moved("RequestCreated")), ((1 + rounds) * 5000, 5000))
         lq.equal(moved("SynDuplicate"), rounds * 5000)
-    lq.equal(len(sizes), 2)
+    assert len(sizes) >= 2, sizes
     lq.equal(lq.Info(listener).syn_qlen, 5050)
     for peer in some:
         peer.final_ack()

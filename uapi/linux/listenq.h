@@ -132,7 +132,7 @@ struct listenq_info {
 	__u32 syn_qlen;		    /* half-open requests */
 	__u32 syn_young;	    /* of these: SYN-ACK never retransmitted */
 	__u32 syn_limit;	    /* half-open requests the SYN queue may hold */
-	__u32 syn_buckets;	    /* buckets of its hash table */
+	__u32 syn_buckets;	    /* buckets that its hash table has now */
 	__u32 max_syn_backlog;	    /* in force */
 	__u32 synack_retries;	    /* in force */
 	__u32 accept_qlen_peak;	    /* since the first listen() */

@@ -36,8 +36,9 @@ constexpr u32 kBatch = 500; // operations between two looks at the clock
 
 template <typename Table>
 struct HalfOpen {
-	explicit HalfOpen(u32 n) : table(n + kBatch), size(n)
+	explicit HalfOpen(u32 n, bool patient = false) : table(n + kBatch), size(n)
 	{
+		table.patient(patient);
 		for (u32 i = 0; i < n; i++)
 			table.insert(i);
 	}
@@ -131,14 +132,23 @@ struct Accept {
 
 template <typename Table>
 struct Age : HalfOpen<Table> {
-	using HalfOpen<Table>::HalfOpen;
-	void prepare() {}
+	explicit Age(u32 n) : HalfOpen<Table>(n, true) { this->table.patient(false); }
+	// One is due: the timer looks at all.
+	void prepare()
+	{
+		this->table.insert(this->size);
+		this->table.later();
+	}
 	u32 run()
 	{
-		must(this->table.tick() == 0, "a request was due");
+		must(this->table.tick() == 1, "a request was due, or none");
 		return this->size;
 	}
-	void restore() {}
+	void restore()
+	{
+		this->table.remove(this->size);
+		this->table.earlier();
+	}
 };
 
 template <typename Table>

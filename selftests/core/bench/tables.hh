@@ -53,21 +53,19 @@ public:
 		      std::aligned_alloc(sizeof(lq_request), room * sizeof(lq_request)))),
 	      memory_((lq_core_size() + 7) / 8), core_(lq_core_init(memory_.data(), &kKeys))
 	{
-		lq_config config{};
 		lq_limits limits{};
 
-		config.hz = kHz;
-		config.max_syn_backlog = 1 << 20;
-		config.backlog = config.backlog_asked = static_cast<s32>(backlog);
-		config.somaxconn = backlog;
-		config.policy = LQ_POLICY_LINUX;
-		config.syncookies = 1; // the last quarter is not kept for proven peers
-		config.synack_retries = 255;
-		config.synack_timeout_ms = 1000 / LQ_TICKS_PER_SECOND; // a run sweeps the table
-		config.oow_ratelimit_ms = 500;
-		lq_core_limits(&config, &limits);
+		config_.hz = kHz;
+		config_.max_syn_backlog = 1 << 20;
+		config_.backlog = config_.backlog_asked = static_cast<s32>(backlog);
+		config_.somaxconn = backlog;
+		config_.policy = LQ_POLICY_LINUX;
+		config_.syncookies = 1; // the last quarter is not kept for proven peers
+		config_.synack_retries = 255;
+		config_.oow_ratelimit_ms = 500;
+		lq_core_limits(&config_, &limits);
 		buckets_.resize(limits.syn_buckets);
-		lq_core_configure(core_, &config, &limits);
+		patient(false);
 		lq_core_open(core_, buckets_.data(), limits.syn_buckets); // grown already
 		must(pool_ != nullptr, "no memory");
 		for (u32 i = room; i-- > 0;)
@@ -78,6 +76,16 @@ public:
 	CoreTable(const CoreTable &) = delete;
 	CoreTable &operator=(const CoreTable &) = delete;
 
+	// Requests come due later than anybody waits, or in time for the next run, which
+	// sweeps the table.
+	void patient(bool is)
+	{
+		lq_limits limits{};
+
+		config_.synack_timeout_ms = is ? 120000 : 1000 / LQ_TICKS_PER_SECOND;
+		lq_core_limits(&config_, &limits);
+		lq_core_configure(core_, &config_, &limits);
+	}
 	void insert(u32 n)
 	{
 		lq_syn syn{};
@@ -145,6 +153,7 @@ public:
 		return sent;
 	}
 	void later() { now_ += kTickInterval; }
+	void earlier() { now_ -= kTickInterval; }
 	[[nodiscard]] const char *check() const { return lq_core_check(core_); }
 	[[nodiscard]] const void *memory() const { return memory_.data(); }
 
@@ -180,6 +189,7 @@ private:
 	}
 
 	lq_request *const pool_; // each on a cache line of its own, as in a slab
+	lq_config config_{};
 	std::vector<lq_request *> buckets_;
 	std::vector<u64> memory_;
 	lq_core *core_;
@@ -193,6 +203,7 @@ class MapTable final {
 public:
 	explicit MapTable(u32 room) : room_(room) {}
 
+	void patient(bool is) { wait_ = is ? 120 * kHz : kTickInterval; }
 	void insert(u32 n)
 	{
 		must(half_open_.size() < room_, "full");
@@ -201,7 +212,7 @@ public:
 		must(fresh, "there already");
 		at->second.rcv_isn = kRcvIsn;
 		at->second.snt_isn = kSndIsn;
-		at->second.expires = now_ + kTickInterval;
+		at->second.expires = now_ + wait_;
 	}
 	void find(u32 n)
 	{
@@ -239,6 +250,7 @@ public:
 		return sent;
 	}
 	void later() { now_ += kTickInterval; }
+	void earlier() { now_ -= kTickInterval; }
 	[[nodiscard]] static const char *check() { return nullptr; }
 
 private:
@@ -280,7 +292,7 @@ private:
 	std::deque<Child> queue_;
 	std::pair<Key, Entry> resend_[LQ_TICK_BATCH];
 	size_t room_;
-	u32 now_ = 1000;
+	u32 now_ = 1000, wait_ = kTickInterval;
 };
 
 } // namespace bench
