@@ -67,7 +67,8 @@ def a_user_s_own_namespace(policy):
                   of_the_machine("net.core.somaxconn") + 1)
 
     def listen():
-        lq.sysctl("net.core.somaxconn", 2000000)
+        with contextlib.suppress(FileNotFoundError):  # 6.1 keeps it from such users
+            lq.sysctl("net.core.somaxconn", 2000000)
         lq.sysctl("net.listenq.max_syn_backlog", 1 << 20)
         before = kernel_memory()
         listeners = []
@@ -82,7 +83,9 @@ def a_user_s_own_namespace(policy):
         for sock in listeners:
             info = lq.Info(sock)
             assert info.syn_buckets <= 512, info.syn_buckets
-            lq.equal(info.syn_limit, ceiling)
+            assert info.syn_limit <= ceiling, info.syn_limit
+            if info.backlog > ceiling:
+                lq.equal(info.syn_limit, ceiling)
 
     in_own_namespaces(listen)
 
