@@ -194,7 +194,7 @@ struct lq_key {
 	u8 v6;
 };
 
-/* Random bits, drawn once per listener; they never leave the module. */
+/* Random bits, the table's drawn for each listener, the others for each namespace; they stay in the module. */
 #define LQ_TABLE_KEYS 10
 struct lq_keys {
 	u64 table[LQ_TABLE_KEYS]; /* hash table of the SYN queue, shards */
@@ -360,6 +360,7 @@ struct lq_syn {
 	bool news;	/* out: lq_core_event() has something to tell */
 	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
+	u32 life;	/* the same */
 };
 
 enum lq_syn_verdict {
@@ -427,6 +428,8 @@ struct lq_ack {
 	bool syn;
 	bool saw_tstamp;
 	bool waited; /* LQ_ACK_WAIT is no answer any more */
+	bool vetted; /* TCP's own checks let it near a listener: LQ_ACK_OWN is no answer any more */
+	bool cookies_recent; /* a listener at the port sent one of late */
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
 	u32 cookie_ts_off; /* out: with LQ_ACK_COOKIE; of our TSval */
@@ -435,10 +438,12 @@ struct lq_ack {
 enum lq_ack_verdict {
 	LQ_ACK_UNKNOWN,	  /* no such request: not ours, pass the segment on */
 	LQ_ACK_MAYBE_COOKIE, /* no such request; unless it is a connection's: lq_core_ack_cookie() */
+	LQ_ACK_OWN,	  /* ours, and it changes more than a promotion does: ask again with .vetted.
+			     Nothing was done */
 	LQ_ACK_PASS,	  /* ours and wrong: pass it on, TCP answers with RST */
 	LQ_ACK_WAIT,	  /* another CPU builds the child, whose this is: ask again until it is
 			     there, or with .waited, which makes it LQ_ACK_DROP */
-	LQ_ACK_PROMOTE,	  /* slot reserved: build the child, then commit or abort */
+	LQ_ACK_PROMOTE,	  /* slot reserved: vet it, build the child, then commit or abort */
 	LQ_ACK_COOKIE,	  /* proved by a cookie, slot reserved: make a request of the ACK, build
 			     the child, then commit or abort */
 	LQ_ACK_CHALLENGE, /* *copy holds the request: send an ACK, drop the segment */
@@ -451,12 +456,13 @@ struct lq_promotion {
 	struct lq_request *request; /* with LQ_ACK_COOKIE: the caller's own, in no queue */
 	u32 hash;		    /* the core's */
 	bool cookie;		    /* the core's */
+	u32 life;		    /* the core's: a listener that listens anew has another */
 };
 
 /*
  * [locked] After LQ_ACK_MAYBE_COOKIE, for a segment of no established
  * connection (that one's first segments would prove the same cookie again):
- * LQ_ACK_COOKIE, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
+ * LQ_ACK_COOKIE, LQ_ACK_OWN, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
  * LQ_ACK_UNKNOWN, which counts a failed cookie.
  */
 enum lq_ack_verdict lq_core_ack_cookie(struct lq_core *core, struct lq_ack *ack,
@@ -478,8 +484,8 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
 				      void *child, u32 now_us, struct lq_request **evicted);
 
 /*
- * [locked] The child could not be built: the request is as it was before. With
- * a cookie @reason may be LISTENQ_DROP_NONE: nothing is lost. Returns true if
+ * [locked] The child was not built: the request is as it was before. @reason may
+ * be LISTENQ_DROP_NONE: nothing is lost. Returns true if
  * the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);

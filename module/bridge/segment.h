@@ -42,14 +42,20 @@ bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32 *tsecr);
 /*
  * Initial sequence number (RFC 6528) and timestamp offset (RFC 7323 5.4) of a
  * connection. @local_port in network byte order, @now_ns of a clock that does
- * not go back.
+ * not go back. The number's low bits carry @tag, below LQ_ISN_TAGS, masked by a
+ * hash of the connection: the listener that sent a SYN-ACK is known by its ACK.
  */
+#define LQ_ISN_TAGS 1024
 struct lq_isn {
 	u32 isn;
 	u32 ts_off;
 };
 struct lq_isn lq_core_isn(const struct lq_keys *keys, const struct lq_key *key, u16 local_port,
-			  u64 now_ns);
+			  u64 now_ns, u16 tag);
+/* The next number from @least on that carries what @isn does: TIME_WAIT's was chosen by TCP. */
+u32 lq_core_isn_from(u32 isn, u32 least);
+/* The tag that @isn carries, of a connection with these keys. */
+u16 lq_core_isn_tag(const struct lq_keys *keys, const struct lq_key *key, u16 local_port, u32 isn);
 
 /*
  * SYN cookies. @request holds what the SYN asked for; lq_core_cookie() sets its
@@ -58,6 +64,7 @@ struct lq_isn lq_core_isn(const struct lq_keys *keys, const struct lq_key *key, 
  * options are taken out of @request->flags. Call it before the window is
  * chosen.
  */
+#define LQ_COOKIE_LIFE_S 192 /* seconds that a cookie is good for, at most; core/syn_cookie.hh */
 u32 lq_core_cookie(const struct lq_keys *keys, const struct lq_key *key, u16 local_port,
 		   u32 now_s, u32 tsval, struct lq_request *request);
 

@@ -7,6 +7,7 @@
 #define LISTENQ_COMPAT_H
 
 #include <linux/net.h>
+#include <linux/rcupdate.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
 #include <linux/version.h>
@@ -32,6 +33,26 @@
 #define LQ_UNINITIALIZED __attribute__((uninitialized))
 #else
 #define LQ_UNINITIALIZED
+#endif
+
+/* --- tasks on their way through our functions --- */
+
+/* All that was given to call_rcu_tasks() before is done. */
+static inline void lq_compat_rcu_barrier_tasks(void)
+{
+#ifdef CONFIG_TASKS_RCU
+	rcu_barrier_tasks();
+#else
+	rcu_barrier();
+#endif
+}
+
+/* --- connect() --- */
+
+#ifdef LQ_HAVE_SOCKADDR_UNSIZED
+#define LQ_SOCKADDR struct sockaddr_unsized
+#else
+#define LQ_SOCKADDR struct sockaddr
 #endif
 
 /* --- accept() --- */

@@ -44,6 +44,13 @@ feature PROTO_ACCEPT_ARG "$@" <<-'C'
 	int probe(struct proto_accept_arg *arg) { return arg->is_empty; }
 C
 
+# connect() takes an address of no particular size (mainline 6.19).
+feature SOCKADDR_UNSIZED "$@" <<-'C'
+	#include <linux/net.h>
+	int probe(struct socket *sock, struct sockaddr_unsized *addr, int length, int flags);
+	struct proto_ops ops = { .connect = probe };
+C
+
 # accept() makes the child's own locks (mainline 6.8, 6.1.76).
 feature INIT_CSK_LOCKS "$@" <<-'C'
 	#include <net/inet_connection_sock.h>

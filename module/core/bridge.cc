@@ -319,9 +319,20 @@ LQ_BRIDGE bool lq_core_timestamp(const u8 *bytes, size_t length, u32 *tsval, u32
 	return found;
 }
 
-LQ_BRIDGE lq_isn lq_core_isn(const lq_keys *keys, const lq_key *key, u16 local_port, u64 now_ns)
+LQ_BRIDGE lq_isn lq_core_isn(const lq_keys *keys, const lq_key *key, u16 local_port, u64 now_ns,
+			     u16 tag)
 {
-	return listenq::handshake::isn(*keys, *key, local_port, now_ns);
+	return listenq::handshake::isn(*keys, *key, local_port, now_ns, tag);
+}
+
+LQ_BRIDGE u32 lq_core_isn_from(u32 isn, u32 least)
+{
+	return listenq::handshake::isn_from(isn, least);
+}
+
+LQ_BRIDGE u16 lq_core_isn_tag(const lq_keys *keys, const lq_key *key, u16 local_port, u32 isn)
+{
+	return listenq::handshake::isn_tag(*keys, *key, local_port, isn);
 }
 
 LQ_BRIDGE u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 now_s,
@@ -343,6 +354,8 @@ LQ_BRIDGE u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_p
 	}
 	return listenq::cookie_timestamp::encode(tsval, *request);
 }
+
+static_assert(LQ_COOKIE_LIFE_S == listenq::SynCookie::kLifeSeconds);
 
 LQ_BRIDGE bool lq_core_cookie_options(u32 tsecr, u8 allow, lq_options *options, bool *ecn)
 {

@@ -11,14 +11,40 @@ namespace listenq::handshake {
 constexpr u32 kMaxScaledWindow = 0xffffu << 14; // U16_MAX << TCP_MAX_WSCALE
 constexpr u32 kMaxWindow = 65535;
 
-lq_isn isn(const lq_keys &keys, const lq_key &key, u16 local_port, u64 now_ns)
+constexpr u32 kTagMask = LQ_ISN_TAGS - 1;
+
+static u64 hash_of(const lq_keys &keys, const lq_key &key, u16 local_port)
 {
-	const u64 hash = hash_key(SipHash24(keys.isn[0], keys.isn[1]), key, local_port);
+	return hash_key(SipHash24(keys.isn[0], keys.isn[1]), key, local_port);
+}
+
+// Masked by bits that the rest of the number has nothing of.
+static u32 tag_bits(u64 hash, u32 tag)
+{
+	return (tag ^ static_cast<u32>(hash >> 54)) & kTagMask;
+}
+
+lq_isn isn(const lq_keys &keys, const lq_key &key, u16 local_port, u64 now_ns, u16 tag)
+{
+	const u64 hash = hash_of(keys, key, local_port);
 
 	// RFC 6528 3: ISN = M + F(tuple, secret). M steps every 64 ns, as
 	// seq_scale() of net/core/secure_seq.c.
-	return {.isn = static_cast<u32>(hash) + static_cast<u32>(now_ns >> 6),
+	const u32 number = static_cast<u32>(hash) + static_cast<u32>(now_ns >> 6);
+	return {.isn = (number & ~kTagMask) | tag_bits(hash, tag),
 		.ts_off = static_cast<u32>(hash >> 32)};
+}
+
+u32 isn_from(u32 isn, u32 least)
+{
+	const u32 number = (least & ~kTagMask) | (isn & kTagMask);
+
+	return Seq{number}.before(Seq{least}) ? number + kTagMask + 1 : number;
+}
+
+u16 isn_tag(const lq_keys &keys, const lq_key &key, u16 local_port, u32 isn)
+{
+	return static_cast<u16>(tag_bits(hash_of(keys, key, local_port), isn));
 }
 
 bool ecn(const lq_ecn &e)

@@ -6,7 +6,10 @@
 
 namespace listenq::handshake {
 
-[[nodiscard]] lq_isn isn(const lq_keys &keys, const lq_key &key, u16 local_port, u64 now_ns);
+[[nodiscard]] lq_isn isn(const lq_keys &keys, const lq_key &key, u16 local_port, u64 now_ns,
+			 u16 tag);
+[[nodiscard]] u32 isn_from(u32 isn, u32 least);
+[[nodiscard]] u16 isn_tag(const lq_keys &keys, const lq_key &key, u16 local_port, u32 isn);
 
 [[nodiscard]] bool ecn(const lq_ecn &ecn);
 

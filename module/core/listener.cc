@@ -28,6 +28,7 @@ void Listener::configure(const Config &config, const Limits &limits)
 void Listener::open(Request **buckets, u32 count)
 {
 	open_ = true;
+	life_++;
 	syn_queue_.resize(buckets, count);
 }
 

@@ -47,6 +47,8 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 
 	const bool paws = paws_rejects(r, ack.saw_tstamp, ack.tsval);
 	if (paws || !in_window(seq, end_seq, rcv_nxt, rcv_nxt + synack_window(r))) {
+		if (!ack.vetted)
+			return LQ_ACK_OWN;
 		ack.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
 		// A segment with data is no part of a loop of ACKs: tcp_oow_rate_limited().
 		if (ack.rst || (seq == end_seq && rate_limited(r, now)))
@@ -54,6 +56,9 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 		request::copy_to(copy, r);
 		return LQ_ACK_CHALLENGE;
 	}
+	// All that follows but the promotion changes the request, counts or answers at once.
+	if (!ack.vetted && (ack.rst || ack.syn || !ack.ack || backoff_.defers(r)))
+		return LQ_ACK_OWN;
 	if (ack.rst) {
 		// RFC 9293 3.10.7.4 and RFC 5961 3.2: only the exact number resets.
 		if (seq != rcv_nxt) {
@@ -84,7 +89,10 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 		ack.reason = LISTENQ_DROP_ACK_DEFERRED;
 		return LQ_ACK_DROP;
 	}
-	switch (policy::ack(config_, limits_, snapshot())) {
+	const policy::AckAction action = policy::ack(config_, limits_, snapshot());
+	if (!ack.vetted && action != policy::AckAction::Admit)
+		return LQ_ACK_OWN;
+	switch (action) {
 	case policy::AckAction::Admit:
 		break;
 	case policy::AckAction::Reset:
@@ -99,7 +107,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 	}
 	r.flags |= LQ_REQ_PROMOTING;
 	accept_queue_.reserve();
-	promotion = {.request = &r, .hash = hash, .cookie = false};
+	promotion = {.request = &r, .hash = hash, .cookie = false, .life = life_};
 	return LQ_ACK_PROMOTE;
 }
 
@@ -107,13 +115,12 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 // compared, so that an idle listener's last overflow never comes back as ticks wrap.
 lq_ack_verdict Listener::ack_unknown(const lq_ack &ack)
 {
-	if (!cookies_sent_ || !config_.syncookies || !open_ || ack.rst || ack.syn || !ack.ack)
+	if (!(cookies_sent_ || ack.cookies_recent) || !config_.syncookies || !open_ || ack.rst ||
+	    ack.syn || !ack.ack)
 		return LQ_ACK_UNKNOWN;
-	if (ack.now_s - cookie_sent_s_ > SynCookie::kLifeSeconds) {
+	if (cookies_sent_ && ack.now_s - cookie_sent_s_ > SynCookie::kLifeSeconds)
 		cookies_sent_ = false;
-		return LQ_ACK_UNKNOWN;
-	}
-	return LQ_ACK_MAYBE_COOKIE;
+	return cookies_sent_ || ack.cookies_recent ? LQ_ACK_MAYBE_COOKIE : LQ_ACK_UNKNOWN;
 }
 
 lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
@@ -128,11 +135,14 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		counters_.event(LISTENQ_EVENT_COOKIE_FAILED);
 		return LQ_ACK_UNKNOWN;
 	}
+	const policy::AckAction action = policy::ack(config_, limits_, snapshot());
+	if (!ack.vetted && action != policy::AckAction::Admit)
+		return LQ_ACK_OWN;
 	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
-	switch (policy::ack(config_, limits_, snapshot())) {
+	switch (action) {
 	case policy::AckAction::Admit:
 		accept_queue_.reserve();
-		promotion = {.request = nullptr, .hash = 0, .cookie = true};
+		promotion = {.request = nullptr, .hash = 0, .cookie = true, .life = life_};
 		return LQ_ACK_COOKIE;
 	case policy::AckAction::Reset:
 		ack.reason = LISTENQ_DROP_ABORT_ON_OVERFLOW;
@@ -152,8 +162,8 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 	Request &r = *promotion.request;
 
 	evicted = nullptr;
-	// An orphan's listener may be open again by now.
-	if (!open_ || has(r, LQ_REQ_ORPHAN)) {
+	// An orphan's listener may be open again by now, and so may a cookie's, which is in no queue.
+	if (!open_ || has(r, LQ_REQ_ORPHAN) || promotion.life != life_) {
 		accept_queue_.abort();
 		if (has(r, LQ_REQ_ORPHAN))
 			return LQ_COMMIT_CLOSED;

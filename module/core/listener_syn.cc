@@ -88,6 +88,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		syn.news = event_pending();
 	}
 	syn_queue_.reserve();
+	syn.life = life_;
 	return LQ_SYN_NEW;
 }
 
@@ -167,7 +168,8 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 	if (open_ && !syn.from_time_wait)
 		refused = policy::syn_commit(config_, snapshot(), proven);
 	syn_queue_.release();
-	if (!open_) {
+	// One that listens again may do so at another port.
+	if (!open_ || syn.life != life_) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_COMMIT_CLOSED;
 	}

@@ -104,6 +104,7 @@ static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
 	else
 		entry = lq_core_accept_at_once(shard->core, now_us);
 	if (entry && carrier) {
+		lq_ack_backlog_hand_over_locked(lst);
 		carrier->sk = entry->child;
 		carrier->dl_next = NULL;
 		if (!queue->rskq_accept_head)
@@ -112,7 +113,7 @@ static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
 			queue->rskq_accept_tail->dl_next = carrier;
 		queue->rskq_accept_tail = carrier;
 	} else if (entry) {
-		sk_acceptq_removed(sk);
+		lq_ack_backlog_remove_locked(lst);
 	}
 	spin_unlock(&queue->rskq_lock);
 	spin_unlock(&shard->lock);
@@ -195,20 +196,21 @@ static noinline long lq_accept_wait(struct sock *sk, long timeo)
 }
 
 /*
- * The accepted socket is kernel TCP through and through: from here on it has
- * the kernel's own operations and holds no reference on this module.
+ * The accepted socket is kernel TCP through and through: it has the kernel's own operations before
+ * its connection comes, and in the end no reference on this module. Returns the module whose
+ * reference is to be given back, which keeps us here meanwhile.
  */
-static void lq_accept_release_ops(struct socket *newsock, const struct proto_ops *orig)
+static struct module *lq_accept_leave(struct socket *newsock, const struct proto_ops *orig)
 {
 	struct module *ours;
 
 	/* kernel_accept() gives the socket operations only afterwards, ours; they serve, too. */
 	if (!newsock->ops)
-		return;
+		return NULL;
 	ours = newsock->ops->owner;
 	__module_get(orig->owner);
 	WRITE_ONCE(newsock->ops, orig);
-	module_put(ours);
+	return ours;
 }
 
 /* Whether only the kernel's accept() may hand a connection of @sk over. */
@@ -310,16 +312,18 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	struct sock *sk = sock->sk;
+	struct module *ours = lq_accept_leave(newsock, lq_orig_ops(sk));
 	long timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
 	int err;
 
 	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN && timeo) {
 		timeo = lq_accept_wait(sk, timeo);
-		if (timeo < 0)
-			return timeo;
+		if (timeo < 0) {
+			err = timeo;
+			break;
+		}
 	}
-	if (!err)
-		lq_accept_release_ops(newsock, lq_orig_ops(sk));
+	module_put(ours); /* NULL is fine */
 	return err;
 }
 

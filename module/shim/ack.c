@@ -97,8 +97,21 @@ void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
 	ack->now = lq_now();
 	ack->now_s = lq_now_s();
 	ack->waited = false;
+	ack->vetted = false;
+	ack->cookies_recent = false;
 	ack->reason = LISTENQ_DROP_NONE;
 	ack->cookie_mss = 0;
+}
+
+void lq_ack_unpromote(struct lq_shard *shard, const struct lq_promotion *promotion)
+{
+	bool closed;
+
+	spin_lock(&shard->lock);
+	closed = lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_NONE);
+	spin_unlock(&shard->lock);
+	if (closed && !promotion->cookie)
+		lq_request_free(promotion->request);
 }
 
 static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, struct lq_ack *ack,
@@ -150,6 +163,39 @@ static noinline enum lq_ack_verdict lq_ack_wait(struct lq_shard *shard, const st
 	return verdict;
 }
 
+/*
+ * Ask until the answer is one to carry out: false, if TCP's checks do not let the segment near a
+ * listener, and nothing was done.
+ */
+static __always_inline bool lq_ack_vet(struct lq_shard *shard, struct sk_buff *skb,
+				       struct lq_ack *ack, union lq_request_copy *copy,
+				       struct lq_promotion *promotion, struct lq_request **freed,
+				       enum lq_ack_verdict *verdict)
+{
+	struct sock *sk = shard->lst->sk;
+	const unsigned int length = skb->len;
+	bool good;
+
+	if (*verdict == LQ_ACK_WAIT)
+		*verdict = lq_ack_wait(shard, skb, ack, copy, promotion, freed);
+	if (*verdict != LQ_ACK_OWN && *verdict != LQ_ACK_PROMOTE)
+		return true;
+	good = lq_segment_acceptable(sk, skb, ack->key.v6);
+	if (likely(good && *verdict == LQ_ACK_PROMOTE && skb->len == length))
+		return true;
+	/* Refused, or cut by a filter: it is not the segment that was judged. */
+	if (*verdict == LQ_ACK_PROMOTE)
+		lq_ack_unpromote(shard, promotion);
+	if (!good)
+		return false;
+	lq_ack_read(ack, skb);
+	ack->vetted = true;
+	*verdict = lq_ack_ask(shard, ack, copy, promotion, freed);
+	if (*verdict == LQ_ACK_WAIT)
+		*verdict = lq_ack_wait(shard, skb, ack, copy, promotion, freed);
+	return true;
+}
+
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
 			       bool only, enum lq_received *result)
 {
@@ -159,9 +205,12 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	enum lq_ack_verdict verdict;
 	struct lq_request *freed;
 
+	lq_listener_refresh(lst);
+	ack->cookies_recent = lq_cookies_recent(lst->lqn, ack->local_port, ack->now_s);
 	verdict = lq_ack_ask(shard, ack, &copy, &promotion, &freed);
-	if (unlikely(verdict == LQ_ACK_WAIT))
-		verdict = lq_ack_wait(shard, skb, ack, &copy, &promotion, &freed);
+	*result = LQ_RECEIVED_PASS;
+	if (!lq_ack_vet(shard, skb, ack, &copy, &promotion, &freed, &verdict))
+		return LQ_ACK_PASS;
 	if (verdict == LQ_ACK_MAYBE_COOKIE)
 		return lq_cookie_try(shard, skb, ack, only, result);
 	if (ack->reason)
@@ -171,6 +220,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	case LQ_ACK_UNKNOWN:
 	case LQ_ACK_MAYBE_COOKIE:
 	case LQ_ACK_PASS:
+	case LQ_ACK_OWN: /* not when it is vetted */
 	case LQ_ACK_WAIT: /* not after lq_ack_wait() */
 		*result = LQ_RECEIVED_PASS;
 		break;

@@ -13,15 +13,6 @@
 #include "listenq.h"
 #include "trace.h"
 
-void lq_ack_backlog_add(struct sock *sk)
-{
-	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
-
-	spin_lock(&queue->rskq_lock);
-	sk_acceptq_added(sk);
-	spin_unlock(&queue->rskq_lock);
-}
-
 /* The first RTT sample: tcp_rtt_estimator() and tcp_set_rto() for a fresh connection. */
 static void lq_child_seed_rtt(struct sock *child, u32 rtt_us)
 {
@@ -110,21 +101,21 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 }
 
 /* inet_child_forget() of net/ipv4/inet_connection_sock.c: the child is locked. */
-static void lq_child_forget_locked(struct sock *listener, struct sock *child)
+static void lq_child_forget_locked(struct sock *child)
 {
-	listener->sk_prot->disconnect(child, O_NONBLOCK);
+	child->sk_prot->disconnect(child, O_NONBLOCK);
 	sock_orphan(child);
-	this_cpu_inc(*listener->sk_prot->orphan_count);
+	this_cpu_inc(*child->sk_prot->orphan_count);
 	inet_csk_destroy_sock(child);
 }
 
-void lq_child_reset(struct sock *listener, struct sock *child)
+void lq_child_reset(struct sock *child)
 {
 	local_bh_disable();
 	bh_lock_sock(child);
 	WARN_ON_ONCE(sock_owned_by_user(child));
 	sock_hold(child);
-	lq_child_forget_locked(listener, child);
+	lq_child_forget_locked(child);
 	bh_unlock_sock(child);
 	local_bh_enable();
 	sock_put(child);
@@ -182,7 +173,6 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 	/* A mapped child has operations of its own already. */
 	if (inet_csk(child)->icsk_af_ops == &lst->af_ops)
 		inet_csk(child)->icsk_af_ops = lst->orig_af_ops;
-	lq_proto_give_back_child(child);
 	return child;
 }
 
@@ -215,12 +205,12 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	spin_lock(&shard->lock);
 	commit = lq_core_promote_commit(shard->core, promotion, child, lq_us(now_ns), &evicted);
 	if (commit == LQ_COMMIT_OK)
-		lq_ack_backlog_add(sk);
+		lq_ack_backlog_add(lst);
 	spin_unlock(&shard->lock);
 
 	if (commit == LQ_COMMIT_CLOSED) {
 		lq_request_free(promotion->request);
-		lq_child_forget_locked(sk, child);
+		lq_child_forget_locked(child);
 		bh_unlock_sock(child);
 		sock_put(child);
 		lq_listener_drop(lst, LISTENQ_DROP_LISTENER_CLOSED);

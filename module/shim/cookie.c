@@ -106,7 +106,7 @@ static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 {
 	const struct sock *sk = skb->sk;
 
-	if (!sk && only && lq_listener_exclusive(lst->sk, &ack->key))
+	if (!sk && only && lq_listener_exclusive(lst, &ack->key))
 		return true;
 	if (!sk)
 		sk = lq_find_listener(lst->lqn, skb, &ack->key);
@@ -114,6 +114,40 @@ static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 	       (sk && rcu_access_pointer(sk->sk_reuseport_cb) &&
 		rcu_access_pointer(sk->sk_reuseport_cb) ==
 			rcu_access_pointer(lst->sk->sk_reuseport_cb));
+}
+
+static enum lq_ack_verdict lq_cookie_ask(struct lq_shard *shard, struct lq_ack *ack,
+					 struct lq_promotion *promotion)
+{
+	enum lq_ack_verdict verdict;
+
+	spin_lock(&shard->lock);
+	lq_accept_settle_locked(shard);
+	verdict = lq_core_ack_cookie(shard->core, ack, promotion);
+	spin_unlock(&shard->lock);
+	return verdict;
+}
+
+/* As lq_ack_vet(): false, if TCP's checks do not let the segment near a listener. */
+static bool lq_cookie_vet(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
+			  struct lq_promotion *promotion, enum lq_ack_verdict *verdict)
+{
+	const unsigned int length = skb->len;
+	bool good;
+
+	if (*verdict == LQ_ACK_UNKNOWN || ack->vetted)
+		return true;
+	good = lq_segment_acceptable(shard->lst->sk, skb, ack->key.v6);
+	if (good && *verdict == LQ_ACK_COOKIE && skb->len == length)
+		return true;
+	if (*verdict == LQ_ACK_COOKIE)
+		lq_ack_unpromote(shard, promotion);
+	if (!good)
+		return false;
+	lq_ack_read(ack, skb);
+	ack->vetted = true;
+	*verdict = lq_cookie_ask(shard, ack, promotion);
+	return true;
 }
 
 enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
@@ -125,16 +159,12 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	enum lq_ack_verdict verdict;
 
 	*result = LQ_RECEIVED_PASS;
-	/*
-	 * Early demux looks for a connection's socket only where it finds no route cached in the
-	 * skb; and an ACK without a request may be for a listener that is not ours.
-	 */
-	if (lq_is_established(net, skb, &ack->key) || !lq_cookie_is_for(lst, skb, ack, only))
+	/* An ACK without a request may be for a listener that is not ours. */
+	if (!lq_cookie_is_for(lst, skb, ack, only))
 		return LQ_ACK_UNKNOWN;
-	spin_lock(&shard->lock);
-	lq_accept_settle_locked(shard);
-	verdict = lq_core_ack_cookie(shard->core, ack, &promotion);
-	spin_unlock(&shard->lock);
+	verdict = lq_cookie_ask(shard, ack, &promotion);
+	if (!lq_cookie_vet(shard, skb, ack, &promotion, &verdict))
+		return LQ_ACK_PASS;
 	if (verdict == LQ_ACK_UNKNOWN) {
 		NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESFAILED);
 		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_FAILED);

@@ -160,7 +160,7 @@ static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_r
 	waited_us = now_us - entry->stamp_us;
 	passed = lq_core_filter_pass(shard->core, entry, now_us);
 	if (passed) {
-		lq_ack_backlog_add(sk);
+		lq_ack_backlog_add(lst);
 		trace_filter_pass(lst, entry, waited_us);
 	}
 	spin_unlock_bh(&shard->lock);
@@ -283,7 +283,7 @@ static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 r
 static void lq_held_reset(struct lq_listener *lst, struct lq_request *entry, u8 reason)
 {
 	lq_held_unhook(lst, entry->child);
-	lq_child_reset(lst->sk, entry->child);
+	lq_child_reset(entry->child);
 	lq_held_drop(lst, entry, reason);
 }
 
@@ -349,7 +349,7 @@ void lq_filter_evict(struct lq_shard *shard, struct lq_request *list)
 		}
 		lq_held_unhook_locked(lst, child);
 		bh_unlock_sock(child);
-		lq_child_reset(lst->sk, child);
+		lq_child_reset(child);
 		lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_OVERFLOW);
 	}
 }
@@ -437,7 +437,7 @@ static void lq_filter_release(struct lq_shard *shard)
 		now_us = lq_now_us();
 		trace_filter_pass(lst, entry, now_us - entry->stamp_us);
 		lq_core_filter_admit(shard->core, entry, now_us);
-		lq_ack_backlog_add(sk);
+		lq_ack_backlog_add(lst);
 		spin_unlock_bh(&shard->lock);
 		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);

@@ -25,18 +25,19 @@ DEFINE_STATIC_CALL(lq_tcp_v4, lq_no_handler);
 DEFINE_STATIC_CALL(lq_tcp_v6, lq_no_handler);
 
 /* NULL for most segments: they have a connection, or are for a port where none of ours listens. */
-static __always_inline const struct lq_net *lq_may_be_ours(const struct sk_buff *skb)
+static __always_inline struct lq_net *lq_may_be_ours(const struct sk_buff *skb)
 {
 	const struct tcphdr *th = (const struct tcphdr *)skb->data;
-	const struct lq_net *lqn;
+	struct lq_net *lqn;
 
-	if (skb->sk && READ_ONCE(skb->sk->sk_state) != TCP_LISTEN)
-		return NULL;
-	lqn = lq_net_rcu(dev_net(skb->dev));
 	/* Transparent proxies and BPF hand over the listener itself, whatever the port. */
-	if (skb->sk || unlikely(skb_headlen(skb) < sizeof(*th)))
+	if (skb->sk)
+		return READ_ONCE(skb->sk->sk_state) == TCP_LISTEN && lq_listener_of(skb->sk)
+			       ? lq_net_rcu(dev_net(skb->dev)) : NULL;
+	lqn = lq_net_rcu(dev_net(skb->dev));
+	if (unlikely(skb_headlen(skb) < sizeof(*th)))
 		return lqn;
-	return lq_port_in_use(lqn, th->dest) ? lqn : NULL;
+	return lq_port_in_use(&lqn->ports, th->dest) ? lqn : NULL;
 }
 
 /* False: @skb is TCP's. */
@@ -50,7 +51,7 @@ static __always_inline bool lq_received(struct sk_buff *skb, enum lq_received re
 /* net_protocol.handler; data at the TCP header. Softirq, RCU. */
 static int lq_hook_v4(struct sk_buff *skb)
 {
-	const struct lq_net *lqn = lq_may_be_ours(skb);
+	struct lq_net *lqn = lq_may_be_ours(skb);
 
 	if (lqn && lq_received(skb, lq_receive_v4(lqn, skb)))
 		return 0;
@@ -81,7 +82,7 @@ static bool lq_hook_v4_out(void)
 /* inet6_protocol.handler, likewise. */
 static int lq_hook_v6(struct sk_buff *skb)
 {
-	const struct lq_net *lqn = lq_may_be_ours(skb);
+	struct lq_net *lqn = lq_may_be_ours(skb);
 
 	if (lqn && lq_received(skb, lq_receive_v6(lqn, skb)))
 		return 0;
@@ -144,17 +145,30 @@ static void lq_hooks_out(void)
 	lq_hook_pinned = pinned;
 }
 
+/* Not under a mutex that others wait for: memory may take its time. */
+static int lq_hooks_routes(struct lq_net *lqn)
+{
+	struct lq_route_cache __percpu *routes;
+
+	if (READ_ONCE(lqn->routes))
+		return 0;
+	routes = lq_route_cache_alloc();
+	if (!routes)
+		return -ENOMEM;
+	/* Of two that come first, one is enough. */
+	if (cmpxchg((void __force **)&lqn->routes, NULL, (void __force *)routes))
+		lq_route_cache_free(routes);
+	return 0;
+}
+
 int lq_hooks_get(struct lq_net *lqn)
 {
-	int err = 0;
+	const int err = lq_hooks_routes(lqn);
 
+	if (err)
+		return err;
 	mutex_lock(&lq_hook_mutex);
-	if (!lqn->routes) {
-		lqn->routes = lq_route_cache_alloc();
-		if (!lqn->routes)
-			err = -ENOMEM;
-	}
-	if (!err && lq_hook_users++ == 0) {
+	if (lq_hook_users++ == 0) {
 		if (!lq_hook_v4_on)
 			lq_hook_v4_in();
 		if (!lq_hook_v6_on)
@@ -162,7 +176,7 @@ int lq_hooks_get(struct lq_net *lqn)
 		lq_hook_v4_on = lq_hook_v6_on = true;
 	}
 	mutex_unlock(&lq_hook_mutex);
-	return err;
+	return 0;
 }
 
 void lq_hooks_put(void)

@@ -5,329 +5,177 @@
  *	socket() --> (no listener) --attach--> attached <--listen--+
  *	                                          |                |
  *	                                          +--listen--> listening
- *	release(), or connect() succeeded: detach      --stop--> attached
+ *	release(), or connect(): detach                --stop--> attached
  *
- * Stop is every way out of LISTEN: close, shutdown(SHUT_RD) and
- * connect(AF_UNSPEC). A segment that is in flight meanwhile finds a closed
- * core; one that found the listener before detach keeps it until the end of
- * its RCU read section.
+ * Whose listener a sock has is written in a table of ours (lq_owners), and not in the sock, where
+ * others write, too. icsk_af_ops is how a segment in softirq finds the listener, and no more.
+ *
+ * TCP's listener and our queues open and close one after the other, with the sock's lock let go in
+ * between: listen() opens the queues, then TCP listens, and listen() looks again what came of both.
+ * When TCP's listener ends, whoever ends it, guard.c tells (lq_listener_ended()).
+ *
+ * A segment that is in flight meanwhile finds a closed core; one that found the listener before
+ * detach keeps it until the end of its RCU read section.
  */
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/random.h>
 #include <linux/slab.h>
-#include <linux/user_namespace.h>
 
 #include "listenq.h"
 #include "trace.h"
 
 #include "../compat/listen_asked.h"
 
-const struct lq_overrides lq_follow_all = {
-	.shards = LQ_FOLLOW,
-	.policy = LQ_FOLLOW,
-	.max_syn_backlog = LQ_FOLLOW,
-	.abort_on_overflow = LQ_FOLLOW,
-	.synack_retries = LQ_FOLLOW,
-	.syncookies = LQ_FOLLOW,
+/* --- owners --- */
+
+static const struct rhashtable_params lq_owner_params = {
+	.key_len = sizeof(struct sock *),
+	.key_offset = offsetof(struct lq_listener, sk),
+	.head_offset = offsetof(struct lq_listener, owner_node),
+	.automatic_shrinking = true,
 };
+static struct rhashtable lq_owners; /* struct lq_listener by its sock */
 
-static atomic64_t lq_next_id = ATOMIC64_INIT(0);
-
-/* --- shards --- */
-
-/* lock_sock held, before the sock listens for the first time. -ENOMEM: nothing changed. */
-static int lq_listener_shard(struct lq_listener *lst, u32 asked, const struct lq_limits *limits)
+int lq_listener_init(void)
 {
-	const u32 count = lq_core_shards(limits, asked ? : min_t(u32, num_online_cpus(),
-								   LQ_MAX_SHARDS));
-	struct lq_shard **more;
-
-	if (count > 1) {
-		more = lq_shards_alloc(lst, count - 1);
-		if (!more)
-			return -ENOMEM;
-		lst->more_shards = more;
-		/* Whoever reads them without a lock has seen the sock listen first. */
-		lst->shard_count = count;
-	}
-	lst->sharded = true;
-	return 0;
+	return rhashtable_init(&lq_owners, &lq_owner_params);
 }
 
-void lq_listener_state(const struct lq_listener *lst, struct lq_listener_state *state)
+void lq_listener_exit(void)
 {
-	struct lq_listener_state one;
-	struct lq_shard *shard;
-	u32 i;
-
-	memset(&state->info, 0, sizeof(state->info));
-	memset(&one.info, 0, sizeof(one.info));
-	lq_for_each_shard(lst, shard, i) {
-		struct lq_listener_state *to = i == 0 ? state : &one;
-
-		spin_lock_bh(&shard->lock);
-		lq_core_info(shard->core, &to->info);
-		lq_core_counters(shard->core, &to->counters);
-		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
-		spin_unlock_bh(&shard->lock);
-		if (i == 0)
-			continue;
-		lq_core_info_add(&state->info, &one.info);
-		lq_core_counters_add(&state->counters, &one.counters);
-		state->accept_oldest_us = max(state->accept_oldest_us, one.accept_oldest_us);
-	}
+	rhashtable_destroy(&lq_owners);
 }
 
-void lq_listener_info(const struct lq_listener *lst, struct listenq_info *info)
+struct lq_listener *lq_listener_owned(const struct sock *sk)
 {
-	struct listenq_info one = {};
-	struct lq_shard *shard;
-	u32 i;
-
-	memset(info, 0, sizeof(*info));
-	lq_for_each_shard(lst, shard, i) {
-		spin_lock_bh(&shard->lock);
-		lq_core_info(shard->core, i == 0 ? info : &one);
-		spin_unlock_bh(&shard->lock);
-		if (i > 0)
-			lq_core_info_add(info, &one);
-	}
+	return rhashtable_lookup_fast(&lq_owners, &sk, lq_owner_params);
 }
 
-/* --- attach --- */
+/* --- attach and detach --- */
 
-struct lq_listener *lq_listener_attach(struct sock *sk)
+static void lq_listener_end_work(struct work_struct *work);
+
+static struct lq_listener *lq_listener_make(struct sock *sk)
 {
-	struct lq_listener *lst = lq_listener_of(sk);
+	struct lq_listener *lst = kzalloc(sizeof(*lst) + sizeof(struct lq_shard) + lq_core_size(),
+					  GFP_KERNEL_ACCOUNT);
 
-	if (lst)
-		return lst;
-	if (sk->sk_state != TCP_CLOSE)
-		return ERR_PTR(-EISCONN);
-	lst = kzalloc(sizeof(*lst) + sizeof(struct lq_shard) + lq_core_size(),
-		      GFP_KERNEL_ACCOUNT);
 	if (!lst)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
 	lst->af_ops = *lst->orig_af_ops;
 	lst->af_ops.conn_request = lq_conn_request;
 	lst->af_ops.syn_recv_sock = lq_syn_recv_sock;
 	lst->sk = sk;
 	lst->lqn = lq_net(sock_net(sk));
-	lst->attached = true;
 	refcount_set(&lst->refs, 1);
+	mutex_init(&lst->control);
+	spin_lock_init(&lst->settings_lock);
+	INIT_WORK(&lst->end_work, lq_listener_end_work);
 	lst->overrides = lq_follow_all;
 	lq_filter_init(lst);
-	get_random_bytes(&lst->keys, sizeof(lst->keys));
+	lst->keys = lst->lqn->keys;
+	get_random_bytes(lst->keys.table, sizeof(lst->keys.table));
 	lst->shard_count = 1;
 	lq_shard_init(lq_first_shard(lst), lst);
-	lq_proto_take(sk);
+	return lst;
+}
+
+struct lq_listener *lq_listener_attach(struct sock *sk)
+{
+	struct lq_listener *lst = lq_listener_owned(sk);
+	int err;
+
+	if (lst)
+		return lst;
+	if (sk->sk_state != TCP_CLOSE)
+		return ERR_PTR(-EISCONN);
+	lst = lq_listener_make(sk);
+	if (!lst)
+		return ERR_PTR(-ENOMEM);
+	err = rhashtable_insert_fast(&lq_owners, &lst->owner_node, lq_owner_params);
+	if (err) {
+		lq_listener_put(lst);
+		return ERR_PTR(-ENOMEM);
+	}
 	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
 	return lst;
 }
 
-/* --- settings --- */
-
-/*
- * A namespace of a user's own has sysctls of a user's own: its SYN queues take no more of the
- * machine's memory than the machine's settings allow. 0: as much as its sysctls say.
- */
-static u32 lq_syn_ceiling(const struct net *net)
+static void lq_listener_free_rcu(struct rcu_head *rcu)
 {
-	if (net->user_ns == &init_user_ns)
-		return 0;
-	return max_t(u32, READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
-		     READ_ONCE(init_net.core.sysctl_somaxconn) + 1U);
+	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
+
+	lq_carrier_free(lst);
+	lq_shards_free(lst);
+	kfree(lst);
 }
 
-/* What the socket fixed, or else the namespace's sysctl. */
-#define LQ_SETTING(lst, lqn, name) \
-	((lst)->overrides.name == LQ_FOLLOW ? READ_ONCE((lqn)->sysctls.name) : (lst)->overrides.name)
-
-void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+void lq_listener_put(struct lq_listener *lst)
 {
-	WRITE_ONCE(lst->overrides.shards, to->shards);
-	WRITE_ONCE(lst->overrides.policy, to->policy);
-	WRITE_ONCE(lst->overrides.max_syn_backlog, to->max_syn_backlog);
-	WRITE_ONCE(lst->overrides.abort_on_overflow, to->abort_on_overflow);
-	WRITE_ONCE(lst->overrides.synack_retries, to->synack_retries);
-	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
+	if (lst && refcount_dec_and_test(&lst->refs))
+		call_rcu(&lst->rcu, lq_listener_free_rcu);
 }
 
-static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
+void lq_listener_detach_locked(struct lq_listener *lst)
 {
-	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
-	const struct net *net = sock_net(lst->sk);
-	const struct lq_net *lqn = lq_net(net);
-	const u8 syncnt = READ_ONCE(icsk->icsk_syn_retries);
+	struct sock *sk = lst->sk;
 
-	*config = (struct lq_config) {
-		.hz = HZ,
-		.policy = LQ_SETTING(lst, lqn, policy),
-		.max_syn_backlog = LQ_SETTING(lst, lqn, max_syn_backlog),
-		.abort_on_overflow = LQ_SETTING(lst, lqn, abort_on_overflow),
-		.synack_retries = LQ_SETTING(lst, lqn, synack_retries),
-		.syncookies = LQ_SETTING(lst, lqn, syncookies),
-		.syncookie_pause = READ_ONCE(lqn->sysctls.syncookie_pause),
-		.synack_timeout_ms = READ_ONCE(lqn->sysctls.synack_timeout_ms),
-		.oow_ratelimit_ms =
-			jiffies_to_msecs(READ_ONCE(net->ipv4.sysctl_tcp_invalid_ratelimit)),
-		.defer_accept = READ_ONCE(icsk->icsk_accept_queue.rskq_defer_accept),
-		.backlog = lst->backlog,
-		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
-		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
-		.syn_ceiling = lq_syn_ceiling(net),
-		.backlog_asked = lst->backlog_asked,
-	};
-	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
-	if (syncnt && lst->overrides.synack_retries == LQ_FOLLOW)
-		config->synack_retries = syncnt;
+	mutex_lock(&lst->control);
+	lq_listener_stop_locked(lst);
+	mutex_unlock(&lst->control);
+	if (lq_listener_of(sk) == lst)
+		WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
+	rhashtable_remove_fast(&lq_owners, &lst->owner_node, lq_owner_params);
 }
 
-/* The part of @limits that shard @index has; *share: the same of @config. */
-static struct lq_limits lq_shard_limits(const struct lq_listener *lst,
-					const struct lq_limits *limits,
-					const struct lq_config *config, struct lq_config *share,
-					u32 index)
+void lq_listener_drop_owner(struct lq_listener *lst)
 {
-	struct lq_limits part = *limits;
-
-	*share = *config;
-	lq_core_share(share, &part, lst->shard_count, index);
-	return part;
-}
-
-/* Take @config with new limits. -ENOMEM: only before the shards are open, which then stay closed. */
-static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *config)
-{
-	struct lq_limits limits, part;
-	struct lq_config share;
-	struct lq_shard *shard;
-	u32 i;
-
-	lq_core_limits(config, &limits);
-	if (!lst->sharded &&
-	    lq_listener_shard(lst, LQ_SETTING(lst, lst->lqn, shards), &limits))
-		return -ENOMEM;
-	lq_for_each_shard(lst, shard, i) {
-		part = lq_shard_limits(lst, &limits, config, &share, i);
-		lq_shard_configure(shard, &share, &part);
-	}
-	if (!lst->listening && lq_shards_open(lst))
-		return -ENOMEM;
-	lst->limits = limits;
-	return 0;
-}
-
-int lq_listener_reconfigure(struct lq_listener *lst)
-{
-	struct lq_config config;
-	int err;
-
-	if (!lst->listening)
-		return 0; /* listen() will look */
-	lq_listener_config(lst, &config);
-	err = lq_listener_resize(lst, &config);
-	if (!err)
-		WRITE_ONCE(lst->sk->sk_max_ack_backlog, lst->limits.accept_limit - 1);
-	return err;
-}
-
-/* --- the listeners of a network namespace --- */
-
-struct lq_listener *lq_net_first(const struct lq_net *lqn, u64 id)
-{
-	struct rb_node *node = lqn->listeners.rb_node;
-	struct lq_listener *found = NULL;
-
-	while (node) {
-		struct lq_listener *lst = rb_entry(node, struct lq_listener, node);
-
-		if (lst->id >= id) {
-			found = lst;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return found;
-}
-
-struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id)
-{
-	struct lq_listener *lst = lq_net_first(lqn, id);
-
-	return lst && lst->id == id ? lst : NULL;
-}
-
-struct lq_listener *lq_net_after(const struct lq_listener *lst)
-{
-	return rb_entry_safe(rb_next(&lst->node), struct lq_listener, node);
-}
-
-static bool lq_id_less(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct lq_listener, node)->id <
-	       rb_entry(b, struct lq_listener, node)->id;
-}
-
-/* The first listener after @id in @net, with a reference on its sock, or NULL. */
-static struct sock *lq_net_next(struct lq_net *lqn, u64 *id)
-{
-	struct lq_listener *lst;
-	struct sock *sk = NULL;
-
-	spin_lock(&lqn->list_lock);
-	for (lst = lq_net_first(lqn, *id + 1); lst; lst = lq_net_after(lst)) {
-		if (refcount_inc_not_zero(&lst->sk->sk_refcnt)) {
-			*id = lst->id;
-			sk = lst->sk;
-			break;
-		}
-	}
-	spin_unlock(&lqn->list_lock);
-	return sk;
-}
-
-void lq_net_reconfigure(struct net *net)
-{
-	struct lq_net *lqn = lq_net(net);
-	struct sock *sk;
-	u64 id = 0;
-
-	while ((sk = lq_net_next(lqn, &id))) {
-		struct lq_listener *lst;
-
-		lock_sock(sk);
-		lst = lq_listener_of(sk);
-		if (lst)
-			lq_listener_reconfigure(lst);
-		release_sock(sk);
-		sock_put(sk);
-	}
+	if (lst->hooked)
+		lq_hooks_put();
+	lq_listener_put(lst);
 }
 
 /* --- listen() --- */
 
-static void lq_listener_start(struct lq_listener *lst)
+/* lst->control held: the queues open, and segments find them. */
+static int lq_listener_open_locked(struct lq_listener *lst)
 {
-	struct lq_net *lqn = lq_net(sock_net(lst->sk));
+	int err;
 
-	lst->listening = true;
-	spin_lock(&lqn->list_lock);
-	/* Under the lock, so that a dump meets the newest last. */
-	WRITE_ONCE(lst->id, atomic64_inc_return(&lq_next_id));
-	rb_add(&lst->node, &lqn->listeners, lq_id_less);
-	lqn->listener_count++;
-	lqn->generation++;
-	spin_unlock(&lqn->list_lock);
+	if (lst->listening)
+		return 0;
+	err = lq_shards_open(lst);
+	if (err)
+		return err;
+	err = lq_ports_add(&lst->lqn->ports, lst);
+	if (err) {
+		lq_shards_close(lst, NULL);
+		return err;
+	}
+	WRITE_ONCE(lst->listening, true);
+	lq_net_list(lst);
+	return 0;
+}
+
+/* An unbound socket gets its port now, as inet_csk_listen_start() would do: segments are found by it. */
+static int lq_listener_bind(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	if (inet->inet_num)
+		return 0;
+	if (sk->sk_prot->get_port(sk, 0))
+		return -EADDRINUSE;
+	inet->inet_sport = htons(inet->inet_num);
+	return 0;
 }
 
 /* lock_sock held: everything that can fail before the sock listens. */
 static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 {
 	struct sock *sk = sock->sk;
-	struct lq_config config;
 	struct lq_listener *lst;
 	int err;
 
@@ -339,52 +187,16 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	lst = lq_listener_attach(sk);
 	if (IS_ERR(lst))
 		return PTR_ERR(lst);
-	lq_listener_config(lst, &config);
-	config.backlog = backlog;
-	config.backlog_asked = asked;
-	err = lq_listener_resize(lst, &config);
+	err = lq_listener_bind(sk);
 	if (err)
 		return err;
-	WRITE_ONCE(lst->backlog, backlog); /* netlink reads it under list_lock */
-	lst->backlog_asked = asked;
-	if (!lst->listening)
-		lq_listener_start(lst);
-	return 0;
-}
-
-/*
- * receive.c looks only at ports that are known. The port may come with listen() itself: until
- * it is known, all are looked at.
- */
-static void lq_ports_unknown(struct lq_net *lqn, int change)
-{
-	spin_lock(&lqn->list_lock);
-	WRITE_ONCE(lqn->ports_unknown, lqn->ports_unknown + change);
-	spin_unlock(&lqn->list_lock);
-}
-
-/* lock_sock held, the sock listens. */
-static void lq_listener_port_add(struct lq_listener *lst)
-{
-	struct lq_net *lqn = lst->lqn;
-
-	if (!hlist_unhashed_lockless(&lst->port_node))
-		return;
-	spin_lock(&lqn->list_lock);
-	hlist_add_head_rcu(&lst->port_node,
-			   &lqn->ports[lq_port_slot(inet_sk(lst->sk)->inet_sport)]);
-	spin_unlock(&lqn->list_lock);
-}
-
-/* lock_sock held. */
-static void lq_listener_port_remove(struct lq_listener *lst)
-{
-	if (hlist_unhashed_lockless(&lst->port_node))
-		return;
-	spin_lock(&lst->lqn->list_lock);
-	hlist_del_init_rcu(&lst->port_node);
-	spin_unlock(&lst->lqn->list_lock);
-	lst->unlisted = true;
+	mutex_lock(&lst->control);
+	if (lst->ended)
+		lq_listener_stop_locked(lst);
+	lq_listener_set_backlog(lst, backlog, asked);
+	err = lq_listener_open_locked(lst);
+	mutex_unlock(&lst->control);
+	return err;
 }
 
 /*
@@ -398,79 +210,93 @@ static void lq_listener_no_tcp_cookies(struct sock *sk)
 }
 
 /*
- * listen_mutex held. Segments that found the listener in its last life may still be on their way:
- * none may meet the core open again before the kernel's listen() sets sk_ack_backlog to 0, or walk
- * from one chain of lqn->ports into another.
+ * lock_sock and lst->control held: TCP's listen() is done, and returned @err. Takes *guard. Others
+ * may have ended what this call began, or begun what it ended.
  */
-static void lq_listener_wait_for_readers(struct sock *sk)
+static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **guard, int asked,
+				     int err)
 {
-	const struct lq_listener *lst;
-	bool wait;
+	struct sock *sk = lst->sk;
+	int failed;
 
-	lock_sock(sk);
-	lst = lq_listener_of(sk);
-	wait = lst && lst->unlisted;
-	release_sock(sk);
-	if (wait)
-		synchronize_rcu();
+	if (sk->sk_state != TCP_LISTEN) {
+		lq_listener_stop_locked(lst);
+		return err;
+	}
+	if (lst->ended)
+		lq_listener_stop_locked(lst);
+	failed = lq_listener_open_locked(lst);
+	if (!lst->guard) {
+		lq_guard_place(lst, *guard);
+		*guard = NULL;
+	}
+	if (err || failed)
+		return err ? : failed;
+	WRITE_ONCE(lst->serving, true);
+	lq_listener_no_tcp_cookies(sk);
+	trace_listen(lst, asked);
+	lq_event_listen(lst);
+	return 0;
 }
 
-/* listen_mutex held. */
-static int lq_listener_listen_locked(struct socket *sock, int backlog)
+static int lq_listener_listen_owned(struct socket *sock, int backlog, int asked)
 {
 	struct sock *sk = sock->sk;
 	struct lq_net *lqn = lq_net(sock_net(sk));
-	const int asked = lq_compat_listen_asked(backlog);
 	struct lq_listener *lst;
+	struct lq_guard *guard;
 	bool hooked = false;
 	int err;
 
 	err = lq_hooks_get(lqn);
 	if (err)
 		return err;
-	lq_listener_wait_for_readers(sk);
 	lock_sock(sk);
+	if (!lq_family_has(sock)) { /* connect() was faster */
+		release_sock(sk);
+		lq_hooks_put();
+		return lq_orig_ops(sk)->listen(sock, backlog);
+	}
 	err = lq_listener_prepare(sock, backlog, asked);
-	lst = lq_listener_of(sk);
+	lst = lq_listener_owned(sk);
+	guard = err ? NULL : lq_guard_alloc(lst);
+	if (!err && !guard)
+		err = -ENOMEM;
+	if (lst) {
+		refcount_inc(&lst->refs);
+		backlog = lst->limits.accept_limit - 1;
+	}
 	if (!err && !lst->hooked)
 		hooked = lst->hooked = true; /* until detach */
-	if (!err)
-		backlog = lst->limits.accept_limit - 1;
 	release_sock(sk);
 	if (!hooked)
 		lq_hooks_put();
-	if (err)
+
+	if (!err)
+		err = lq_orig_ops(sk)->listen(sock, backlog);
+	if (!lst)
 		return err;
 
-	lq_ports_unknown(lqn, 1);
-	err = lq_orig_ops(sk)->listen(sock, backlog);
-
 	lock_sock(sk);
-	lst = lq_listener_of(sk);
-	if (lst && sk->sk_state == TCP_LISTEN) {
-		lq_listener_port_add(lst);
-		lst->unlisted = false;
-	}
-	lq_ports_unknown(lqn, -1);
-	if (lst && sk->sk_state != TCP_LISTEN) {
-		lq_listener_stop(lst);
-	} else if (lst && !err) {
-		lq_listener_no_tcp_cookies(sk);
-		trace_listen(lst, asked);
-		lq_event_listen(lst);
+	if (lq_listener_owned(sk) == lst) {
+		mutex_lock(&lst->control);
+		err = lq_listener_finish_locked(lst, &guard, asked, err);
+		mutex_unlock(&lst->control);
 	}
 	release_sock(sk);
+	lq_guard_free(guard);
+	lq_listener_put(lst);
 	return err;
 }
 
 int lq_listener_listen(struct socket *sock, int backlog)
 {
-	struct lq_net *lqn = lq_net(sock_net(sock->sk));
+	const int asked = lq_compat_listen_asked(backlog);
 	int err;
 
-	mutex_lock(&lqn->listen_mutex);
-	err = lq_listener_listen_locked(sock, backlog);
-	mutex_unlock(&lqn->listen_mutex);
+	__module_get(THIS_MODULE); /* connect() in another thread may end the socket's reference */
+	err = lq_listener_listen_owned(sock, backlog, asked);
+	module_put(THIS_MODULE);
 	return err;
 }
 
@@ -486,7 +312,7 @@ static void lq_drop_closed(struct lq_listener *lst, struct lq_request *request)
 	lq_request_free(request);
 }
 
-static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
+void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
 {
 	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
 
@@ -501,96 +327,72 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 
 		drained->connections = entry->next;
 		spin_lock_bh(&queue->rskq_lock);
-		sk_acceptq_removed(lst->sk);
+		lq_ack_backlog_remove_locked(lst);
 		spin_unlock_bh(&queue->rskq_lock);
-		lq_child_reset(lst->sk, entry->child);
+		lq_child_reset(entry->child);
 		lq_drop_closed(lst, entry);
 		cond_resched();
 	}
 }
 
-/* @stopped: for the episodes that end with it. */
-static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *stopped)
-{
-	struct lq_listener *lst = shard->lst;
-	struct lq_shard_end end;
-	u32 i;
-
-	lq_shard_close(shard, &end);
-	for (i = 0; lst->announced && i < end.endings; i++) {
-		end.ended[i].info = *stopped;
-		lq_event_send(lst, &end.ended[i], GFP_KERNEL);
-	}
-	lq_listener_drain(lst, &end.drained);
-	lq_filter_drain(lst, end.drained.held);
-	while (end.more) {
-		lq_shard_close_more(shard, &end);
-		lq_listener_drain(lst, &end.drained);
-	}
-	kvfree(end.drained.table);
-}
-
-void lq_listener_stop(struct lq_listener *lst)
+void lq_listener_stop_locked(struct lq_listener *lst)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
-	struct lq_net *lqn = lq_net(sock_net(lst->sk));
-	struct lq_shard *shard;
-	u32 i;
 
-	lq_listener_port_remove(lst);
+	WRITE_ONCE(lst->ended, false);
+	WRITE_ONCE(lst->serving, false);
+	lq_ports_remove(&lst->lqn->ports, lst);
 	if (!lst->listening)
 		return;
-	lst->listening = false;
-	spin_lock(&lqn->list_lock);
-	rb_erase(&lst->node, &lqn->listeners);
-	lqn->listener_count--;
-	lqn->generation++;
-	spin_unlock(&lqn->list_lock);
+	WRITE_ONCE(lst->listening, false);
+	lq_net_unlist(lst);
 
 	trace_close(lst);
 	lq_listener_info(lst, &stopped.info);
-	lq_for_each_shard(lst, shard, i)
-		lq_shard_stop(shard, &stopped.info);
+	lq_shards_close(lst, &stopped.info);
 	if (lst->announced)
 		lq_event_send(lst, &stopped, GFP_KERNEL);
 	lst->announced = false;
 	lq_filter_forget(lst);
 }
 
-static void lq_listener_free_rcu(struct rcu_head *rcu)
+void lq_listener_stop(struct sock *sk)
 {
-	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
-
-	lq_carrier_free(lst);
-	lq_shards_free(lst->more_shards, lst->shard_count - 1);
-	kfree(lst);
-}
-
-void lq_listener_put(struct lq_listener *lst)
-{
-	if (lst && refcount_dec_and_test(&lst->refs))
-		call_rcu(&lst->rcu, lq_listener_free_rcu);
-}
-
-void lq_listener_detach(struct lq_listener *lst)
-{
-	struct sock *sk = lst->sk;
-	bool attached, hooked;
+	struct lq_listener *lst;
 
 	lock_sock(sk);
-	attached = lst->attached;
-	hooked = attached && lst->hooked;
-	if (attached) {
-		lq_listener_stop(lst);
-		/* tcp_v6_connect() may have put others there. */
-		if (lq_listener_of(sk) == lst)
-			WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
-		lq_proto_give_back(sk);
-		lst->attached = false;
+	lst = lq_listener_owned(sk);
+	if (lst) {
+		mutex_lock(&lst->control);
+		lq_listener_stop_locked(lst);
+		mutex_unlock(&lst->control);
 	}
 	release_sock(sk);
-	if (hooked)
-		lq_hooks_put();
-	if (attached)
+}
+
+static void lq_listener_end_work(struct work_struct *work)
+{
+	struct lq_listener *lst = container_of(work, struct lq_listener, end_work);
+	struct sock *sk = lst->sk;
+
+	mutex_lock(&lst->control);
+	/* listen() may have been faster, and have begun anew. */
+	if (lst->ended)
+		lq_listener_stop_locked(lst);
+	mutex_unlock(&lst->control);
+	lq_listener_put(lst);
+	sock_put(sk);
+}
+
+void lq_listener_ended(struct lq_listener *lst)
+{
+	if (!READ_ONCE(lst->listening))
+		return;
+	WRITE_ONCE(lst->ended, true);
+	refcount_inc(&lst->refs);
+	sock_hold(lst->sk);
+	if (!queue_work(lq_wq, &lst->end_work)) {
+		sock_put(lst->sk); /* not the last: somebody ends it under its lock */
 		lq_listener_put(lst);
+	}
 }

@@ -20,8 +20,11 @@
 #include "../bridge/listenq.h"
 #include "../bridge/segment.h"
 #include "../compat/compat.h"
+#include "ports.h"
 
 /* --- one listener --- */
+
+struct lq_guard;
 
 /* What setsockopt() fixed for one socket; LQ_FOLLOW: as the sysctl says. */
 #define LQ_FOLLOW (-1)
@@ -53,8 +56,7 @@ struct lq_shard {
 } ____cacheline_aligned_in_smp;
 
 /*
- * A socket that listens, or that got a SOL_LISTENQ option and may. The sock
- * finds it through icsk_af_ops, which points at af_ops here.
+ * A socket that listens, or that got a SOL_LISTENQ option and may. Whose it is: lq_listener_owned().
  */
 struct lq_listener {
 	/* The sock's own with our conn_request and syn_recv_sock: read in softirq, never written. */
@@ -63,27 +65,36 @@ struct lq_listener {
 	struct sock *sk;		 /* owns us; no reference held */
 	struct lq_net *lqn;		 /* of its namespace, which it holds */
 	u32 shard_count;		 /* 1; written before the sock listens for the first time */
+	u32 settings_seen;		 /* lq_net.settings when settings were taken; settings_lock */
 	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
+	u16 isn_tag;			 /* lst->control; what our SYN-ACKs' numbers carry; ports.c */
+	bool serving;			 /* lst->control; listen() returned 0, and not ended since */
+	bool listening;			 /* lst->control; the queues are open, it is in the tables */
+	bool ended;			 /* TCP's listener ended, and our queues are still open */
+	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
+	u32 ack_backlog;		 /* rskq_lock; connections on our accept queues */
 	struct lq_keys keys;		 /* never written after attach */
-	struct hlist_node port_node;	 /* lq_net.list_lock; in lq_net.ports; read under RCU */
-	u64 id;				 /* lock_sock; never reused; a new one at each start */
-	struct lq_overrides overrides;	 /* lock_sock */
-	s32 backlog;			 /* lock_sock; last listen(), after the kernel's clamp */
-	s32 backlog_asked;		 /* lock_sock; before it */
-	struct lq_limits limits;	 /* lock_sock; of the last listen() */
-	bool listening;			 /* lock_sock */
-	bool announced;			 /* lock_sock; its start was told, its stop will be */
+	struct rhash_head owner_node;	 /* in lq_owners while attached */
+	struct lq_port *port;		 /* lst->control; while listening; ports.c */
+	u64 id;				 /* lq_net.list_lock; never reused; a new one at each start */
+	struct mutex control;		 /* starts, stops, filters; waits for nothing of a user's */
+	spinlock_t settings_lock;	 /* BH; see settings.c */
+	struct lq_overrides overrides;	 /* settings_lock */
+	s32 backlog;			 /* settings_lock; last listen(), after the kernel's clamp */
+	s32 backlog_asked;		 /* settings_lock; before it */
+	struct lq_limits limits;	 /* settings_lock */
+	bool announced;			 /* lst->control; its start was told, its stop will be */
 	bool hooked;			 /* lock_sock; holds one of hook.c's users */
-	bool unlisted;			 /* lock_sock; it left lq_net.ports once */
+	bool sharded;			 /* lst->control; the first listen() has decided */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
+	struct lq_guard *guard;		 /* lock_sock; while TCP listens; guard.c */
+	struct work_struct end_work;	 /* holds the listener and its sock while it waits */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
 	u8 filter;			 /* lock_sock; enum lq_filter */
 	struct bpf_prog *filter_program; /* lock_sock; with LQ_FILTER_BPF; see filter.c */
 	struct work_struct reaper;	 /* scheduled under a shard's lock, while listening */
 	refcount_t refs;		 /* see bridge/listenq.h */
-	bool attached;			 /* lock_sock; the sock's reference is held */
 	struct rcu_head rcu;
-	bool sharded;			 /* lock_sock; the first listen() has decided */
 } ____cacheline_aligned_in_smp;
 
 static inline struct lq_shard *lq_first_shard(const struct lq_listener *lst)
@@ -111,7 +122,7 @@ static inline struct lq_shard *lq_shard_of(const struct lq_listener *lst, const 
 /* inet_connection_sock_af_ops.conn_request: softirq, RCU. Below 0: TCP sends RST. See syn.c. */
 int lq_conn_request(struct sock *sk, struct sk_buff *skb);
 
-/* The listener of @sk, or NULL. RCU, or lock_sock. */
+/* The listener that segments for @sk find, or NULL. RCU, or lock_sock. */
 static inline struct lq_listener *lq_listener_of(const struct sock *sk)
 {
 	const struct inet_connection_sock_af_ops *ops = READ_ONCE(inet_csk(sk)->icsk_af_ops);
@@ -140,26 +151,28 @@ struct lq_net_counters {
 	u64 events[__LISTENQ_EVENT_MAX];
 };
 
-/* Which ports somebody listens at, by a few of their bits. */
-#define LQ_PORT_SLOTS 256
 struct lq_route_cache;
+
+/* When a SYN cookie was last sent, by a few bits of the local port: a hint. */
+#define LQ_COOKIE_SLOTS 256
 
 struct lq_net {
 	struct net *net;	     /* whose we are */
-	/* Written under list_lock, read in softirq for every segment without a socket. */
-	u32 ports_unknown;	     /* listeners that are about to get a port */
-	struct hlist_head ports[LQ_PORT_SLOTS]; /* listeners by lq_port_slot(); RCU */
+	struct lq_ports ports;	     /* read in softirq for every segment without a socket */
 	struct lq_route_cache __percpu *routes; /* set before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
+	atomic_t settings;	     /* counts their changes */
+	struct lq_keys keys;	     /* all but those of tables; drawn once */
+	u32 cookie_sent_s[LQ_COOKIE_SLOTS]; /* 0: never; lq_now_s(); READ_ONCE() */
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;
-	struct mutex listen_mutex;   /* what starts and what ends a listener, as a whole */
 	/* On a line of its own: what every segment reads is not there. */
 	spinlock_t list_lock ____cacheline_aligned_in_smp; /* listeners; process context */
 	struct rb_root listeners;    /* list_lock; by their ids */
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
+	u64 last_id;		     /* list_lock */
 };
 
 extern unsigned int lq_net_id;
@@ -192,17 +205,6 @@ static inline void lq_listener_event(const struct lq_listener *lst, u8 event)
 	this_cpu_inc(lst->lqn->counters->events[event]);
 }
 
-static inline u8 lq_port_slot(__be16 port)
-{
-	return ntohs(port) % LQ_PORT_SLOTS;
-}
-
-/* Whether a listener may be at @port; sure, if it is not. */
-static inline bool lq_port_in_use(const struct lq_net *lqn, __be16 port)
-{
-	return !hlist_empty(&lqn->ports[lq_port_slot(port)]) || READ_ONCE(lqn->ports_unknown);
-}
-
 /* Process context: the sum over all CPUs. */
 void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
@@ -210,37 +212,92 @@ void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum);
 
 int lq_family_init(void);
 void lq_family_exit(void);
-/* TCP's @end(@sk, @err) ends a listener: its queues are emptied before. Process context, no lock. */
-int lq_listener_end(struct sock *sk, int (*end)(struct sock *sk, int err), int err);
+/* After it: until no task is in a function of ours any more. */
+void lq_family_wait(void);
+/* lock_sock held: whether @sock still has our operations, and may listen by us. */
+bool lq_family_has(const struct socket *sock);
 /* The kernel's own operations of an AF_INET or AF_INET6 stream socket. */
 const struct proto_ops *lq_orig_ops(const struct sock *sk);
 
 /* --- listener.c: attach, listen, stop, detach --- */
 
+int lq_listener_init(void);
+void lq_listener_exit(void);
+/*
+ * The listener of @sk, whatever others have made of the sock, or NULL. lock_sock held, or nobody
+ * else has the sock's file.
+ */
+struct lq_listener *lq_listener_owned(const struct sock *sk);
 /*
  * lock_sock held, process context: the listener of @sk, made if there is none.
  * ERR_PTR(-ENOMEM), ERR_PTR(-EISCONN).
  */
 struct lq_listener *lq_listener_attach(struct sock *sk);
 int lq_listener_listen(struct socket *sock, int backlog);
-/* lock_sock held: empty both queues. Harmless when not listening. */
-void lq_listener_stop(struct lq_listener *lst);
-/* lock_sock not held: stop, and drop the sock's reference. Harmless when detached. */
-void lq_listener_detach(struct lq_listener *lst);
+/* lock_sock not held: empty the queues of @sk's listener, if it has one. TCP's goes on. */
+void lq_listener_stop(struct sock *sk);
+/* lst->control held: the same. Harmless when not listening. */
+void lq_listener_stop_locked(struct lq_listener *lst);
+/* lock_sock held, perhaps no sleeping: TCP's listener ended. guard.c calls. */
+void lq_listener_ended(struct lq_listener *lst);
+/* lock_sock held: stop, and leave the sock, which is TCP's in every field again. */
+void lq_listener_detach_locked(struct lq_listener *lst);
+/* lock_sock not held, after that: the sock's reference, and what came with it. */
+void lq_listener_drop_owner(struct lq_listener *lst);
 /* Freed after a grace period. NULL is fine. */
 void lq_listener_put(struct lq_listener *lst);
-/* lock_sock held; netlink reads them without it. */
+/* Reset what a core that closes hands back, but for what filters hold. */
+void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained);
+
+/* --- guard.c --- */
+
+int lq_guard_init(void);
+void lq_guard_exit(void);
+struct lq_guard *lq_guard_alloc(struct lq_listener *lst); /* Process context. NULL without memory. */
+void lq_guard_free(struct lq_guard *guard); /* NULL is fine */
+/* lock_sock held, the sock listens: sk_ack_backlog counts ours from now on. Takes @guard. */
+void lq_guard_place(struct lq_listener *lst, struct lq_guard *guard);
+
+/* A connection more is on our accept queues: for ss and syn_recv_sock(). BH are off. */
+void lq_ack_backlog_add(struct lq_listener *lst);
+/* rskq_lock held: one less. */
+void lq_ack_backlog_remove_locked(struct lq_listener *lst);
+/* rskq_lock held: one of ours is on the kernel's own queue now, which counts it down. */
+void lq_ack_backlog_hand_over_locked(struct lq_listener *lst);
+
+/* --- settings.c --- */
+
+/* The sock lives. Any context: take up what changed. */
+void lq_listener_apply(struct lq_listener *lst);
+static inline void lq_listener_refresh(struct lq_listener *lst)
+{
+	if (unlikely(READ_ONCE(lst->settings_seen) != (u32)atomic_read(&lst->lqn->settings)))
+		lq_listener_apply(lst);
+}
+/* listen()'s argument, after the kernel's clamp and before it. */
+void lq_listener_set_backlog(struct lq_listener *lst, int backlog, int asked);
+void lq_listener_config(const struct lq_listener *lst, struct lq_config *config);
+/* How many shards the settings ask for, at least 1. */
+u32 lq_listener_shards_asked(const struct lq_listener *lst);
+void lq_overrides_get(struct lq_listener *lst, struct lq_overrides *to);
 void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
-/* lock_sock held: take changed settings. -ENOMEM: nothing changed. */
-int lq_listener_reconfigure(struct lq_listener *lst);
+
+/* --- net.c: the listeners of a namespace --- */
+
 /* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */
 struct lq_listener *lq_net_first(const struct lq_net *lqn, u64 id);
 /* The same: that one, or NULL. */
 struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id);
 /* The same: the one after @lst, or NULL. */
 struct lq_listener *lq_net_after(const struct lq_listener *lst);
-/* Process context: lq_listener_reconfigure() for every listener of @net. */
-void lq_net_reconfigure(struct net *net);
+/* lst->control held: it has a new id from now on, and readers find it; and not any more. */
+void lq_net_list(struct lq_listener *lst);
+void lq_net_unlist(struct lq_listener *lst);
+/* list_lock held: references on @lst (or NULL) and its sock. False: that is going. */
+bool lq_listener_hold(struct lq_listener *lst);
+void lq_listener_release(struct lq_listener *lst); /* Process context. */
+/* Process context: sysctls changed. */
+void lq_net_reconfigure(struct lq_net *lqn);
 
 /* What the shards have to say, added up; each is locked in turn. No shard's lock held. */
 struct lq_listener_state {
@@ -248,8 +305,8 @@ struct lq_listener_state {
 	struct lq_counters counters;
 	u32 accept_oldest_us; /* lq_core_accept_oldest_us() */
 };
-void lq_listener_state(const struct lq_listener *lst, struct lq_listener_state *state);
-void lq_listener_info(const struct lq_listener *lst, struct listenq_info *info);
+void lq_listener_state(struct lq_listener *lst, struct lq_listener_state *state);
+void lq_listener_info(struct lq_listener *lst, struct listenq_info *info);
 
 /*
  * Whether @th is for the port of @lst: a transparent proxy or a program may bring another,
@@ -264,41 +321,27 @@ static inline bool lq_listener_port(const struct lq_listener *lst, const struct 
 
 /* @shard: zeroed memory, with room for a core behind it. */
 void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst);
-/* @count of them, or NULL; process context. */
-struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count);
-void lq_shards_free(struct lq_shard **shards, u32 count); /* @shards: NULL is fine */
-/* Take new limits, open or not. No shard's lock held; any context but hard interrupts. */
-void lq_shard_configure(struct lq_shard *shard, const struct lq_config *config,
-			const struct lq_limits *limits);
-/*
- * Process context, all shards of @lst configured and closed: let SYNs in. -ENOMEM: all are closed.
- */
+void lq_shards_free(struct lq_listener *lst);
+/* Take new limits, open or not. lst->settings_lock held, no shard's lock. */
+void lq_shards_configure(struct lq_listener *lst, const struct lq_config *config,
+			 const struct lq_limits *limits);
+/* Process context, lst->control held, all are closed: let SYNs in. -ENOMEM: all stay closed. */
 int lq_shards_open(struct lq_listener *lst);
+/*
+ * Process context, lst->control held: reset what is queued; nothing gets in any more, and neither
+ * timers nor works run afterwards. @stopped: for the episodes that end with it.
+ */
+void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped);
 void lq_shard_wants_table_locked(struct lq_shard *shard);
 /*
  * The shard's lock held: a request was queued, or all are gone. Only an open core has a wish, so
- * lq_shard_close() finds the work.
+ * lq_shards_close() finds the work.
  */
 static inline void lq_shard_grow_locked(struct lq_shard *shard)
 {
 	if (unlikely(lq_core_table_wanted(shard->core)))
 		lq_shard_wants_table_locked(shard);
 }
-
-/* What a shard that closes hands back. */
-struct lq_shard_end {
-	struct lq_drained drained;
-	struct lq_event ended[2]; /* of which .endings are there */
-	u32 endings;
-	bool more; /* of the SYN queue, for lq_shard_close_more() */
-};
-/*
- * Process context, no lock but lock_sock: nothing gets in any more, and neither timer nor work
- * runs afterwards. The lists of end->drained are the caller's before lq_shard_close_more();
- * its table comes with the last.
- */
-void lq_shard_close(struct lq_shard *shard, struct lq_shard_end *end);
-void lq_shard_close_more(struct lq_shard *shard, struct lq_shard_end *end);
 
 /* --- request.c: memory, and the request as the kernel's helpers want it --- */
 
@@ -432,26 +475,30 @@ enum lq_received {
 };
 
 /* A segment whose data is at the TCP header, perhaps for a listener of @lqn. Softirq, RCU. */
-enum lq_received lq_receive_v4(const struct lq_net *lqn, struct sk_buff *skb);
-enum lq_received lq_receive_v6(const struct lq_net *lqn, struct sk_buff *skb);
+enum lq_received lq_receive_v4(struct lq_net *lqn, struct sk_buff *skb);
+enum lq_received lq_receive_v6(struct lq_net *lqn, struct sk_buff *skb);
 /*
- * Whether @sk, the only one of ours that may be asked about a segment with @key, is the one that
+ * What TCP holds a segment to before a listener may make a socket of it. It has side effects
+ * (programs, the length that a filter leaves), so the core has known the segment for its own before.
+ */
+bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6);
+/*
+ * Whether @lst, the only one of ours that may be asked about a segment with @key, is the one that
  * TCP's lookup would find: bind() lets nobody else onto its address and port, and no program
  * chooses. (SO_REUSEPORT lets others on, and is not to be taken back once they are there.)
  */
-static inline bool lq_listener_exclusive(const struct sock *sk, const struct lq_key *key)
+static inline bool lq_listener_exclusive(const struct lq_listener *lst, const struct lq_key *key)
 {
-	return !sk->sk_reuseport && !rcu_access_pointer(sk->sk_reuseport_cb) &&
-	       !READ_ONCE(sk->sk_bound_dev_if) && !key->l3_ifindex &&
-	       !static_branch_unlikely(&bpf_sk_lookup_enabled);
+	const struct sock *sk = lst->sk;
+
+	return READ_ONCE(lst->serving) && !sk->sk_reuseport &&
+	       !rcu_access_pointer(sk->sk_reuseport_cb) && !READ_ONCE(sk->sk_bound_dev_if) &&
+	       !key->l3_ifindex && !static_branch_unlikely(&bpf_sk_lookup_enabled);
 }
 /* The listening sock that TCP would give @skb to, whose data is at the TCP header. RCU. */
-struct sock *lq_find_listener(const struct lq_net *lqn, struct sk_buff *skb,
-			      const struct lq_key *key);
+struct sock *lq_find_listener(struct lq_net *lqn, struct sk_buff *skb, const struct lq_key *key);
 /* Whether @skb is a connection's, or of one in TIME_WAIT. */
 bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
-/* TCP may have made a request of its own of the SYN @skb, for a listener of ours. */
-void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 
 /* --- ack.c --- */
 
@@ -461,16 +508,39 @@ void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason);
 void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* The skb is IP's again, to be passed on after all. */
 void lq_restore_cb(struct sk_buff *skb, bool v6);
+/* The segment of @promotion is not the listener's after all: its request is as it was. Softirq. */
+void lq_ack_unpromote(struct lq_shard *shard, const struct lq_promotion *promotion);
 /* All of @ack but the key from the segment @skb, whose data is at the TCP header. */
 void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb);
 /*
- * Ask the core of @lst about the segment. LQ_ACK_UNKNOWN: not its request; otherwise
- * *result is what became of it. @only: no other listener of ours may have its request.
+ * Ask the core of @lst about the segment, and carry the answer out if TCP's checks let the segment
+ * near a listener. LQ_ACK_UNKNOWN: not its request; otherwise *result is what became of it. @only:
+ * no other listener of ours may have its request.
  */
 enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, struct lq_ack *ack,
 			       bool only, enum lq_received *result);
 
 /* --- cookie.c --- */
+
+static inline u32 *lq_cookie_slot(struct lq_net *lqn, u16 local_port)
+{
+	return &lqn->cookie_sent_s[(local_port ^ local_port >> 8) % LQ_COOKIE_SLOTS];
+}
+/* A listener at the port sent a cookie. Any context. */
+static inline void lq_cookie_remember(struct lq_net *lqn, u16 local_port, u32 now_s)
+{
+	u32 *slot = lq_cookie_slot(lqn, local_port);
+
+	if (READ_ONCE(*slot) != (now_s ? : 1))
+		WRITE_ONCE(*slot, now_s ? : 1);
+}
+/* Whether one may have done so while its cookies are good. */
+static inline bool lq_cookies_recent(struct lq_net *lqn, u16 local_port, u32 now_s)
+{
+	const u32 sent = READ_ONCE(*lq_cookie_slot(lqn, local_port));
+
+	return unlikely(sent && now_s - sent <= LQ_COOKIE_LIFE_S);
+}
 
 /*
  * After LQ_ACK_MAYBE_COOKIE: LQ_ACK_UNKNOWN if it brings none; *result is what
@@ -497,10 +567,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route);
 /* Reset a child that nobody will accept. Takes the queue's reference. */
-void lq_child_reset(struct sock *listener, struct sock *child);
-
-/* One more child is queued: sk_ack_backlog, for ss and syn_recv_sock(). A shard's lock held. */
-void lq_ack_backlog_add(struct sock *sk);
+void lq_child_reset(struct sock *child);
 
 /* --- filter.c --- */
 
@@ -561,13 +628,6 @@ int lq_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
 		  unsigned int optlen);
 int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optval,
 		  int __user *optlen);
-
-/* --- proto.c: a listener that an administrator destroys --- */
-
-void lq_proto_take(struct sock *sk); /* lock_sock held: attached */
-/* Detached, or a request that TCP made for the listener; harmless otherwise. */
-void lq_proto_give_back(struct sock *sk);
-void lq_proto_give_back_child(struct sock *child); /* The child's lock is held. */
 
 /* --- sysctl.c, proc.c, netlink.c --- */
 

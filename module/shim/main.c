@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Loading and unloading, and what each network namespace has. */
 #include <linux/module.h>
+#include <linux/random.h>
 #include <net/genetlink.h>
 
 #include "listenq.h"
@@ -32,16 +33,19 @@ static int __net_init lq_net_init(struct net *net)
 	int err = -ENOMEM;
 
 	lqn->net = net;
-	mutex_init(&lqn->listen_mutex);
 	spin_lock_init(&lqn->list_lock);
 	lqn->listeners = RB_ROOT;
 	lqn->generation = 1;
+	get_random_bytes(&lqn->keys, sizeof(lqn->keys));
 	lqn->counters = alloc_percpu_gfp(struct lq_net_counters, GFP_KERNEL_ACCOUNT);
 	if (!lqn->counters)
 		return err;
-	err = lq_sysctl_init(net);
+	err = lq_ports_init(&lqn->ports);
 	if (err)
 		goto free_counters;
+	err = lq_sysctl_init(net);
+	if (err)
+		goto exit_ports;
 	err = lq_proc_init(net);
 	if (err)
 		goto exit_sysctl;
@@ -49,6 +53,8 @@ static int __net_init lq_net_init(struct net *net)
 
 exit_sysctl:
 	lq_sysctl_exit(net);
+exit_ports:
+	lq_ports_exit(&lqn->ports);
 free_counters:
 	free_percpu(lqn->counters);
 	return err;
@@ -62,6 +68,7 @@ static void __net_exit lq_net_exit(struct net *net)
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&lqn->listeners));
 	lq_proc_exit(net);
 	lq_sysctl_exit(net);
+	lq_ports_exit(&lqn->ports);
 	lq_route_cache_free(lqn->routes);
 	free_percpu(lqn->counters);
 }
@@ -80,12 +87,19 @@ static int __init lq_init(void)
 	lq_wq = alloc_workqueue("listenq", WQ_UNBOUND, 0);
 	if (!lq_wq)
 		return err;
+	lq_ports_init_secret();
 	err = lq_request_init();
 	if (err)
 		goto exit_wq;
-	err = register_pernet_subsys(&lq_net_ops);
+	err = lq_guard_init();
 	if (err)
 		goto exit_request;
+	err = lq_listener_init();
+	if (err)
+		goto exit_guard;
+	err = register_pernet_subsys(&lq_net_ops);
+	if (err)
+		goto exit_listener;
 	err = lq_netlink_init();
 	if (err)
 		goto exit_net;
@@ -99,6 +113,10 @@ exit_netlink:
 	lq_netlink_exit();
 exit_net:
 	unregister_pernet_subsys(&lq_net_ops);
+exit_listener:
+	lq_listener_exit();
+exit_guard:
+	lq_guard_exit();
 exit_request:
 	lq_request_exit();
 exit_wq:
@@ -110,11 +128,14 @@ static void __exit lq_exit(void)
 {
 	lq_family_exit();
 	lq_netlink_exit();
+	lq_family_wait();
 	destroy_workqueue(lq_wq);
 	/* Segments in flight may still be in our functions; listeners are freed by call_rcu(). */
 	synchronize_rcu();
 	rcu_barrier();
 	unregister_pernet_subsys(&lq_net_ops);
+	lq_listener_exit();
+	lq_guard_exit();
 	lq_request_exit();
 }
 

@@ -282,15 +282,15 @@ static int lq_check_filter(struct genl_info *info)
 	return 0;
 }
 
-/* lock_sock held, @lst listens. */
+/* lst->control held, @lst listens. */
 static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 {
 	const struct nlattr *filter = info->attrs[LISTENQ_A_LISTENER_ACCEPT_FILTER];
-	const struct lq_overrides before = lst->overrides;
-	struct lq_overrides changed = before;
+	struct lq_overrides changed;
 	const char *name;
 	int err;
 
+	lq_overrides_get(lst, &changed);
 	err = lq_take_policy(info, &changed.policy) ?:
 	      lq_take_number(info, LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, 1, LQ_MAX_SYN_BACKLOG,
 			     &changed.max_syn_backlog) ?:
@@ -303,11 +303,6 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	if (err)
 		return err;
 	lq_overrides_set(lst, &changed);
-	err = lq_listener_reconfigure(lst);
-	if (err) {
-		lq_overrides_set(lst, &before);
-		return err;
-	}
 	if (!filter)
 		return 0;
 	name = nla_data(filter);
@@ -315,43 +310,32 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	return name[0] ? lq_filter_set_name(lst, name, strlen(name)) : 0;
 }
 
-/* The sock of listener @id with a reference, or NULL. */
-static struct sock *lq_listener_sock(struct lq_net *lqn, u64 id)
-{
-	struct lq_listener *lst;
-	struct sock *sk = NULL;
-
-	spin_lock(&lqn->list_lock);
-	lst = lq_net_find(lqn, id);
-	if (lst && refcount_inc_not_zero(&lst->sk->sk_refcnt))
-		sk = lst->sk;
-	spin_unlock(&lqn->list_lock);
-	return sk;
-}
-
+/* Others wait for generic netlink's lock meanwhile: no sock's lock, which a user may hold, is taken. */
 static int lq_listener_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct lq_net *lqn = lq_net(genl_info_net(info));
 	struct lq_listener *lst;
-	struct sock *sk;
+	bool held;
 	int err;
 	u64 id;
 
 	if (GENL_REQ_ATTR_CHECK(info, LISTENQ_A_LISTENER_ID))
 		return -EINVAL;
 	id = nla_get_u64(info->attrs[LISTENQ_A_LISTENER_ID]);
-	sk = lq_listener_sock(lqn, id);
-	if (!sk)
+	spin_lock(&lqn->list_lock);
+	lst = lq_net_find(lqn, id);
+	held = lq_listener_hold(lst);
+	spin_unlock(&lqn->list_lock);
+	if (!held)
 		return lq_no_listener(info);
-	lock_sock(sk);
+	mutex_lock(&lst->control);
 	/* It may have stopped, or listen anew, before we had the lock. */
-	lst = lq_listener_of(sk);
-	if (lst && lst->id == id && lst->listening && sk->sk_state == TCP_LISTEN)
+	if (lst->listening && READ_ONCE(lst->id) == id)
 		err = lq_listener_change(lst, info);
 	else
 		err = lq_no_listener(info);
-	release_sock(sk);
-	sock_put(sk);
+	mutex_unlock(&lst->control);
+	lq_listener_release(lst);
 	return err;
 }
 

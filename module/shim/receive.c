@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who gets a segment for a port where one of ours may listen: one of our
+ * Who gets a segment for a port where one of ours listens: one of our
  * listeners, or TCP.
  *
+ * First comes TCP's own look for a connection, whose result goes on to TCP with the segment, as
+ * early demux would have it: a segment of a connection costs nothing more, and nothing of a listener's.
+ *
  * What TCP checks before it lets a segment near a listener is checked here:
- * header, checksum, socket filter, IPsec policy, minimum TTL. A segment that
- * fails, and whatever is odd, is left to TCP, which finds the listener and fails
- * it the same way; a SYN comes back by the other door, lq_conn_request().
+ * header, checksum, and, once the core knows the segment for its own, socket filter, IPsec policy,
+ * minimum TTL (lq_segment_acceptable()). A segment that fails, and whatever is odd, is left to TCP,
+ * which finds the listener and fails it the same way; a SYN comes back by the other door,
+ * lq_conn_request().
  * Softirq, RCU; skb->data is at the TCP header.
  */
 #include <linux/filter.h>
@@ -20,8 +24,7 @@
 
 #include "listenq.h"
 
-/* What TCP holds a segment to before a listener may make a socket of it. */
-static __always_inline bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6)
+bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6)
 {
 #if IS_ENABLED(CONFIG_IPV6)
 	if (v6) {
@@ -94,8 +97,7 @@ static __always_inline struct sock *lq_get_established(struct net *net, const st
 					 key->l3_ifindex);
 }
 
-static __always_inline bool lq_find_established(struct net *net, const struct sk_buff *skb,
-						const struct lq_key *key)
+bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
 {
 	struct sock *sk = lq_get_established(net, skb, key);
 
@@ -104,19 +106,21 @@ static __always_inline bool lq_find_established(struct net *net, const struct sk
 	return sk;
 }
 
-bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
-{
-	return lq_find_established(net, skb, key);
-}
-
-void lq_give_back_request(struct net *net, const struct sk_buff *skb, const struct lq_key *key)
+/*
+ * Whether @skb is a connection's, a request's of TCP's, or of a pair in TIME_WAIT: tcp_v4_early_demux().
+ * That does not run on loopback, in fragments, in tunnels, for all but the first of a batch, or by
+ * sysctl. TCP need not look again.
+ */
+static __always_inline bool lq_demux(struct net *net, struct sk_buff *skb,
+				     const struct lq_key *key)
 {
 	struct sock *sk = lq_get_established(net, skb, key);
 
 	if (!sk)
-		return;
-	lq_proto_give_back(sk);
-	sock_gen_put(sk);
+		return false;
+	skb->sk = sk;
+	skb->destructor = sock_edemux;
+	return true;
 }
 
 /* Whether @sk may be asked about segments to the address of @key. */
@@ -134,114 +138,151 @@ static __always_inline bool lq_listener_takes(const struct sock *sk, const struc
 	       inet_sk(sk)->inet_rcv_saddr == (__force __be32)key->addr[1];
 }
 
+/* Those of @list that may be asked about @key: how many, two at most, and one of them. */
+static __always_inline u32 lq_some_listeners(struct rhlist_head *list, const struct lq_key *key,
+					     u32 count, struct lq_listener **one)
+{
+	struct rhlist_head *at;
+	struct lq_port *port;
+
+	rhl_for_each_entry_rcu(port, at, list, by_place) {
+		if (!lq_listener_takes(port->lst->sk, key))
+			continue;
+		*one = port->lst;
+		if (++count == 2)
+			break;
+	}
+	return count;
+}
+
 /*
  * The one listener of ours that may be asked about segments for @port; NULL when there is none,
  * or when there are more, which sets *lookup: TCP's own lookup has to choose.
  */
-static __always_inline struct sock *lq_only_listener(const struct lq_net *lqn, __be16 port,
-						     const struct lq_key *key, bool *lookup)
+static __always_inline struct lq_listener *lq_only_listener(struct lq_net *lqn, __be16 port,
+							    const struct lq_key *key, bool *lookup)
 {
-	const struct lq_listener *lst;
-	struct sock *only = NULL;
+	struct lq_listener *one = NULL;
+	u32 count;
 
-	*lookup = READ_ONCE(lqn->ports_unknown);
-	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
-		if (inet_sk(lst->sk)->inet_sport != port || !lq_listener_takes(lst->sk, key))
-			continue;
-		if (only) {
-			*lookup = true;
-			return NULL;
-		}
-		only = lst->sk;
-	}
-	return only;
+	count = lq_some_listeners(lq_ports_any(&lqn->ports, port), key, 0, &one);
+	if (count < 2)
+		count = lq_some_listeners(lq_ports_particular(&lqn->ports, port, key), key, count,
+					  &one);
+	*lookup = count == 2;
+	return count == 1 ? one : NULL;
 }
 
 /*
  * The listener that the ACK selects need not be the one that the SYN selected: one with an address
- * of its own, a member of an SO_REUSEPORT group came or went, or a program chose. Ask all others
- * at the port.
+ * of its own, a member of an SO_REUSEPORT group came or went, or a program chose. The number that
+ * the ACK acknowledges says which one sent it.
  */
-static noinline enum lq_received lq_ack_try_others(const struct lq_net *lqn, const struct sock *sk,
+static noinline enum lq_received lq_ack_try_tagged(struct lq_net *lqn, const struct lq_listener *not,
 						   struct sk_buff *skb, struct lq_ack *ack)
 {
-	const __be16 port = tcp_hdr(skb)->dest;
-	struct lq_listener *lst;
+	const __be16 number = tcp_hdr(skb)->dest;
+	const u16 tag = lq_core_isn_tag(&lqn->keys, &ack->key, ack->local_port, ack->ack_seq - 1);
+	struct rhlist_head *at;
 	enum lq_received result;
+	struct lq_port *port;
 
-	hlist_for_each_entry_rcu(lst, &lqn->ports[lq_port_slot(port)], port_node) {
-		if (lst->sk == sk || inet_sk(lst->sk)->inet_sport != port ||
-		    !lq_listener_takes(lst->sk, &ack->key) ||
-		    !lq_segment_acceptable(lst->sk, skb, ack->key.v6))
+	rhl_for_each_entry_rcu(port, at, lq_ports_tagged(&lqn->ports, number, tag), by_tag) {
+		if (port->lst == not || !lq_listener_takes(port->lst->sk, &ack->key))
 			continue;
-		if (lq_ack_try(lst, skb, ack, false, &result) != LQ_ACK_UNKNOWN)
+		if (lq_ack_try(port->lst, skb, ack, false, &result) != LQ_ACK_UNKNOWN)
 			return result;
 	}
 	return LQ_RECEIVED_PASS;
+}
+
+static __always_inline struct sock *lq_listener_for(struct lq_net *lqn, struct sk_buff *skb,
+						    const struct lq_key *key)
+{
+	bool lookup;
+	struct lq_listener *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
+
+	if (only && lq_listener_exclusive(only, key))
+		return only->sk;
+	return lq_lookup_listener(lqn->net, skb, key);
+}
+
+struct sock *lq_find_listener(struct lq_net *lqn, struct sk_buff *skb, const struct lq_key *key)
+{
+	return lq_listener_for(lqn, skb, key);
 }
 
 /*
  * Who may hold the request of the ACK or RST @skb. A request is of one connection, so where only
  * one listener of ours can have it (*only), TCP's lookup would find nothing better.
  */
-static __always_inline struct sock *lq_ack_listener(const struct lq_net *lqn, struct sk_buff *skb,
-						    const struct lq_key *key, bool *only)
+static __always_inline struct lq_listener *lq_ack_listener(struct lq_net *lqn, struct sk_buff *skb,
+							   const struct lq_key *key, bool *only)
 {
+	struct lq_listener *lst;
+	struct sock *sk;
 	bool lookup;
-	struct sock *sk = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
 
-	*only = sk;
-	return sk || !lookup ? sk : lq_lookup_listener(lqn->net, skb, key);
+	lst = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
+	*only = lst;
+	if (lst || !lookup)
+		return lst;
+	sk = lq_lookup_listener(lqn->net, skb, key);
+	return sk ? lq_listener_of(sk) : NULL;
 }
 
-static __always_inline struct sock *lq_listener_for(const struct lq_net *lqn, struct sk_buff *skb,
-						    const struct lq_key *key)
+/*
+ * An RST without ACK says nothing of who sent the SYN-ACK: where TCP's lookup has chosen between a
+ * listener at the address and one at any, ask the other.
+ */
+static noinline enum lq_received lq_ack_try_other_place(struct lq_net *lqn,
+							const struct lq_listener *not,
+							struct sk_buff *skb, struct lq_ack *ack)
 {
-	bool lookup;
-	struct sock *only = lq_only_listener(lqn, tcp_hdr(skb)->dest, key, &lookup);
+	const __be16 number = tcp_hdr(skb)->dest;
+	struct rhlist_head *const lists[] = {
+		lq_ports_any(&lqn->ports, number),
+		lq_ports_particular(&lqn->ports, number, &ack->key),
+	};
+	enum lq_received result;
+	u32 i;
 
-	if (only && lq_listener_exclusive(only, key))
-		return only;
-	return lq_lookup_listener(lqn->net, skb, key);
-}
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		struct lq_listener *one = NULL;
 
-struct sock *lq_find_listener(const struct lq_net *lqn, struct sk_buff *skb,
-			      const struct lq_key *key)
-{
-	return lq_listener_for(lqn, skb, key);
+		if (lq_some_listeners(lists[i], &ack->key, 0, &one) == 1 && one != not &&
+		    lq_ack_try(one, skb, ack, false, &result) != LQ_ACK_UNKNOWN)
+			return result;
+	}
+	return LQ_RECEIVED_PASS;
 }
 
 /* @ack: its key is known. */
-static __always_inline enum lq_received lq_ack_for(const struct lq_net *lqn, struct sk_buff *skb,
+static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk_buff *skb,
 						   struct lq_ack *ack)
 {
-	/* Transparent proxies and BPF hand over the listener itself. */
-	struct sock *sk = skb->sk;
 	struct lq_listener *lst;
 	enum lq_received result;
 	bool only = false;
 
-	/*
-	 * Early demux looks for a connection only where it finds no route in the skb: not on
-	 * loopback, for one.
-	 */
-	if (skb->dev->flags & IFF_LOOPBACK && !sk && lq_is_established(lqn->net, skb, &ack->key))
+	/* Transparent proxies and BPF hand over the listener itself. */
+	if (skb->sk)
+		lst = lq_listener_of(skb->sk);
+	else if (lq_demux(lqn->net, skb, &ack->key))
 		return LQ_RECEIVED_PASS;
-	if (!sk)
-		sk = lq_ack_listener(lqn, skb, &ack->key, &only);
-	if (!sk)
-		return LQ_RECEIVED_PASS;
-	lst = lq_listener_of(sk);
-	if (lst && !lq_segment_acceptable(sk, skb, ack->key.v6))
-		return LQ_RECEIVED_PASS;
+	else
+		lst = lq_ack_listener(lqn, skb, &ack->key, &only);
 	lq_ack_read(ack, skb);
 	if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
 		return result;
-	return lq_ack_try_others(lqn, sk, skb, ack);
+	if (only)
+		return LQ_RECEIVED_PASS;
+	return ack->ack ? lq_ack_try_tagged(lqn, lst, skb, ack)
+			: lq_ack_try_other_place(lqn, lst, skb, ack);
 }
 
 /* What may belong to another socket is TCP's. @in: its key is known, and all that IP says. */
-static __always_inline enum lq_received lq_syn_for(const struct lq_net *lqn, struct sk_buff *skb,
+static __always_inline enum lq_received lq_syn_for(struct lq_net *lqn, struct sk_buff *skb,
 						   struct lq_syn_in *in)
 {
 	const struct lq_key *key = &in->syn.key;
@@ -249,7 +290,7 @@ static __always_inline enum lq_received lq_syn_for(const struct lq_net *lqn, str
 	struct lq_listener *lst;
 
 	/* A connection of its own, or one in TIME_WAIT. */
-	if (!sk && lq_find_established(lqn->net, skb, key))
+	if (!sk && lq_demux(lqn->net, skb, key))
 		return LQ_RECEIVED_PASS;
 	if (!sk)
 		sk = lq_listener_for(lqn, skb, key);
@@ -276,7 +317,7 @@ static __always_inline void lq_key_v4(struct lq_key *key, struct sk_buff *skb)
 	key->v6 = 0;
 }
 
-enum lq_received lq_receive_v4(const struct lq_net *lqn, struct sk_buff *skb)
+enum lq_received lq_receive_v4(struct lq_net *lqn, struct sk_buff *skb)
 {
 	struct lq_syn_in in LQ_UNINITIALIZED;
 	struct lq_ack ack LQ_UNINITIALIZED;
@@ -307,7 +348,7 @@ static __always_inline void lq_key_v6(struct lq_key *key, struct sk_buff *skb)
 	key->v6 = 1;
 }
 
-enum lq_received lq_receive_v6(const struct lq_net *lqn, struct sk_buff *skb)
+enum lq_received lq_receive_v6(struct lq_net *lqn, struct sk_buff *skb)
 {
 	struct lq_syn_in in LQ_UNINITIALIZED;
 	struct lq_ack ack LQ_UNINITIALIZED;

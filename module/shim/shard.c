@@ -98,7 +98,7 @@ void lq_shard_init(struct lq_shard *shard, struct lq_listener *lst)
 	shard->core = lq_core_init(shard + 1, &lst->keys);
 }
 
-void lq_shards_free(struct lq_shard **shards, u32 count)
+static void lq_shards_kfree(struct lq_shard **shards, u32 count)
 {
 	u32 i;
 
@@ -107,7 +107,12 @@ void lq_shards_free(struct lq_shard **shards, u32 count)
 	kfree(shards);
 }
 
-struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count)
+void lq_shards_free(struct lq_listener *lst)
+{
+	lq_shards_kfree(lst->more_shards, lst->shard_count - 1);
+}
+
+static struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count)
 {
 	struct lq_shard **shards = kcalloc(count, sizeof(*shards), GFP_KERNEL_ACCOUNT);
 	u32 i;
@@ -115,7 +120,7 @@ struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count)
 	for (i = 0; shards && i < count; i++) {
 		shards[i] = kzalloc(sizeof(*shards[i]) + lq_core_size(), GFP_KERNEL_ACCOUNT);
 		if (!shards[i]) {
-			lq_shards_free(shards, count);
+			lq_shards_kfree(shards, count);
 			return NULL;
 		}
 		lq_shard_init(shards[i], lst);
@@ -123,13 +128,45 @@ struct lq_shard **lq_shards_alloc(struct lq_listener *lst, u32 count)
 	return shards;
 }
 
-void lq_shard_configure(struct lq_shard *shard, const struct lq_config *config,
-			const struct lq_limits *limits)
+/* The first listen() decides how many there are. -ENOMEM: nothing changed. */
+static int lq_shards_decide(struct lq_listener *lst)
 {
-	spin_lock_bh(&shard->lock);
-	lq_core_configure(shard->core, config, limits);
-	lq_shard_grow_locked(shard);
-	spin_unlock_bh(&shard->lock);
+	const u32 count = lq_core_shards(&lst->limits, lq_listener_shards_asked(lst));
+	struct lq_shard **more = NULL;
+
+	if (lst->sharded)
+		return 0;
+	if (count > 1) {
+		more = lq_shards_alloc(lst, count - 1);
+		if (!more)
+			return -ENOMEM;
+	}
+	/* Others configure them meanwhile; whoever else reads has seen the sock listen first. */
+	spin_lock_bh(&lst->settings_lock);
+	lst->more_shards = more;
+	lst->shard_count = count;
+	spin_unlock_bh(&lst->settings_lock);
+	WRITE_ONCE(lst->sharded, true);
+	return 0;
+}
+
+void lq_shards_configure(struct lq_listener *lst, const struct lq_config *config,
+			 const struct lq_limits *limits)
+{
+	struct lq_limits part;
+	struct lq_config share;
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i) {
+		share = *config;
+		part = *limits;
+		lq_core_share(&share, &part, lst->shard_count, i);
+		spin_lock(&shard->lock);
+		lq_core_configure(shard->core, &share, &part);
+		lq_shard_grow_locked(shard);
+		spin_unlock(&shard->lock);
+	}
 }
 
 int lq_shards_open(struct lq_listener *lst)
@@ -139,6 +176,9 @@ int lq_shards_open(struct lq_listener *lst)
 	struct lq_shard *shard;
 	u32 i;
 
+	if (lq_shards_decide(lst))
+		return -ENOMEM;
+	lq_listener_apply(lst);
 	lq_for_each_shard(lst, shard, i) {
 		spin_lock_bh(&shard->lock);
 		counts[i] = lq_core_table_first(shard->core);
@@ -160,25 +200,89 @@ int lq_shards_open(struct lq_listener *lst)
 	return 0;
 }
 
-void lq_shard_close(struct lq_shard *shard, struct lq_shard_end *end)
+/* Nothing gets in any more; what is queued is reset, the SYN queue a part under each hold of the lock. */
+static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *stopped)
 {
+	struct lq_listener *lst = shard->lst;
+	struct lq_event ended[2]; /* an overflow and a time of cookies, at most */
+	struct lq_drained drained;
+	u32 i, endings = 0;
+	bool more;
+
 	spin_lock_bh(&shard->lock);
-	end->more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &end->drained);
-	/* An overflow and a time of cookies, at most. */
-	for (end->endings = 0; end->endings < ARRAY_SIZE(end->ended); end->endings++) {
-		if (!lq_core_event(shard->core, &end->ended[end->endings]))
-			break;
-	}
+	more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &drained);
+	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
+		endings++;
 	spin_unlock_bh(&shard->lock);
 	/* Neither comes again: the core is closed. */
 	timer_delete_sync(&shard->timer);
 	cancel_work_sync(&shard->grow);
+
+	for (i = 0; lst->announced && i < endings; i++) {
+		ended[i].info = *stopped;
+		lq_event_send(lst, &ended[i], GFP_KERNEL);
+	}
+	lq_listener_drain(lst, &drained);
+	lq_filter_drain(lst, drained.held);
+	while (more) {
+		cond_resched();
+		spin_lock_bh(&shard->lock);
+		more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &drained);
+		spin_unlock_bh(&shard->lock);
+		lq_listener_drain(lst, &drained);
+	}
+	kvfree(drained.table);
 }
 
-void lq_shard_close_more(struct lq_shard *shard, struct lq_shard_end *end)
+void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped)
 {
-	cond_resched();
-	spin_lock_bh(&shard->lock);
-	end->more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &end->drained);
-	spin_unlock_bh(&shard->lock);
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i)
+		lq_shard_close(shard, stopped);
+}
+
+/* --- what they have to say --- */
+
+void lq_listener_state(struct lq_listener *lst, struct lq_listener_state *state)
+{
+	struct lq_listener_state one;
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_listener_refresh(lst);
+	memset(&state->info, 0, sizeof(state->info));
+	memset(&one.info, 0, sizeof(one.info));
+	lq_for_each_shard(lst, shard, i) {
+		struct lq_listener_state *to = i == 0 ? state : &one;
+
+		spin_lock_bh(&shard->lock);
+		lq_core_info(shard->core, &to->info);
+		lq_core_counters(shard->core, &to->counters);
+		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
+		spin_unlock_bh(&shard->lock);
+		if (i == 0)
+			continue;
+		lq_core_info_add(&state->info, &one.info);
+		lq_core_counters_add(&state->counters, &one.counters);
+		state->accept_oldest_us = max(state->accept_oldest_us, one.accept_oldest_us);
+	}
+}
+
+void lq_listener_info(struct lq_listener *lst, struct listenq_info *info)
+{
+	struct listenq_info one = {};
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_listener_refresh(lst);
+	memset(info, 0, sizeof(*info));
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		lq_core_info(shard->core, i == 0 ? info : &one);
+		spin_unlock_bh(&shard->lock);
+		if (i > 0)
+			lq_core_info_add(info, &one);
+	}
 }

@@ -6,48 +6,40 @@
  *	TCP_MD5SIG, TCP_AO_ADD_KEY	EOPNOTSUPP on a listener, and listen() with keys
  *					set: our SYN-ACKs carry no signature
  *	TCP_SAVE_SYN			EOPNOTSUPP: no SYN is kept
+ *	TCP_ULP				ENOTCONN, as kTLS says to who is not connected: a socket
+ *					that connects is TCP's before (family.c)
  *	TCP_FASTOPEN			accepted; every SYN gets the ordinary handshake,
  *					as from a TCP that has no key yet
  *	TCP_DEFER_ACCEPT, TCP_SYNCNT	TCP's own meaning
  *	IPV6_ADDRFORM			EOPNOTSUPP: it would replace our operations
  */
 #include <linux/filter.h>
+#include <linux/module.h>
 #include <linux/tcp.h>
 
 #include "listenq.h"
 
 /* --- SOL_LISTENQ --- */
 
-static int lq_set_int(s32 *where, sockptr_t optval, unsigned int optlen, int low, int high)
+static int lq_set_int(s32 *where, s32 value, int low, int high)
 {
-	int value;
-
-	if (optlen < sizeof(value))
-		return -EINVAL;
-	if (copy_from_sockptr(&value, optval, sizeof(value)))
-		return -EFAULT;
 	if (value != LQ_FOLLOW && (value < low || value > high))
 		return -EINVAL;
 	*where = value;
 	return 0;
 }
 
-static int lq_set_policy(s32 *where, sockptr_t optval, unsigned int optlen)
+/* @name: @length bytes, which need not end in NUL. */
+static int lq_set_policy(s32 *where, const char *name, size_t length)
 {
-	char name[LISTENQ_POLICY_NAMSIZ];
 	int policy;
 
-	if (optlen == 0)
-		return -EINVAL;
-	optlen = min_t(unsigned int, optlen, sizeof(name));
-	if (copy_from_sockptr(name, optval, optlen))
-		return -EFAULT;
 	/* Nothing but a NUL: follow the sysctl again. */
 	if (name[0] == '\0') {
 		*where = LQ_FOLLOW;
 		return 0;
 	}
-	policy = lq_core_policy_find(name, strnlen(name, optlen));
+	policy = lq_core_policy_find(name, strnlen(name, length));
 	if (policy < 0)
 		return -EINVAL;
 	*where = policy;
@@ -75,12 +67,12 @@ static int lq_set_filter(struct sock *sk, sockptr_t optval, unsigned int optlen)
 }
 
 /* More memory than the administrator of the namespace allows to each is for administrators. */
-static int lq_set_syn_backlog(const struct sock *sk, s32 *to, sockptr_t optval, unsigned int optlen)
+static int lq_set_syn_backlog(const struct sock *sk, s32 *to, s32 value)
 {
 	const struct net *net = sock_net(sk);
-	const int err = lq_set_int(to, optval, optlen, 1, LQ_MAX_SYN_BACKLOG);
+	const int err = lq_set_int(to, value, 1, LQ_MAX_SYN_BACKLOG);
 
-	if (!err && *to > READ_ONCE(lq_net(net)->sysctls.max_syn_backlog) &&
+	if (!err && value > READ_ONCE(lq_net(net)->sysctls.max_syn_backlog) &&
 	    !ns_capable(net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	return err;
@@ -97,53 +89,103 @@ static int lq_set_filter_program(struct sock *sk, sockptr_t optval, unsigned int
 	return lst ? lq_filter_set_program(lst, &code) : -EINVAL;
 }
 
-/* lock_sock held. */
-static int lq_set_listenq(struct sock *sk, int optname, sockptr_t optval, unsigned int optlen)
-{
-	struct lq_overrides before, changed;
-	struct lq_listener *lst = lq_listener_of(sk);
-	int err;
+/* What the caller gave for an option that is a setting. */
+union lq_value {
+	s32 number;
+	char name[LISTENQ_POLICY_NAMSIZ];
+};
 
-	changed = lst ? lst->overrides : lq_follow_all;
+static int lq_copy_value(int optname, sockptr_t optval, unsigned int optlen, union lq_value *value,
+			 size_t *length)
+{
+	const bool name = optname == LQ_POLICY;
+
+	if (name ? optlen == 0 : optlen < sizeof(value->number))
+		return -EINVAL;
+	*length = name ? min_t(size_t, optlen, sizeof(value->name)) : sizeof(value->number);
+	return copy_from_sockptr(value, optval, *length) ? -EFAULT : 0;
+}
+
+/* lock_sock held, @lst may be NULL. */
+static int lq_change(const struct sock *sk, const struct lq_listener *lst, int optname,
+		     const union lq_value *value, size_t length, struct lq_overrides *changed)
+{
 	switch (optname) {
 	case LQ_POLICY:
-		err = lq_set_policy(&changed.policy, optval, optlen);
-		break;
+		return lq_set_policy(&changed->policy, value->name, length);
 	case LQ_SYN_BACKLOG:
-		err = lq_set_syn_backlog(sk, &changed.max_syn_backlog, optval, optlen);
-		break;
+		return lq_set_syn_backlog(sk, &changed->max_syn_backlog, value->number);
 	case LQ_ABORT_ON_OVERFLOW:
-		err = lq_set_int(&changed.abort_on_overflow, optval, optlen, 0, 1);
-		break;
+		return lq_set_int(&changed->abort_on_overflow, value->number, 0, 1);
 	case LQ_SYNACK_RETRIES:
-		err = lq_set_int(&changed.synack_retries, optval, optlen, 0, 255);
-		break;
+		return lq_set_int(&changed->synack_retries, value->number, 0, 255);
 	case LQ_SYNCOOKIES:
-		err = lq_set_int(&changed.syncookies, optval, optlen, 0, 2);
-		break;
+		return lq_set_int(&changed->syncookies, value->number, 0, 2);
 	case LQ_SHARDS:
-		err = lq_set_int(&changed.shards, optval, optlen, 0, LQ_MAX_SHARDS);
-		if (!err && lst && lst->sharded)
-			err = -EBUSY;
-		break;
-	case LQ_ACCEPT_FILTER:
-		return lq_set_filter(sk, optval, optlen);
-	case LQ_ACCEPT_FILTER_BPF:
-		return lq_set_filter_program(sk, optval, optlen);
-	default:
-		return -ENOPROTOOPT;
+		return lq_set_int(&changed->shards, value->number, 0, LQ_MAX_SHARDS) ? :
+		       lst && READ_ONCE(lst->sharded) ? -EBUSY : 0;
 	}
+	return -ENOPROTOOPT;
+}
+
+/* lock_sock held; the value was copied before: memory that never comes holds up only its caller. */
+static int lq_set_locked(struct socket *sock, int optname, const union lq_value *value,
+			 size_t length)
+{
+	struct sock *sk = sock->sk;
+	struct lq_listener *lst = lq_listener_owned(sk);
+	struct lq_overrides changed = lq_follow_all;
+	int err;
+
+	if (!lq_family_has(sock))
+		return -ENOPROTOOPT; /* connect() was faster */
+	/* A value that is refused makes no listener. */
+	err = lq_change(sk, lst, optname, value, length, &changed);
 	if (err)
 		return err;
 	lst = lq_listener_attach(sk);
 	if (IS_ERR(lst))
 		return PTR_ERR(lst);
-	before = lst->overrides;
-	lq_overrides_set(lst, &changed);
-	err = lq_listener_reconfigure(lst);
-	if (err)
-		lq_overrides_set(lst, &before);
+	mutex_lock(&lst->control);
+	lq_overrides_get(lst, &changed);
+	err = lq_change(sk, lst, optname, value, length, &changed);
+	if (!err)
+		lq_overrides_set(lst, &changed);
+	mutex_unlock(&lst->control);
 	return err;
+}
+
+static int lq_set_setting(struct socket *sock, int optname, sockptr_t optval, unsigned int optlen)
+{
+	union lq_value value;
+	size_t length;
+	int err;
+
+	err = lq_copy_value(optname, optval, optlen, &value, &length);
+	if (err)
+		return err;
+	lock_sock(sock->sk);
+	err = lq_set_locked(sock, optname, &value, length);
+	release_sock(sock->sk);
+	return err;
+}
+
+static int lq_set_listenq(struct socket *sock, int optname, sockptr_t optval, unsigned int optlen)
+{
+	switch (optname) {
+	case LQ_POLICY:
+	case LQ_SYN_BACKLOG:
+	case LQ_ABORT_ON_OVERFLOW:
+	case LQ_SYNACK_RETRIES:
+	case LQ_SYNCOOKIES:
+	case LQ_SHARDS:
+		return lq_set_setting(sock, optname, optval, optlen);
+	case LQ_ACCEPT_FILTER:
+		return lq_set_filter(sock->sk, optval, optlen);
+	case LQ_ACCEPT_FILTER_BPF:
+		return lq_set_filter_program(sock->sk, optval, optlen);
+	}
+	return -ENOPROTOOPT;
 }
 
 static int lq_get_info(struct sock *sk, void *value)
@@ -152,10 +194,10 @@ static int lq_get_info(struct sock *sk, void *value)
 	struct lq_listener *lst;
 
 	lock_sock(sk);
-	lst = lq_listener_of(sk);
+	lst = lq_listener_owned(sk);
 	if (lst) {
 		lq_listener_info(lst, info);
-		info->id = lst->id;
+		info->id = READ_ONCE(lst->id);
 	}
 	release_sock(sk);
 	return sizeof(*info);
@@ -185,9 +227,9 @@ static int lq_get_setting(struct sock *sk, int optname, void *value)
 	int *number = value;
 
 	lock_sock(sk);
-	lst = lq_listener_of(sk);
+	lst = lq_listener_owned(sk);
 	if (lst)
-		set = lst->overrides;
+		lq_overrides_get(lst, &set);
 	release_sock(sk);
 	switch (optname) {
 	case LQ_POLICY:
@@ -269,36 +311,64 @@ static bool lq_refused(const struct sock *sk, int level, int optname)
 	return false;
 }
 
-int lq_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
-		  unsigned int optlen)
+/* As do_tcp_setsockopt(), for the ULPs that there are: all want a connection. */
+static int lq_set_ulp(sockptr_t optval, unsigned int optlen)
+{
+	char name[TCP_ULP_NAME_MAX];
+
+	if (optlen < 1)
+		return -EINVAL;
+	if (strncpy_from_sockptr(name, optval, min_t(long, sizeof(name) - 1, optlen)) < 0)
+		return -EFAULT;
+	return -ENOTCONN;
+}
+
+static int lq_set_tcp(struct socket *sock, int level, int optname, sockptr_t optval,
+		      unsigned int optlen)
 {
 	struct sock *sk = sock->sk;
 	struct lq_listener *lst;
 	int err;
 
-	if (level == SOL_LISTENQ) {
-		lock_sock(sk);
-		err = lq_set_listenq(sk, optname, optval, optlen);
-		release_sock(sk);
-		return err;
-	}
+	if (level == SOL_TCP && optname == TCP_ULP)
+		return lq_set_ulp(optval, optlen);
 	if (lq_refused(sk, level, optname))
 		return -EOPNOTSUPP;
 	err = lq_orig_ops(sk)->setsockopt(sock, level, optname, optval, optlen);
 	if (!err && level == SOL_TCP && (optname == TCP_DEFER_ACCEPT || optname == TCP_SYNCNT)) {
 		lock_sock(sk);
-		lst = lq_listener_of(sk);
+		lst = lq_listener_owned(sk);
 		if (lst)
-			err = lq_listener_reconfigure(lst);
+			lq_listener_apply(lst);
 		release_sock(sk);
 	}
+	return err;
+}
+
+int lq_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
+		  unsigned int optlen)
+{
+	int err;
+
+	__module_get(THIS_MODULE); /* connect() in another thread may end the socket's reference */
+	if (level == SOL_LISTENQ)
+		err = lq_set_listenq(sock, optname, optval, optlen);
+	else
+		err = lq_set_tcp(sock, level, optname, optval, optlen);
+	module_put(THIS_MODULE);
 	return err;
 }
 
 int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optval,
 		  int __user *optlen)
 {
+	int err;
+
+	__module_get(THIS_MODULE);
 	if (level == SOL_LISTENQ)
-		return lq_get_listenq(sock->sk, optname, optval, optlen);
-	return lq_orig_ops(sock->sk)->getsockopt(sock, level, optname, optval, optlen);
+		err = lq_get_listenq(sock->sk, optname, optval, optlen);
+	else
+		err = lq_orig_ops(sock->sk)->getsockopt(sock, level, optname, optval, optlen);
+	module_put(THIS_MODULE);
+	return err;
 }

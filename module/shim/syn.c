@@ -165,11 +165,12 @@ static void lq_syn_numbers(struct lq_listener *lst, const struct lq_syn_in *in, 
 
 	answer->tsval = lq_tsval(now_ns);
 	if (cookie) {
+		lq_cookie_remember(lst->lqn, local, syn->now_s);
 		answer->tsval = lq_core_cookie(&lst->keys, &syn->key, local, syn->now_s,
 					       answer->tsval, request);
 	} else {
-		isn = lq_core_isn(&lst->keys, &syn->key, local, now_ns);
-		request->snt_isn = in->tw_isn ? : isn.isn;
+		isn = lq_core_isn(&lst->keys, &syn->key, local, now_ns, READ_ONCE(lst->isn_tag));
+		request->snt_isn = in->tw_isn ? lq_core_isn_from(isn.isn, in->tw_isn) : isn.isn;
 		request->ts_off = isn.ts_off;
 	}
 	/* 2: timestamps without an offset */
@@ -365,6 +366,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	trace_syn(lst, &syn->key);
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
 
+	lq_listener_refresh(lst);
 	shard = lq_shard_of(lst, &syn->key);
 	spin_lock(&shard->lock);
 	lq_accept_settle_locked(shard);
@@ -421,7 +423,6 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
 	};
 	struct lq_key *key = &in.syn.key;
-	int err;
 
 	if (!lst)
 		return 0; /* detached since TCP looked */
@@ -442,11 +443,8 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		key->ifindex = inet_iif(skb);
 		key->l3_ifindex = tcp_v4_sdif(skb);
 	}
-	if (!lq_listener_port(lst, in.th)) {
-		err = lst->orig_af_ops->conn_request(sk, skb);
-		lq_give_back_request(sock_net(sk), skb, key);
-		return err;
-	}
+	if (!lq_listener_port(lst, in.th))
+		return lst->orig_af_ops->conn_request(sk, skb);
 	lq_syn_receive(lst, &in);
 	return 0;
 }

@@ -33,7 +33,7 @@ static struct lq_net *lq_net_of_field(const void *field, size_t offset)
                                                                                              \
 		if (!err && write)                                                           \
 			lq_net_reconfigure(lq_net_of_field(                                  \
-				table->data, offsetof(struct lq_sysctls, field))->net);      \
+				table->data, offsetof(struct lq_sysctls, field)));           \
 		return err;                                                                  \
 	}
 LQ_SYSCTL_HANDLER(max_syn_backlog)
@@ -62,7 +62,7 @@ static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t
 	if (policy < 0)
 		return -EINVAL;
 	WRITE_ONCE(lqn->sysctls.policy, policy);
-	lq_net_reconfigure(lqn->net);
+	lq_net_reconfigure(lqn);
 	return 0;
 }
 

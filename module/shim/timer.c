@@ -60,6 +60,7 @@ static void lq_timer(struct timer_list *timer)
 	u32 i, calls = 0;
 
 	rcu_read_lock();
+	lq_listener_refresh(lst);
 	do {
 		tick.now = lq_now();
 		spin_lock(&shard->lock);

@@ -140,8 +140,8 @@ TEST(bugs, bug_08_enqueue_after_close)
 		ASSERT_TRUE(shim.listen(settings(8)));
 		shim.meanwhile = closes;
 		shim.syn(2);
-		// Of a SYN of before: a listener that is open again may have it.
-		EXPECT_EQ(shim.half_open(), again ? 1u : 0u);
+		// Not even where it is open again: that may be at another port.
+		EXPECT_EQ(shim.half_open(), 0u);
 		shim.close();
 		EXPECT_EQ(shim.check(), nullptr);
 		EXPECT_EQ(memory.live(), 0);
@@ -204,7 +204,7 @@ TEST(bugs, bug_14_cookies_after_long_idle)
 			ack.seq = ack.end_seq = 1001;
 			ack.ack_seq = copy.request.snt_isn + 1;
 			ack.local_port = 80;
-			ack.ack = true;
+			ack.ack = ack.vetted = true;
 			EXPECT_EQ(core->ack(ack, copy, promotion, freed), LQ_ACK_MAYBE_COOKIE);
 			EXPECT_EQ(core->ack_cookie(ack, promotion), LQ_ACK_COOKIE);
 			EXPECT_TRUE(core->promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));

@@ -16,20 +16,25 @@ using namespace testing_core;
 
 TEST(handshake, isn__steps_with_time_every_64_ns)
 {
-	const u32 start = handshake::isn(kKeys, peer(0), 80, 0).isn;
+	// In steps of LQ_ISN_TAGS: the bits below say whose the number is.
+	const auto number = [](u64 ns) { return handshake::isn(kKeys, peer(0), 80, ns, 0).isn; };
+	constexpr u64 kStep = 64 * LQ_ISN_TAGS;
+	const u32 start = number(0);
 
-	for (const u64 ns : {u64{64}, u64{6400}, u64{1} << 36, u64{1} << 60})
-		EXPECT_EQ(handshake::isn(kKeys, peer(0), 80, ns).isn,
-			  static_cast<u32>(start + (ns >> 6)));
-	EXPECT_EQ(handshake::isn(kKeys, peer(0), 80, 63).isn, start);
+	for (u64 turn = 1; turn < 1000; turn++)
+		EXPECT_EQ(number(turn * kStep), start + static_cast<u32>(turn * LQ_ISN_TAGS));
+	u32 steps = 0;
+	for (u64 ns = 64; ns <= kStep; ns += 64)
+		steps += number(ns) != number(ns - 64);
+	EXPECT_EQ(steps, 1u);
 }
 
 TEST(handshake, isn__property_monotonic_in_time)
 {
 	property("later is larger, modulo 2^32 (RFC 6528 3)", [](u64 now, u32 later) {
-		const u32 first = handshake::isn(kKeys, peer(1), 80, now).isn;
+		const u32 first = handshake::isn(kKeys, peer(1), 80, now, 0).isn;
 		// Less than half a turn: 2^31 steps of 64 ns.
-		const u32 second = handshake::isn(kKeys, peer(1), 80, now + later).isn;
+		const u32 second = handshake::isn(kKeys, peer(1), 80, now + later, 0).isn;
 
 		RC_ASSERT(!Seq{second}.before(Seq{first}));
 	});
@@ -40,15 +45,39 @@ TEST(handshake, isn__another_tuple_another_space)
 	std::set<u32> isns, offsets;
 
 	for (u32 n = 0; n < 500; n++) {
-		const lq_isn v = handshake::isn(kKeys, peer(n), 80, 12345);
+		const lq_isn v = handshake::isn(kKeys, peer(n), 80, 12345, 0);
 
 		isns.insert(v.isn);
 		offsets.insert(v.ts_off);
 	}
 	EXPECT_EQ(isns.size(), 500u);
 	EXPECT_EQ(offsets.size(), 500u);
-	EXPECT_NE(handshake::isn(kKeys, peer(0), 80, 0).isn,
-		  handshake::isn(kKeys, peer(0), 81, 0).isn);
+	EXPECT_NE(handshake::isn(kKeys, peer(0), 80, 0, 0).isn,
+		  handshake::isn(kKeys, peer(0), 81, 0, 0).isn);
+}
+
+TEST(handshake, isn_tag__says_whose_it_is)
+{
+	property("of any connection, at any time", [](u32 n, u64 now, u16 tag, u32 least) {
+		tag %= LQ_ISN_TAGS;
+		const u32 number = handshake::isn(kKeys, peer(n), 80, now, tag).isn;
+		const u32 later = handshake::isn_from(number, least);
+
+		RC_ASSERT(handshake::isn_tag(kKeys, peer(n), 80, number) == tag);
+		RC_ASSERT(handshake::isn_tag(kKeys, peer(n), 80, later) == tag);
+		RC_ASSERT(!Seq{later}.before(Seq{least}));
+		RC_ASSERT(later - least < LQ_ISN_TAGS);
+	});
+}
+
+TEST(handshake, isn_tag__is_no_secret_s_plain_text)
+{
+	std::set<u32> low;
+
+	// The same listener's numbers carry it masked by the connection.
+	for (u32 n = 0; n < 500; n++)
+		low.insert(handshake::isn(kKeys, peer(n), 80, 0, 7).isn % LQ_ISN_TAGS);
+	EXPECT_GT(low.size(), 300u);
 }
 
 TEST(handshake, isn__the_secret_matters_and_the_table_key_does_not)
@@ -56,17 +85,17 @@ TEST(handshake, isn__the_secret_matters_and_the_table_key_does_not)
 	lq_keys keys = kKeys;
 
 	keys.table[0]++;
-	EXPECT_EQ(handshake::isn(keys, peer(0), 80, 0).isn,
-		  handshake::isn(kKeys, peer(0), 80, 0).isn);
+	EXPECT_EQ(handshake::isn(keys, peer(0), 80, 0, 0).isn,
+		  handshake::isn(kKeys, peer(0), 80, 0, 0).isn);
 	keys.isn[1]++;
-	EXPECT_NE(handshake::isn(keys, peer(0), 80, 0).isn,
-		  handshake::isn(kKeys, peer(0), 80, 0).isn);
+	EXPECT_NE(handshake::isn(keys, peer(0), 80, 0, 0).isn,
+		  handshake::isn(kKeys, peer(0), 80, 0, 0).isn);
 }
 
 TEST(handshake, isn__the_timestamp_offset_does_not_move_with_time)
 {
-	EXPECT_EQ(handshake::isn(kKeys, peer(0), 80, 0).ts_off,
-		  handshake::isn(kKeys, peer(0), 80, 1ULL << 40).ts_off);
+	EXPECT_EQ(handshake::isn(kKeys, peer(0), 80, 0, 0).ts_off,
+		  handshake::isn(kKeys, peer(0), 80, 1ULL << 40, 0).ts_off);
 }
 
 // --- ecn() ---

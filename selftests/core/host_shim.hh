@@ -200,6 +200,10 @@ public:
 				std::lock_guard lock(lock_);
 				verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
 			}
+			if (verdict == LQ_ACK_OWN) {
+				ack.vetted = true;
+				continue;
+			}
 			if (verdict != LQ_ACK_WAIT)
 				break;
 			std::this_thread::yield();
@@ -229,7 +233,7 @@ public:
 		ack.seq = ack.end_seq = 1001;
 		ack.ack_seq = cookie.request.snt_isn + 1;
 		ack.local_port = 80;
-		ack.ack = true;
+		ack.ack = ack.vetted = true;
 		{
 			std::lock_guard lock(lock_);
 			verdict = lq_core_ack_cookie(core_, &ack, &promotion);

@@ -33,6 +33,85 @@ TEST_F(listener, ack_for_request__promotes)
 	EXPECT_EQ(r->child, &a_child);
 }
 
+// Nothing is counted, killed, remembered or answered before TCP's own checks let the segment near.
+TEST_F(listener, ack_for_request__changes_nothing_but_a_promotion_unvetted)
+{
+	lq_config c = config();
+
+	c.defer_accept = 2;
+	listen(c);
+	Request *r = half_open(0);
+	ASSERT_TRUE(r);
+	const auto unvetted = [&](auto change) {
+		ack = make_ack(0);
+		ack.vetted = false;
+		change(ack);
+		const lq_request before = *r;
+		const u64 drops = info().drops;
+		const lq_ack_verdict verdict = send_ack(ack);
+
+		EXPECT_EQ(ack.reason, LISTENQ_DROP_NONE);
+		EXPECT_FALSE(was_freed);
+		EXPECT_EQ(info().drops, drops);
+		EXPECT_EQ(std::memcmp(&before, r, sizeof(before)), 0);
+		return verdict;
+	};
+
+	EXPECT_EQ(unvetted([](lq_ack &a) { a.rst = true; }), LQ_ACK_OWN);
+	EXPECT_EQ(unvetted([](lq_ack &a) {
+			  a.seq += 1 << 20;
+			  a.end_seq = a.seq;
+		  }),
+		  LQ_ACK_OWN);
+	EXPECT_EQ(unvetted([](lq_ack &a) {
+			  a.syn = true;
+			  a.end_seq++;
+		  }),
+		  LQ_ACK_OWN);
+	EXPECT_EQ(unvetted([](lq_ack &a) { a.ack = false; }), LQ_ACK_OWN);
+	EXPECT_EQ(unvetted([](lq_ack &) {}), LQ_ACK_OWN); // deferred
+	EXPECT_EQ(unvetted([](lq_ack &a) { a.ack_seq++; }), LQ_ACK_PASS);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	ack = make_ack(0);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_DEFERRED);
+}
+
+TEST_F(listener, ack_for_request__a_full_accept_queue_unvetted)
+{
+	lq_config c = config();
+
+	c.backlog = c.backlog_asked = 0;
+	c.abort_on_overflow = 1;
+	listen(c);
+	ASSERT_TRUE(half_open(0));
+	ASSERT_TRUE(half_open(1));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	ack = make_ack(1);
+	ack.vetted = false;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_OWN);
+	EXPECT_FALSE(was_freed);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
+	EXPECT_TRUE(was_freed);
+}
+
+TEST_F(listener, promote_commit__of_another_life)
+{
+	ASSERT_TRUE(half_open(0));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	lq_promotion old = promotion;
+	old.life--;
+	old.cookie = true; // it is in no queue
+	old.request = new_request(peer(9));
+	EXPECT_EQ(core.promote_commit(old, &a_child, listenq::Micros{0}, evicted),
+		  LQ_COMMIT_CLOSED);
+	free_request(old.request);
+	EXPECT_EQ(info().accept_qlen, 0u);
+	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_NONE));
+}
+
 TEST_F(listener, ack_for_request__with_data_or_fin)
 {
 	ASSERT_TRUE(half_open(0));

@@ -112,6 +112,7 @@ protected:
 		ack.seq = ack.end_seq = kRcvIsn + 1;
 		ack.ack_seq = kSntIsn + 1;
 		ack.ack = true;
+		ack.vetted = true;
 		ack.now = now;
 		return ack;
 	}

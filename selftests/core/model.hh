@@ -155,6 +155,7 @@ private:
 	struct Reservation {
 		Syn syn;
 		unsigned peer;
+		u32 life; // lives_ then
 	};
 	struct Promotion {
 		lq_promotion promotion;
@@ -369,6 +370,7 @@ private:
 	u32 old_buckets_ = 0;
 	u64 armed_at_ = ~u64{0}; // the timer, by elapsed_
 	bool open_ = false;
+	u32 lives_ = 0; // how often it was opened
 	lq_config config_{};
 	lq_limits limits_{};
 	u64 elapsed_ = 0;

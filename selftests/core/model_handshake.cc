@@ -69,7 +69,7 @@ void Session::syn_new(const Event &e, unsigned n, const Syn &syn, lq_syn_verdict
 		break;
 	}
 	MODEL_CHECK(verdict == LQ_SYN_NEW && !syn.reason);
-	reservations_.push_back({syn, n});
+	reservations_.push_back({syn, n, lives_});
 	// Mostly it goes on at once.
 	if (e.d < 200)
 		end_reservation(static_cast<u8>(reservations_.size() - 1), false, e.d % 2);
@@ -151,7 +151,7 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 	const lq_commit commit = lq_core_syn_commit(core_, &res.syn, r, proven);
 
 	reservations_.erase(reservations_.begin() + static_cast<long>(index));
-	if (!open_) {
+	if (!open_ || res.life != lives_) {
 		MODEL_CHECK(commit == LQ_COMMIT_CLOSED);
 		drop(LISTENQ_DROP_LISTENER_CLOSED);
 		release(r);
@@ -193,7 +193,7 @@ void Session::ack(const Event &e)
 	const auto found = half_.find(n);
 	lq_request_copy copy;
 	lq_request *freed = &poison_;
-	lq_promotion promotion{&poison_, 0, false};
+	lq_promotion promotion{&poison_, 0, false, 0};
 	lq_ack ack{};
 
 	ack.key = peer(n);
@@ -244,6 +244,18 @@ void Session::ack(const Event &e)
 		ack.waited = true;
 		verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
 	}
+	// Whatever changes more than a promotion does is asked about once more, and nothing was
+	// done.
+	if (verdict == LQ_ACK_OWN) {
+		MODEL_CHECK(found != half_.end() && ack.reason == LISTENQ_DROP_NONE && !freed);
+		MODEL_CHECK(promotion.request == &poison_);
+		ack.vetted = true;
+		verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
+	} else {
+		MODEL_CHECK(verdict == LQ_ACK_UNKNOWN || verdict == LQ_ACK_PASS ||
+			    verdict == LQ_ACK_PROMOTE || (verdict == LQ_ACK_DROP && ack.waited));
+	}
+	MODEL_CHECK(verdict != LQ_ACK_OWN);
 	drop(ack.reason);
 	MODEL_CHECK((promotion.request != &poison_) == (verdict == LQ_ACK_PROMOTE));
 	if (found == half_.end()) {

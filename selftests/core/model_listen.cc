@@ -45,6 +45,7 @@ void Session::listen(const Event &e)
 		lq_core_open(core_, buckets, buckets_);
 		table_ = buckets;
 	}
+	lives_ += !open_;
 	open_ = true;
 	filter_ = static_cast<u8>(e.d % 3 ? LQ_FILTER_NONE : e.c % LQ_FILTER_COUNT);
 	lq_core_filter_set(core_, filter_);

@@ -265,7 +265,7 @@ protected:
 		ack.local_port = kPort;
 		ack.seq = ack.end_seq = 1001;
 		ack.ack_seq = r.snt_isn + 1 + wrong;
-		ack.ack = true;
+		ack.ack = ack.vetted = true;
 		ack.now_s = now_s;
 		const lq_ack_verdict verdict = core.ack(ack, copy, promotion, freed);
 		EXPECT_EQ(freed, nullptr);

@@ -293,8 +293,9 @@ def bound_to_the_addresses(version):
 
 
 @lq.case()
-def keys_are_each_listeners_own():
-    """A cookie of the listener before is worth nothing to the next one at its port."""
+def keys_are_the_namespace_s():
+    """A cookie of the listener before is good for the next one at its port, as with TCP, and
+    nothing in another namespace."""
     cookies(2)
     tun = Tun()
     listener = lq.listener(port=PORT)
@@ -302,8 +303,16 @@ def keys_are_each_listeners_own():
     half_open(peer)
     listener.close()
     listener = lq.listener(port=PORT)
-    half_open(Peer(tun, PORT))
-    refused(peer, listener)
+    peer.final_ack()
+    lq.equal(lq.Info(listener).accept_qlen, 1)
+    with lq.Netns():
+        cookies(2)
+        there = Tun()
+        elsewhere = lq.listener(port=PORT)
+        half_open(Peer(there, PORT))
+        stranger = Peer(there, PORT, sport=peer.sport)
+        stranger.seq, stranger.ack = peer.seq, peer.ack
+        refused(stranger, elsewhere)
 
 
 @lq.case()

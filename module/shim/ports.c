@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which listeners are at an address and port of a network namespace.
+ *
+ * A segment without a socket looks at one bit of its port, and only where one of ours listens into
+ * a table by address and port, so that nobody pays for listeners elsewhere. The tables grow with
+ * what they hold (rhashtable), and their hash is secret.
+ *
+ * By tag: each place has a number of ten bits that its SYN-ACKs carry (lq_core_isn()), so that an
+ * ACK finds the member of an SO_REUSEPORT group that holds its request without asking all of them.
+ */
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "listenq.h"
+
+#define LQ_PORT_COUNT 65536
+
+/* Odd or even, random all the same: pair-multiply-shift is strongly universal. */
+static u64 lq_port_secret[6] __read_mostly;
+
+void lq_ports_init_secret(void)
+{
+	get_random_bytes(lq_port_secret, sizeof(lq_port_secret));
+}
+
+/* rhashtable draws a new seed when chains grow long. */
+static __always_inline u32 lq_place_hash(const void *data, u32 length, u32 seed)
+{
+	const struct lq_place *place = data;
+	const u64 *k = lq_port_secret;
+
+	return ((place->port + k[0]) * (seed + k[1]) +
+		(place->addr[0] + k[2]) * (place->addr[1] + k[3]) +
+		(place->addr[2] + k[4]) * (place->addr[3] + k[5])) >> 32;
+}
+
+static __always_inline u32 lq_tag_hash(const void *data, u32 length, u32 seed)
+{
+	return ((*(const u32 *)data + lq_port_secret[0]) * (seed + lq_port_secret[1])) >> 32;
+}
+
+static const struct rhashtable_params lq_place_params = {
+	.key_len = sizeof(struct lq_place),
+	.key_offset = offsetof(struct lq_port, place),
+	.head_offset = offsetof(struct lq_port, by_place),
+	.hashfn = lq_place_hash,
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params lq_tag_params = {
+	.key_len = sizeof(u32),
+	.key_offset = offsetof(struct lq_port, tag),
+	.head_offset = offsetof(struct lq_port, by_tag),
+	.hashfn = lq_tag_hash,
+	.automatic_shrinking = true,
+};
+
+static u32 lq_tag_of(__be16 port, u32 tag)
+{
+	return (__force u16)port | tag << 16;
+}
+
+int lq_ports_init(struct lq_ports *ports)
+{
+	int err = rhltable_init(&ports->places, &lq_place_params);
+
+	if (err)
+		return err;
+	err = rhltable_init(&ports->tags, &lq_tag_params);
+	if (err) {
+		rhltable_destroy(&ports->places);
+		return err;
+	}
+	mutex_init(&ports->mutex);
+	xa_init(&ports->counts);
+	return 0;
+}
+
+void lq_ports_exit(struct lq_ports *ports)
+{
+	rhltable_destroy(&ports->tags);
+	rhltable_destroy(&ports->places);
+	xa_destroy(&ports->counts);
+	kvfree(ports->map);
+}
+
+static bool lq_place_is_any(const struct lq_place *place)
+{
+	return !(place->addr[0] | place->addr[1] | place->addr[2] | place->addr[3]);
+}
+
+static void lq_place_v4(struct lq_place *place, u32 addr)
+{
+	place->addr[2] = (__force u32)htonl(0xffff);
+	place->addr[3] = addr;
+}
+
+static struct lq_place lq_place_of(const struct sock *sk)
+{
+	struct lq_place place = { .port = (__force u16)inet_sk(sk)->inet_sport };
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		memcpy(place.addr, &sk->sk_v6_rcv_saddr, sizeof(place.addr));
+	else
+#endif
+	if (inet_sk(sk)->inet_rcv_saddr)
+		lq_place_v4(&place, (__force u32)inet_sk(sk)->inet_rcv_saddr);
+	return place;
+}
+
+/* One more listener at its port, or one less. ports->mutex. */
+static int lq_ports_count(struct lq_ports *ports, __be16 port, int change)
+{
+	const unsigned long index = ntohs(port);
+	const unsigned long count = xa_to_value(xa_load(&ports->counts, index)) + change;
+	int err = 0;
+
+	if (count)
+		err = xa_err(xa_store(&ports->counts, index, xa_mk_value(count), GFP_KERNEL));
+	else
+		xa_erase(&ports->counts, index);
+	if (err)
+		return err;
+	if (count)
+		set_bit(index, ports->map);
+	else
+		clear_bit(index, ports->map);
+	return 0;
+}
+
+static void lq_ports_kind(struct lq_ports *ports, const struct lq_port *port, int change)
+{
+	u32 *count = lq_place_is_any(&port->place) ? &ports->any : &ports->particular;
+
+	WRITE_ONCE(*count, *count + change);
+}
+
+/* ports->mutex. */
+static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
+{
+	const __be16 number = (__force __be16)port->place.port;
+	int err;
+
+	if (!ports->map) {
+		unsigned long *map = kvzalloc(BITS_TO_LONGS(LQ_PORT_COUNT) * sizeof(long),
+					      GFP_KERNEL);
+
+		if (!map)
+			return -ENOMEM;
+		smp_store_release(&ports->map, map);
+	}
+	port->tag = lq_tag_of(number, ports->next_tag++ % LQ_ISN_TAGS);
+	err = lq_ports_count(ports, number, 1);
+	if (err)
+		return err;
+	err = rhltable_insert(&ports->tags, &port->by_tag, lq_tag_params);
+	if (err)
+		goto uncount;
+	err = rhltable_insert(&ports->places, &port->by_place, lq_place_params);
+	if (err)
+		goto untag;
+	lq_ports_kind(ports, port, 1);
+	return 0;
+
+untag:
+	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
+uncount:
+	lq_ports_count(ports, number, -1);
+	return err;
+}
+
+int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst)
+{
+	struct lq_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!port)
+		return -ENOMEM;
+	port->lst = lst;
+	port->place = lq_place_of(lst->sk);
+	mutex_lock(&ports->mutex);
+	err = lq_ports_insert(ports, port);
+	mutex_unlock(&ports->mutex);
+	if (err) {
+		kfree_rcu(port, rcu);
+		return err;
+	}
+	WRITE_ONCE(lst->isn_tag, port->tag >> 16);
+	lst->port = port;
+	return 0;
+}
+
+void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
+{
+	struct lq_port *port = lst->port;
+
+	if (!port)
+		return;
+	lst->port = NULL;
+	mutex_lock(&ports->mutex);
+	rhltable_remove(&ports->places, &port->by_place, lq_place_params);
+	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
+	lq_ports_kind(ports, port, -1);
+	/* One less asks for no memory: the entry of the port is there. */
+	lq_ports_count(ports, (__force __be16)port->place.port, -1);
+	mutex_unlock(&ports->mutex);
+	kfree_rcu(port, rcu);
+}
+
+struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port)
+{
+	const struct lq_place place = { .port = (__force u16)port };
+
+	if (!READ_ONCE(ports->any))
+		return NULL;
+	return rhltable_lookup(&ports->places, &place, lq_place_params);
+}
+
+struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
+					const struct lq_key *key)
+{
+	struct lq_place place = { .port = (__force u16)port };
+
+	if (!READ_ONCE(ports->particular))
+		return NULL;
+	if (key->v6)
+		memcpy(place.addr, &key->addr[4], sizeof(place.addr));
+	else
+		lq_place_v4(&place, key->addr[1]);
+	return rhltable_lookup(&ports->places, &place, lq_place_params);
+}
+
+struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag)
+{
+	const u32 key = lq_tag_of(port, tag);
+
+	return rhltable_lookup(&ports->tags, &key, lq_tag_params);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which listeners are at an address and port of a network namespace. */
+#ifndef LISTENQ_PORTS_H
+#define LISTENQ_PORTS_H
+
+#include <linux/rhashtable.h>
+
+#include "../bridge/listenq.h"
+
+struct lq_listener;
+struct lq_net;
+
+/* Where a listener is: IPv4 addresses as IPv6 has them (RFC 4291 2.5.5.2), any address is all zeros. */
+struct lq_place {
+	u32 port; /* network byte order, in the low 16 bits */
+	u32 addr[4]; /* network byte order */
+};
+
+/*
+ * One listener at one place, from listen() until it stops. A listener that listens again gets
+ * another: a reader that is at the old one stays in the list that it walks. Freed by RCU.
+ */
+struct lq_port {
+	struct rhlist_head by_place; /* lq_ports.places */
+	struct rhlist_head by_tag;   /* lq_ports.tags */
+	struct lq_listener *lst;     /* lives as long as readers under RCU */
+	struct lq_place place;
+	u32 tag; /* the port, and in the high bits what the numbers of its SYN-ACKs say */
+	struct rcu_head rcu;
+};
+
+/* Of one namespace. */
+struct lq_ports {
+	unsigned long *map;	 /* a bit for each port where one of ours listens; NULL: none ever did */
+	u32 any;		 /* how many listen at any address; READ_ONCE() */
+	u32 particular;		 /* and at one; READ_ONCE() */
+	struct rhltable places;  /* struct lq_port by place */
+	struct rhltable tags;	 /* struct lq_port by tag */
+	struct mutex mutex;	 /* writers; process context, nothing but memory is waited for */
+	struct xarray counts;	 /* mutex; listeners by port, in host byte order */
+	u32 next_tag;		 /* mutex */
+};
+
+void lq_ports_init_secret(void); /* once, before the first namespace */
+int lq_ports_init(struct lq_ports *ports);
+void lq_ports_exit(struct lq_ports *ports); /* no listener is left */
+
+/* Process context: @lst, whose sock has its port, is found from now on. -ENOMEM, -E2BIG. */
+int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst);
+/* Process context: not any more, but for readers that are under way. Harmless when it is not. */
+void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst);
+
+/* Any context: whether a listener is at @port (network byte order). */
+static __always_inline bool lq_port_in_use(const struct lq_ports *ports, __be16 port)
+{
+	const unsigned long *map = READ_ONCE(ports->map);
+
+	return map && test_bit(ntohs(port), map);
+}
+
+/* RCU: the listeners at @port of any address, or NULL; those at the address that @key is to. */
+struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port);
+struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
+					const struct lq_key *key);
+/* RCU: those at @port whose SYN-ACKs carry @tag. */
+struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a listener's limits and verdicts depend on: the namespace's sysctls, what the socket set for
+ * itself, and listen()'s argument.
+ *
+ * Settings are taken up in no time and without memory, in any context: whoever changes a sysctl
+ * waits for nobody. It changes a number of the namespace, which each listener compares with the one
+ * that it took its settings at, at each segment, each timer and each look.
+ *
+ * Locking: lst->settings_lock, which nests inside lock_sock and lst->control, and outside a shard's.
+ */
+#include "listenq.h"
+
+const struct lq_overrides lq_follow_all = {
+	.shards = LQ_FOLLOW,
+	.policy = LQ_FOLLOW,
+	.max_syn_backlog = LQ_FOLLOW,
+	.abort_on_overflow = LQ_FOLLOW,
+	.synack_retries = LQ_FOLLOW,
+	.syncookies = LQ_FOLLOW,
+};
+
+/* What the socket fixed, or else the namespace's sysctl. */
+#define LQ_SETTING(lst, lqn, name)                                              \
+	(READ_ONCE((lst)->overrides.name) == LQ_FOLLOW                          \
+		 ? READ_ONCE((lqn)->sysctls.name)                               \
+		 : READ_ONCE((lst)->overrides.name))
+
+u32 lq_listener_shards_asked(const struct lq_listener *lst)
+{
+	const u32 asked = LQ_SETTING(lst, lst->lqn, shards);
+
+	return asked ? : min_t(u32, num_online_cpus(), LQ_MAX_SHARDS);
+}
+
+/*
+ * How many half-open requests a namespace of a user's own may have: its settings are the user's,
+ * the memory is the machine's. 0: no more than its settings say.
+ */
+static u32 lq_syn_ceiling(const struct net *net)
+{
+	if (net->user_ns == &init_user_ns)
+		return 0;
+	return max(READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
+		   READ_ONCE(init_net.core.sysctl_somaxconn) + 1);
+}
+
+void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
+{
+	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
+	const struct net *net = sock_net(lst->sk);
+	const struct lq_net *lqn = lst->lqn;
+	const u8 syncnt = READ_ONCE(icsk->icsk_syn_retries);
+
+	*config = (struct lq_config) {
+		.hz = HZ,
+		.policy = LQ_SETTING(lst, lqn, policy),
+		.max_syn_backlog = LQ_SETTING(lst, lqn, max_syn_backlog),
+		.abort_on_overflow = LQ_SETTING(lst, lqn, abort_on_overflow),
+		.synack_retries = LQ_SETTING(lst, lqn, synack_retries),
+		.syncookies = LQ_SETTING(lst, lqn, syncookies),
+		.syncookie_pause = READ_ONCE(lqn->sysctls.syncookie_pause),
+		.synack_timeout_ms = READ_ONCE(lqn->sysctls.synack_timeout_ms),
+		.oow_ratelimit_ms =
+			jiffies_to_msecs(READ_ONCE(net->ipv4.sysctl_tcp_invalid_ratelimit)),
+		.defer_accept = READ_ONCE(icsk->icsk_accept_queue.rskq_defer_accept),
+		.backlog = lst->backlog,
+		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
+		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
+		.backlog_asked = lst->backlog_asked,
+		.syn_ceiling = lq_syn_ceiling(net),
+	};
+	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
+	if (syncnt && READ_ONCE(lst->overrides.synack_retries) == LQ_FOLLOW)
+		config->synack_retries = syncnt;
+}
+
+/* settings_lock held, the sock lives. */
+static void lq_listener_apply_locked(struct lq_listener *lst)
+{
+	struct lq_config config;
+
+	/* First: what changes meanwhile is another number, and taken up later. */
+	WRITE_ONCE(lst->settings_seen, atomic_read_acquire(&lst->lqn->settings));
+	lq_listener_config(lst, &config);
+	lq_core_limits(&config, &lst->limits);
+	lq_shards_configure(lst, &config, &lst->limits);
+	if (READ_ONCE(lst->listening))
+		WRITE_ONCE(lst->sk->sk_max_ack_backlog, lst->limits.accept_limit - 1);
+}
+
+void lq_listener_apply(struct lq_listener *lst)
+{
+	spin_lock_bh(&lst->settings_lock);
+	lq_listener_apply_locked(lst);
+	spin_unlock_bh(&lst->settings_lock);
+}
+
+void lq_listener_set_backlog(struct lq_listener *lst, int backlog, int asked)
+{
+	spin_lock_bh(&lst->settings_lock);
+	WRITE_ONCE(lst->backlog, backlog); /* netlink reads it without the lock */
+	lst->backlog_asked = asked;
+	lq_listener_apply_locked(lst);
+	spin_unlock_bh(&lst->settings_lock);
+}
+
+void lq_overrides_get(struct lq_listener *lst, struct lq_overrides *to)
+{
+	spin_lock_bh(&lst->settings_lock);
+	*to = lst->overrides;
+	spin_unlock_bh(&lst->settings_lock);
+}
+
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+{
+	spin_lock_bh(&lst->settings_lock);
+	/* Readers have no lock. */
+	WRITE_ONCE(lst->overrides.shards, to->shards);
+	WRITE_ONCE(lst->overrides.policy, to->policy);
+	WRITE_ONCE(lst->overrides.max_syn_backlog, to->max_syn_backlog);
+	WRITE_ONCE(lst->overrides.abort_on_overflow, to->abort_on_overflow);
+	WRITE_ONCE(lst->overrides.synack_retries, to->synack_retries);
+	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
+	lq_listener_apply_locked(lst);
+	spin_unlock_bh(&lst->settings_lock);
+}

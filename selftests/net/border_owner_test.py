@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=400
+"""The border to TCP's other parts: whose a socket is, whatever calls it makes, in whatever order.
+
+A socket of AF_LISTENQ that connects, by whatever call, is TCP's own from then on; kTLS never sees
+anything of ours; what a listener had is gone with it, and the module can go.
+
+    clients --- lo --- sockets
+"""
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import struct
+import threading
+
+import lq
+
+TCP_ULP, TLS_TX, TLS_RX, SOL_TLS, MSG_FASTOPEN, SCHED_IDLE = 31, 1, 2, 282, 0x20000000, 5
+VERSIONS = ("v4", "v6", "mapped")
+TRACE = "/sys/kernel/tracing"
+
+
+# --- helpers ---
+
+
+def loopback(version):
+    """The address of lo, as a socket of this version has it."""
+    return {"v4": "127.0.0.1", "v6": "::1", "mapped": "::ffff:127.0.0.1"}[version]
+
+
+def unspec(sock):
+    """connect(AF_UNSPEC)"""
+    address = struct.pack("=H14x", socket.AF_UNSPEC)
+    if lq.libc.connect(sock.fileno(), address, len(address)) != 0:
+        raise OSError(ctypes.get_errno(), "connect")
+
+
+def as_nobody(function):
+    """In a process of an ordinary user's; it must end well."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(lq_status(function))
+    _, status = os.waitpid(pid, 0)
+    lq.equal(os.waitstatus_to_exitcode(status), 0, "the user's process")
+
+
+def lq_status(function):
+    """0 when the function, as nobody, returns."""
+    try:
+        os.setgid(65534)
+        os.setuid(65534)
+        function()
+    except BaseException as error:  # pylint: disable=broad-except
+        lq.diag(f"as nobody: {error!r}")
+        return 1
+    return 0
+
+
+def closed_port(family):
+    """A port where nobody listens."""
+    with socket.socket(family) as sock:
+        sock.bind(("", 0))
+        return sock.getsockname()[1]
+
+
+def deaf_port():
+    """A port where SYNs go unanswered: a plain TCP listener whose queue is full; and what keeps it so."""
+    listener = lq.listener("tcp", backlog=0, addr="127.0.0.1")
+    keep = [listener]
+    for _ in range(3):
+        keep.append(lq.begin_connect(listener))
+    lq.wait_for(lambda: (lq.ss_queues(lq.port_of(listener)) or (0,))[0] >= 1)
+    return lq.port_of(listener), keep
+
+
+def no_users():
+    """The module can go: sockets that left gave up their reference, if not at once."""
+    lq.wait_for(lambda: lq.module_users() == 0, 60, f"{lq.module_users()} users of the module")
+
+
+class Hits:
+    """How often a function of the module is called."""
+
+    def __init__(self, function):
+        self.name = f"hits_of_{function}"
+        if not os.path.exists(f"{TRACE}/kprobe_events"):
+            lq.run("mount", "-t", "tracefs", "t", TRACE, check=False)
+        try:
+            self._write("kprobe_events", f"p:{self.name} listenq:{function}")
+        except OSError as error:
+            raise lq.Skip(f"no kprobe: {error}") from error
+        self._write(f"events/kprobes/{self.name}/enable", "1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._write(f"events/kprobes/{self.name}/enable", "0")
+        self._write("kprobe_events", f"-:{self.name}")
+
+    def __call__(self):
+        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.split()[0] == self.name)
+
+    @staticmethod
+    def _write(name, text):
+        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{text}\n".encode())
+        finally:
+            os.close(file)
+
+
+def nothing_of_ours_is_left():
+    """No listener, no handler before TCP's, no user; and after rmmod TCP works as before."""
+    lq.equal(lq.lqctl_listeners(), [])
+    plain = lq.listener("tcp")
+    with Hits("lq_hook_v4") as hits:
+        lq.expect_serves(plain)
+        lq.equal(hits(), 0, "our handler ran while nobody of ours listens")
+    no_users()
+    with lq.unloaded():
+        lq.expect_serves(plain)
+        v6 = lq.listener("tcp", v6=True)
+        lq.expect_serves(v6, v6=True)
+
+
+def crypto_info(salt=b"s"):
+    """struct tls12_crypto_info_aes_gcm_128"""
+    return struct.pack("HH", 0x0303, 51) + b"\0" * 8 + b"k" * 16 + salt * 4 + b"q" * 8
+
+
+def ktls(one, other):
+    """Data by kTLS from one connected socket to the other."""
+    for sock, direction in ((one, TLS_TX), (other, TLS_RX)):
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+        sock.setsockopt(SOL_TLS, direction, crypto_info())
+    one.sendall(b"secret")
+    lq.equal(lq.read_all(other, 6), b"secret")
+
+
+def has_ktls():
+    """Load kTLS, or skip."""
+    lq.run("modprobe", "tls", check=False)
+    with lq.stream("tcp") as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise lq.Skip("no kTLS") from error
+
+
+# --- a listener's sock, and connect() ---
+
+
+@lq.case(timeout=120)
+def a_connect_that_fails_puts_nothing_back():
+    """One thread waits in a v4-mapped connect(), another ends that and listens: close() ends what
+    listens, whatever the first one finds when it wakes."""
+    port, keep = deaf_port()
+
+    def attack():
+        for turn in range(3):
+            sock = lq.stream("lq", v6=True)
+            sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
+
+            def connect(sock=sock):
+                os.sched_setscheduler(0, SCHED_IDLE, os.sched_param(0))
+                with contextlib.suppress(OSError):
+                    sock.connect(("::ffff:127.0.0.1", port))
+
+            thread = threading.Thread(target=connect)
+            thread.start()
+            lq.wait_for(lambda: lq.run("ss", "-Htn", "state", "syn-sent", f"dport = :{port}"))
+            unspec(sock)
+            sock.bind(("::", 4242 + turn))
+            sock.listen(5)
+            thread.join()
+            sock.close()
+
+    as_nobody(attack)
+    del keep
+    nothing_of_ours_is_left()
+
+
+@lq.case(*[f"{how} {version}" for how in ("connect", "fastopen") for version in VERSIONS])
+def what_a_listener_had_goes_before_it_connects(what):
+    """listen(), shutdown(), then connect() or sendto(MSG_FASTOPEN) to a port where nobody listens:
+    no listener is left, nor a handler."""
+    how, version = what.split()
+    v6 = version != "v4"
+    to = (loopback(version), closed_port(socket.AF_INET6 if version == "v6" else socket.AF_INET))
+
+    def attack():
+        for _ in range(20):
+            sock = lq.stream("lq", v6=v6)
+            sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SHARDS, 16)
+            sock.listen(4096)
+            with lq.fails_with(errno.EISCONN):
+                if how == "connect":
+                    sock.connect(to)
+                else:
+                    sock.sendto(b"x", MSG_FASTOPEN, to)
+            sock.shutdown(socket.SHUT_RD)
+            with contextlib.suppress(ConnectionRefusedError, BrokenPipeError):
+                if how == "connect":
+                    sock.connect(to)
+                else:
+                    sock.sendto(b"x", MSG_FASTOPEN, to)
+            sock.close()
+
+    as_nobody(attack)
+    nothing_of_ours_is_left()
+
+
+@lq.case(*VERSIONS)
+def a_socket_that_connects_is_tcp_s(version):
+    """It has none of our options any more, holds no reference on the module, and outlives that."""
+    v6 = version != "v4"
+    server = lq.listener("tcp", v6=version == "v6")
+    client = lq.stream("lq", v6=v6)
+    client.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 2)
+    client.connect((loopback(version), lq.port_of(server)))
+    child = lq.accept(server)
+    with lq.fails_with(errno.ENOPROTOOPT, errno.EOPNOTSUPP):
+        client.getsockopt(lq.SOL_LISTENQ, lq.LQ_INFO, 8)
+    no_users()
+    with lq.unloaded():
+        client.sendall(b"after all")
+        lq.equal(lq.read_all(child, 9), b"after all")
+        client.close()
+
+
+@lq.case(*[f"{who} {version}" for who in ("alone", "shared") for version in VERSIONS])
+def a_socket_that_failed_to_connect_listens(what):
+    """By us, with its settings, if nobody else has it; else by TCP, for another thread may be on its
+    way into an upper layer of TCP's."""
+    who, version = what.split()
+    v6 = version != "v4"
+    port = closed_port(socket.AF_INET6 if version == "v6" else socket.AF_INET)
+    sock = lq.stream("lq", v6=v6)
+    sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 2)
+    other = sock.dup() if who == "shared" else None
+    with lq.fails_with(errno.ECONNREFUSED):
+        sock.connect((loopback(version), port))
+    sock.listen(8)
+    sock.setblocking(False)
+    lq.equal(len(lq.lqctl_listeners()), 1 if who == "alone" else 0)
+    if who == "alone":
+        lq.equal(sock.getsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES), 2)
+        lq.expect_serves(sock, v6=v6)
+    client = lq.connect_to(sock, v6=version == "v6", addr=loopback(version).replace("::ffff:", ""))
+    lq.accept(sock).close()
+    client.close()
+    sock.close()
+    if other:
+        other.close()
+    no_users()
+
+
+@lq.case("v4", "v6")
+def an_address_without_a_family_connects_nothing(version):
+    """Bad calls leave the socket as it was: it still listens by us."""
+    v6 = version == "v6"
+    sock = lq.stream("lq", v6=v6)
+    sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 0)
+    lq.equal(lq.libc.connect(sock.fileno(), b"\2", 1), -1)
+    lq.equal(ctypes.get_errno(), errno.EINVAL)
+    unspec(sock)
+    lq.sysctl("net.ipv4.tcp_fastopen", 0)
+    with lq.fails_with(errno.EOPNOTSUPP):
+        sock.sendto(b"x", MSG_FASTOPEN, (loopback(version), 9))
+    with lq.fails_with(errno.EPIPE):
+        sock.send(b"x")
+    sock.listen(8)
+    sock.setblocking(False)
+    lq.equal(len(lq.lqctl_listeners()), 1)
+    lq.equal(sock.getsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES), 0)
+    lq.expect_serves(sock, v6=v6)
+
+
+# --- kTLS ---
+
+
+@lq.case("v4", "v6")
+def no_upper_layer_before_a_connection(version):
+    """TCP_ULP on a socket that is not connected: as kTLS answers, and kTLS is not asked."""
+    has_ktls()
+    v6 = version == "v6"
+    fresh, chosen, listener = lq.stream("lq", v6), lq.stream("lq", v6), lq.listener(v6=v6)
+    chosen.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
+    for sock in (fresh, chosen, listener):
+        for name in (b"tls", b"mptcp", b"smc", b"nonesuch"):
+            with lq.fails_with(errno.ENOTCONN):
+                sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, name)
+        with lq.fails_with(errno.EINVAL):
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"")
+        lq.equal(lq.libc.setsockopt(sock.fileno(), 6, TCP_ULP, ctypes.c_void_p(1), 3), -1)
+        lq.equal(ctypes.get_errno(), errno.EFAULT)
+    lq.expect_serves(listener, v6=v6)
+
+
+@lq.case("first", "later", "v6", timeout=120)
+def ktls_of_others_has_nothing_of_ours(when):
+    """An unprivileged TCP_ULP on our sockets changes nothing for sockets of AF_INET: neither
+    references on the module nor, after rmmod, what they call."""
+    if os.path.exists("/sys/module/tls") and when == "first":
+        lq.run("rmmod", "tls", check=False)
+    has_ktls()
+    v6 = when == "v6"
+    server = lq.listener("tcp", v6=v6)
+
+    def plain():
+        client = lq.connect_to(server, v6=v6)
+        child = lq.accept(server)
+        ktls(client, child)
+        return client, child
+
+    def attack():
+        for _ in range(3):
+            sock = lq.stream("lq", v6)
+            sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
+            with lq.fails_with(errno.ENOTCONN):
+                sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+            sock.close()
+
+    kept = plain() if when == "later" else None
+    listener = lq.listener()
+    lq.wait_for(lambda: lq.module_users() == 1)
+    as_nobody(attack)
+    lq.equal(lq.module_users(), 1)
+    for _ in range(3):
+        for sock in plain():
+            sock.close()
+    lq.equal(lq.module_users(), 1)
+    kept = kept or plain()
+    listener.close()
+    no_users()
+    with lq.unloaded():
+        kept[0].sendall(b"still")
+        lq.equal(lq.read_all(kept[1], 5), b"still")
+        for sock in kept + plain():
+            sock.close()
+
+
+@lq.case("v4", "v6", timeout=120)
+def ktls_on_ours(version):
+    """A client of AF_LISTENQ and an accepted connection do kTLS, and the module may go meanwhile."""
+    has_ktls()
+    v6 = version == "v6"
+    listener = lq.listener(v6=v6)
+    client = lq.stream("lq", v6)
+    client.connect((loopback(version), lq.port_of(listener)))
+    child = lq.accept(listener)
+    ktls(client, child)
+    listener.close()
+    no_users()
+    with lq.unloaded():
+        client.sendall(b"still")
+        lq.equal(lq.read_all(child, 5), b"still")
+        client.close()
+        child.close()
+
+
+# --- what others destroy ---
+
+
+@lq.case(*[f"{end} {version}" for end in ("destroy", "shutdown", "unspec") for version in ("v4", "v6")])
+def a_listener_that_others_end_is_emptied(what):
+    """Whoever ends TCP's listener: queued clients are reset, sk_ack_backlog is right, the kernel has
+    nothing to warn of, and the socket may listen again."""
+    end, version = what.split()
+    v6 = version == "v6"
+    listener = lq.listener(v6=v6)
+    for _ in range(3):
+        port = lq.port_of(listener)
+        clients = [lq.connect_to(listener, v6=v6) for _ in range(4)]
+        lq.wait_for(lambda: (lq.ss_queues(port) or (0,))[0] == 4, what="Recv-Q is not 4")
+        if end == "destroy":
+            lq.run("ss", "-K", "-H", "-l", "-t", "-n", f"sport = :{port}")
+            if lq.ss_queues(port):
+                raise lq.Skip("ss -K does nothing")
+        elif end == "shutdown":
+            listener.shutdown(socket.SHUT_RD)
+        else:
+            unspec(listener)
+        for client in clients:
+            with lq.fails_with(errno.ECONNRESET):
+                client.recv(1)
+        lq.wait_for(lambda: not lq.lqctl_listeners(), what="a listener is left")
+        if end == "destroy":  # tcp_done() shuts it down for good: children would be, too
+            break
+        with contextlib.suppress(OSError):
+            listener.bind(("::" if v6 else "0.0.0.0", port))
+        listener.listen(8)
+        lq.expect_serves(listener, v6=v6)
+    listener.close()
+    lq.wait_for(lambda: lq.objects_in_memory("listenq_guard") in (None, 0))
+
+
+@lq.case(timeout=120)
+def others_end_it_while_it_serves():
+    """ss -K, shutdown() and listen() at once, under traffic: it serves in the end, and nothing is left."""
+    listener = lq.listener()
+    port = lq.port_of(listener)
+    stop = threading.Event()
+
+    def knock():
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+
+    def listens():
+        while not stop.is_set():
+            lq.libc.listen(listener.fileno(), 8)
+
+    def destroys():
+        for _ in range(12):
+            lq.run("ss", "-K", "-H", "-l", "-t", "-n", f"sport = :{port}")
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RD)
+
+    threads = [threading.Thread(target=function) for function in (knock, knock, listens, listens)]
+    for thread in threads:
+        thread.start()
+    destroys()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    lq.libc.listen(listener.fileno(), 8)
+    for child in lq.accept_all(listener):
+        child.close()
+    lq.expect_serves(listener)
+    listener.close()
+    nothing_of_ours_is_left()
+
+
+lq.main()

@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=400
+"""Nobody waits for what a user can hold: neither another user's listen(), nor the administrator's
+sysctl, nor whoever looks at listeners. And listen() waits for no grace period.
+
+The user's process keeps the lock of his own socket for ever: a system call on it copies from memory
+that never comes (held.py).
+"""
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+import held
+import lq
+
+SO_ATTACH_FILTER, TCP_CONGESTION = 26, 13
+TRACE = "/sys/kernel/tracing"
+
+# --- the user ---
+
+
+def attach_filter(sock, address):
+    """SOL_SOCKET copies the program under the socket's lock."""
+    program = struct.pack("HxxxxxxP", 8, address)
+    lq.libc.setsockopt(sock.fileno(), socket.SOL_SOCKET, SO_ATTACH_FILTER, program, len(program))
+
+
+def our_option(number):
+    """SOL_LISTENQ's own."""
+
+    def call(sock, address):
+        lq.libc.setsockopt(sock.fileno(), lq.SOL_LISTENQ, number, ctypes.c_void_p(address), 256)
+
+    return call
+
+
+def our_program(sock, address):
+    """The program of an accept filter."""
+    program = struct.pack("HxxxxxxP", 8, address)
+    lq.libc.setsockopt(sock.fileno(), lq.SOL_LISTENQ, lq.LQ_ACCEPT_FILTER_BPF, program, len(program))
+
+
+def our_answer(sock, address):
+    """getsockopt() writes to it."""
+    lq.libc.getsockopt(sock.fileno(), lq.SOL_LISTENQ, lq.LQ_INFO, ctypes.c_void_p(address),
+                       struct.pack("i", 8))
+
+
+def sends(sock, address):
+    """A connection's send() copies under the lock."""
+    lq.libc.send(sock.fileno(), ctypes.c_void_p(address), 16, 0)
+
+
+CALLS = {
+    "filter": attach_filter,
+    "policy": our_option(lq.LQ_POLICY),
+    "setting": our_option(lq.LQ_ABORT_ON_OVERFLOW),
+    "accept_filter": our_option(lq.LQ_ACCEPT_FILTER),
+    "program": our_program,
+    "info": our_answer,
+    "send": sends,
+}
+
+
+def waits_in(pid, tid):
+    """Whether a thread is in a system call that waits; one of Python's own is in futex()."""
+    try:
+        with open(f"/proc/{pid}/task/{tid}/syscall", encoding="ascii") as file:
+            words = file.read().split()
+    except OSError:
+        return False
+    return words[0] not in ("running", "202", "-1")
+
+
+@contextlib.contextmanager
+def somebody_keeps(how, also):
+    """A process of nobody's keeps the lock of his listener by one thread, and another thread of his calls
+    shutdown(), listen(), ... on the same socket."""
+    code = f"""
+import ctypes, os, socket, sys, threading
+sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+import held, border_wait_test as test, lq
+address = held.page()  # before: userfaultfd may be the administrator's
+if {how!r} != "filter":  # Debian lets nobody else attach one
+    os.setgid(65534); os.setuid(65534)
+listener = lq.listener("lq", backlog=5)
+sock = listener
+if {how!r} == "send":
+    sock = lq.stream("lq"); plain = lq.listener("tcp")
+    sock.connect(("127.0.0.1", lq.port_of(plain)))
+def keep():
+    print(threading.get_native_id(), flush=True)
+    test.CALLS[{how!r}](sock, address)
+def also():
+    print(threading.get_native_id(), flush=True)
+    {also}
+threading.Thread(target=keep).start()
+sys.stdin.readline()
+threading.Thread(target=also).start()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True, env={**os.environ, "LQ_IMPORT": "1"})
+    try:
+        tid = process.stdout.readline().strip()
+        assert tid, "the user's process did not come up"
+        lq.wait_for(lambda: waits_in(process.pid, tid), what="nothing is kept")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+
+def returns(what, *command):
+    """The command ends by itself, and well."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    try:
+        out = process.communicate(timeout=15 * lq.SCALE)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"{what} waits for what a user keeps") from None
+    lq.equal(process.returncode, 0, f"{what}: {out}")
+
+
+LISTEN = ("import socket; s = socket.socket(18, 1, 0); s.listen(5); s.shutdown(2); s.listen(5)")
+
+
+@lq.case(*[f"{how} {also}" for how in CALLS for also in ("nothing", "shutdown", "listen", "unspec")],
+         timeout=120)
+def others_do_not_wait(what):
+    """listen(), shutdown(), sysctls, settings of another's listener, lqctl's looks, and those at the
+    very listener: each returns."""
+    how, also = what.split()
+    victim = lq.listener()
+    actions = {
+        "nothing": "pass",
+        "shutdown": "lq.libc.shutdown(listener.fileno(), 2)",
+        "listen": "lq.libc.listen(listener.fileno(), 7)",
+        "unspec": "lq.libc.connect(listener.fileno(), b'\\0' * 16, 16)",
+    }
+    with somebody_keeps(how, actions[also]):
+        returns("another's listen()", sys.executable, "-c", LISTEN)
+        returns("the administrator's sysctl", "sysctl", "-w", "net.listenq.abort_on_overflow=1")
+        returns("LISTENER_SET", "lqctl", "set", "--listener", f":{lq.port_of(victim)}", "policy=bsd",
+                "accept_filter=dataready")
+        lq.equal(lq.Info(victim).policy, "bsd")
+        for words in (("list", "-e"), ("explain",), ("show",), ("stats",)):
+            returns(f"lqctl {words[0]}", "lqctl", *words)
+        for row in lq.lqctl_listeners():
+            returns("LISTENER_SET of the user's own listener", "lqctl", "set", "--listener",
+                    f":{row['port']}", "syncookies=1")
+            returns("lqctl requests", "lqctl", "requests", f":{row['port']}")
+    lq.remove_filter(victim)
+    lq.set_policy(victim, "linux")
+    lq.expect_serves(victim)
+
+
+@lq.case("filter", "setting", timeout=120)
+def a_setting_reaches_a_listener_whose_lock_is_kept(how):
+    """A changed sysctl is in force for its next segment, whoever has its lock."""
+    with somebody_keeps(how, "pass"):
+        (row,) = lq.lqctl_listeners()
+        lq.equal(row["policy"], "linux")
+        lq.sysctl("net.listenq.policy", "freebsd")
+        lq.sysctl("net.listenq.syncookies", 2)
+        (row,) = lq.lqctl_listeners()
+        lq.equal((row["policy"], row["syncookies"]), ("freebsd", 2))
+        with lq.Counted() as moved:
+            client = socket.create_connection(("127.0.0.1", row["port"]), 10)
+            lq.equal(moved("CookieSent"), 1)
+            client.close()
+
+
+class Traced:
+    """Calls of a kernel function by this process."""
+
+    def __init__(self, function):
+        self.function = function
+        if not os.path.exists(f"{TRACE}/kprobe_events"):
+            lq.run("mount", "-t", "tracefs", "t", TRACE, check=False)
+
+    @staticmethod
+    def _write(name, text, flags=os.O_APPEND):
+        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | flags)
+        try:
+            os.write(file, f"{text}\n".encode())
+        finally:
+            os.close(file)
+
+    def __enter__(self):
+        try:
+            self._write("kprobe_events", f"p:traced {self.function}")
+        except OSError as error:
+            raise lq.Skip(f"no kprobe: {error}") from error
+        self._write("events/kprobes/traced/filter", f"common_pid == {os.getpid()}", os.O_TRUNC)
+        self._write("trace", "", os.O_TRUNC)
+        self._write("events/kprobes/traced/enable", "1", os.O_TRUNC)
+        return self
+
+    def __call__(self):
+        with open(f"{TRACE}/trace", encoding="ascii") as file:
+            return sum("traced:" in line for line in file)
+
+    def __exit__(self, *_):
+        self._write("events/kprobes/traced/enable", "0", os.O_TRUNC)
+        self._write("kprobe_events", "-:traced")
+
+
+@lq.case("synchronize_rcu", "synchronize_rcu_tasks")
+def listen_waits_for_no_grace_period(function):
+    """listen(), again after shutdown(), again with another backlog, close(): others would wait, too."""
+    listener = lq.listener()
+    with Traced(function) as calls:
+        for backlog in range(5, 25):
+            lq.listen(listener, backlog)
+            listener.shutdown(socket.SHUT_RDWR)
+            lq.listen(listener, backlog)
+            lq.expect_serves(listener)
+            lq.listener().close()
+        lq.equal(calls(), 0, f"calls of {function}()")
+        lq.libc.syscall(324, 1, 0, 0)  # membarrier(GLOBAL): the probe sees what there is to see
+        assert function != "synchronize_rcu" or calls() == 1, calls()
+
+
+if not os.environ.get("LQ_IMPORT"):
+    lq.main()
