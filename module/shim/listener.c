@@ -192,6 +192,7 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 		.backlog = lst->backlog,
 		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
 		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
+		.filter_timeout_ms = READ_ONCE(lqn->sysctls.filter_timeout_ms),
 		.backlog_asked = lst->backlog_asked,
 	};
 	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
@@ -262,6 +263,7 @@ static int lq_listener_resize(struct lq_listener *lst, const struct lq_config *c
 		part = lq_shard_limits(lst, &limits, config, &share, i);
 		spin_lock_bh(&shard->lock);
 		rehash = lq_core_listen(shard->core, &share, &part, tables[i]);
+		lq_filter_changed_locked(shard);
 		spin_unlock_bh(&shard->lock);
 		if (rehash)
 			lq_shard_rehash(shard);
@@ -364,7 +366,9 @@ static void lq_listener_start(struct lq_listener *lst)
 {
 	struct lq_net *lqn = lq_net(sock_net(lst->sk));
 
+	mutex_lock(&lst->control);
 	lst->listening = true;
+	mutex_unlock(&lst->control);
 	spin_lock(&lqn->list_lock);
 	/* Under the lock, so that a dump meets the newest last. */
 	WRITE_ONCE(lst->id, atomic64_inc_return(&lq_next_id));
@@ -554,7 +558,7 @@ static void lq_listener_drain(struct lq_listener *lst, struct lq_drained *draine
 		spin_lock_bh(&queue->rskq_lock);
 		sk_acceptq_removed(lst->sk);
 		spin_unlock_bh(&queue->rskq_lock);
-		lq_child_reset(lst->sk, entry->child);
+		lq_child_reset(entry->child);
 		lq_drop_closed(lst, entry);
 		cond_resched();
 	}
@@ -579,7 +583,7 @@ static void lq_shard_stop(struct lq_shard *shard, const struct listenq_info *sto
 	for (i = 0; lst->announced && i < endings; i++)
 		lq_event_send(lst, &ended[i], GFP_KERNEL);
 	lq_listener_drain(lst, &drained);
-	lq_filter_drain(lst, drained.held);
+	lq_filter_drain(shard, drained.held);
 	while (more) {
 		cond_resched();
 		spin_lock_bh(&shard->lock);
@@ -600,6 +604,8 @@ void lq_listener_stop(struct lq_listener *lst)
 	lq_listener_port_remove(lst);
 	if (!lst->listening)
 		return;
+	/* A filter that was asked for until now is forgotten, and none can be set any more. */
+	mutex_lock(&lst->control);
 	lst->listening = false;
 	spin_lock(&lqn->list_lock);
 	rb_erase(&lst->node, &lqn->listeners);
@@ -615,6 +621,7 @@ void lq_listener_stop(struct lq_listener *lst)
 		lq_event_send(lst, &stopped, GFP_KERNEL);
 	lst->announced = false;
 	lq_filter_forget(lst);
+	mutex_unlock(&lst->control);
 }
 
 static void lq_listener_free_rcu(struct rcu_head *rcu)

@@ -311,8 +311,7 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	if (!filter)
 		return 0;
 	name = nla_data(filter);
-	lq_filter_remove(lst);
-	return name[0] ? lq_filter_set_name(lst, name, strlen(name)) : 0;
+	return lq_filter_replace(lst, name, strlen(name));
 }
 
 /* The sock of listener @id with a reference, or NULL. */
