@@ -19,8 +19,9 @@
  *   ACK      shim/ack.c       lq_core_ack()            find it, reserve an accept slot
  *                             syn_recv_sock()          build the child
  *                             lq_core_promote_commit() move it to the accept queue
- *   data     shim/filter.c    lq_core_filter_feed()    with an accept filter: has enough come?
+ *   data     shim/held.c      lq_core_filter_feed()    with an accept filter: has enough come?
  *                             lq_core_filter_pass()    move it on to the accept queue
+ *            shim/filter.c    lq_core_filter_take()    or later, when there is room
  *   accept() shim/accept.c    lq_core_accept()         pop the child
  *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry, the end of episodes
  *   events   shim/event.c     lq_core_event()          what to tell the readers of netlink
@@ -39,6 +40,8 @@
  *	mutex_lock(&lq_net.listen_mutex);	process; listen(), and what ends a listener
  *	mutex_lock(&lq_hook_mutex);		process; the handlers and their count
  *	lock_sock(sk);				process; attach, listen, stop
+ *	mutex_lock(&lst->control);		process; the filter is set or removed; stop
+ *	lock_sock(child);			process; a child that a filter held, or that is reset
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&shard->lock);		both; the core
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
@@ -81,9 +84,12 @@
  *                  the filter queue              the filter passes: the accept queue;
  *                                                reset, eviction, refusal, close
  *                  the accept queue              accept() or close
- *   an entry of    the queue                     freed only after the child's callbacks are
- *   the filter                                   its own again, which is done under the
- *   queue                                        child's lock: shim/filter.c
+ *   an entry of    the queue, or the work or     freed only after the child's callbacks are
+ *   the filter     the evictor that took it      its own again, which is done under the
+ *   queue          from there; stop waits for    child's lock: shim/held.c
+ *                  both
+ *   a filter's     its listener                  the filter is removed, or the listener stops;
+ *   program                                      then an RCU grace period (callbacks)
  *   the SYN        its shard's core              replaced by shard.c's work, or close
  *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
@@ -115,6 +121,7 @@ extern "C" {
 #define LQ_REQ_PROMOTING 0x40 /* an ACK is building the child */
 #define LQ_REQ_ORPHAN 0x80    /* promoting, and the listener closed meanwhile */
 /* The same bits, once the child is built: */
+#define LQ_REQ_READY 0x20     /* on the filter queue, until the accept queue has room */
 #define LQ_REQ_HELD 0x40      /* on the filter queue, or of those that lq_core_close() handed back */
 #define LQ_REQ_REFUSED 0x80   /* on the filter queue, and the filter will not have it */
 
@@ -124,15 +131,15 @@ struct lq_filter_state {
 	u8 kind;  /* enum lq_filter */
 	u8 step;  /* the parser's own */
 	u8 index;
-	u8 pad;
+	u8 locked; /* the shim's: to be taken back from the child's sk_userlocks */
 };
 
 /*
  * One half-open connection, and after promotion one entry of the accept
  * queue or of the filter queue: 64 bytes for IPv4, 88 for IPv6, all of it
  * protected by its shard's lock, but for what a filter has read. The shim
- * fills it before lq_core_syn_commit() and writes only owner, filter and
- * filter_seen afterwards.
+ * fills it before lq_core_syn_commit() and writes only owner, rcvlowat, filter
+ * and filter_seen afterwards.
  */
 struct lq_request {
 	struct lq_request *next; /* hash chain, accept queue, or list handed back */
@@ -158,7 +165,10 @@ struct lq_request {
 		void *owner; /* on the filter queue: the shim's */
 	};
 	u32 stamp_us; /* SYN-ACK first sent, later: put on the accept or filter queue */
-	u32 ifindex;  /* the interface it is bound to, 0: any */
+	union {
+		u32 ifindex;  /* the interface it is bound to, 0: any */
+		s32 rcvlowat; /* on the filter queue: the child's own, the shim's */
+	};
 	union {
 		struct {
 			u32 mark;	  /* fwmark of the reply */
@@ -213,6 +223,7 @@ struct lq_config {
 	u32 somaxconn;	       /* net.core.somaxconn */
 	u32 soacceptqueue;     /* net.listenq.soacceptqueue: FreeBSD's own clamp */
 	u32 syn_ceiling;       /* of syn_limit, whatever the policy; 0: none */
+	u32 filter_timeout_ms; /* how long a filter may hold a connection, 0: for ever; 0..3600000 */
 	u8 policy;	       /* enum lq_policy, below LQ_POLICY_COUNT */
 	u8 abort_on_overflow;  /* 0 or 1 */
 	u8 synack_retries;     /* SYN-ACKs after the first */
@@ -477,8 +488,9 @@ enum lq_ack_verdict lq_core_ack(struct lq_core *core, struct lq_ack *ack,
  * [locked] The child is built: put it on the accept queue, or with an accept
  * filter on the filter queue. LQ_COMMIT_OK, LQ_COMMIT_HELD, or
  * LQ_COMMIT_CLOSED: the caller frees the request and destroys the child.
- * *evicted is the oldest of a filter queue that is over its limit, or NULL:
- * the caller resets its child and frees it.
+ * *evicted are those that a filter queue over its limit gives up, or NULL: refused
+ * ones, then the oldest of those that wait, which may be this one itself. The
+ * caller resets its child and frees it.
  */
 enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_promotion *promotion,
 				      void *child, u32 now_us, struct lq_request **evicted);
@@ -492,25 +504,33 @@ bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *prom
 
 /* --- connections that an accept filter holds --- */
 
+/*
+ * One that is held waits for its filter; is ready, when only the accept queue's limit keeps it;
+ * or is refused, until the caller has fetched it.
+ */
+
 /* [locked] @filter, of enum lq_filter, is for connections to come. Close removes it. */
 void lq_core_filter_set(struct lq_core *core, u8 filter);
 
-/*
- * [locked] The filter of @entry is satisfied, or its peer has no more to say:
- * put it on the accept queue. False: it is not held any more, by whatever
- * happened meanwhile; leave it alone.
- */
-bool lq_core_filter_pass(struct lq_core *core, struct lq_request *entry, u32 now_us);
+enum lq_passed {
+	LQ_PASSED_NOT,	  /* it does not wait any more, by whatever happened meanwhile */
+	LQ_PASSED_READY,  /* there is no room, or others come first: see lq_core_filter_room() */
+	LQ_PASSED_QUEUED, /* it is on the accept queue */
+};
+
+/* [locked] The filter of @entry is satisfied, or its peer has no more to say. */
+enum lq_passed lq_core_filter_pass(struct lq_core *core, struct lq_request *entry, u32 now_us);
 
 /*
  * [locked] @entry was reset by its peer, or timed out: the caller destroys the
- * child and frees @entry. False: it is not held any more, as above.
+ * child and frees @entry. False: it is not held any more, by whatever happened
+ * meanwhile; leave it alone.
  */
 bool lq_core_filter_gone(struct lq_core *core, struct lq_request *entry);
 
 /*
  * [locked] The filter will not have @entry. It stays on the queue, as the next
- * to leave it, until lq_core_filter_refused(). False: it is not held any more.
+ * to leave it, until lq_core_filter_refused(). False: it does not wait any more.
  */
 bool lq_core_filter_refuse(struct lq_core *core, struct lq_request *entry);
 
@@ -523,13 +543,27 @@ bool lq_core_filter_put_back(struct lq_core *core, struct lq_request *entry);
 /* [locked] One that was refused, for the caller to reset and free, or NULL. */
 struct lq_request *lq_core_filter_refused(struct lq_core *core);
 
+/* [locked] The filter is removed: @count of those that wait are ready. True: others still wait. */
+bool lq_core_filter_release(struct lq_core *core, u32 count);
+
+/* [locked] The same for those that have waited too long. True: there are more of them. */
+bool lq_core_filter_expire(struct lq_core *core, u32 now_us, u32 count);
+
+/* [locked] How long until lq_core_filter_expire() has one: 0: now. */
+#define LQ_NEVER_US 0xffffffff
+u32 lq_core_filter_due_us(const struct lq_core *core, u32 now_us);
+
+/* [locked] How many are ready; and whether one of them has room on the accept queue. */
+u32 lq_core_filter_ready(const struct lq_core *core);
+bool lq_core_filter_room(const struct lq_core *core);
+
 /*
- * [locked] The filter is removed: take the oldest that it holds off the queue,
- * or NULL. Once its child's callbacks are its own again, lq_core_filter_admit()
- * puts it on the accept queue; the listener must not close in between.
+ * [locked] Take the one that is ready for longest, with a place on the accept queue reserved for
+ * it, or NULL. Once its child's callbacks are its own again, lq_core_filter_admit() [locked]
+ * puts it there. False: the listener closed meanwhile, the caller resets its child and frees it.
  */
-struct lq_request *lq_core_filter_pop(struct lq_core *core);
-void lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 now_us); /* [locked] */
+struct lq_request *lq_core_filter_take(struct lq_core *core);
+bool lq_core_filter_admit(struct lq_core *core, struct lq_request *entry, u32 now_us);
 
 /* --- accept(), the timer, a look inside --- */
 

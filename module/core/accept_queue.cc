@@ -19,14 +19,21 @@ void AcceptQueue::push(Request &r, void *child, Micros now)
 	qlen_++;
 }
 
-Request *AcceptQueue::pop()
+Request *AcceptQueue::take()
 {
 	Request *r = list_.pop_front();
 
-	if (r) {
+	if (r)
 		qlen_--;
+	return r;
+}
+
+Request *AcceptQueue::pop()
+{
+	Request *r = take();
+
+	if (r)
 		leaving_++;
-	}
 	return r;
 }
 

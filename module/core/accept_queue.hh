@@ -18,11 +18,13 @@ public:
 	void abort() { promoting_--; }
 	void commit(Request &r, void *child, Micros now);
 
-	// Without a slot of its own: a filter held it, and the queue may grow over its limit.
+	// Without a slot of its own: a filter held it, and there is room.
 	void push(Request &r, void *child, Micros now);
 
 	// The oldest connection, or nullptr; it holds its slot until left().
 	[[nodiscard]] Request *pop();
+	// The same, and it gives up its slot at once.
+	[[nodiscard]] Request *take();
 	void left(u32 count) { leaving_ -= count; }
 
 	// Empty it and hand back the chain; slots held by ACKs stay held.

@@ -17,7 +17,6 @@
 
 using listenq::Listener;
 using listenq::Micros;
-using listenq::Request;
 
 static Listener &listener(lq_core *core)
 {
@@ -163,7 +162,7 @@ LQ_BRIDGE bool lq_core_filter_put_back(lq_core *core, lq_request *entry)
 	return listener(core).filter_put_back(*entry);
 }
 
-LQ_BRIDGE bool lq_core_filter_pass(lq_core *core, lq_request *entry, u32 now_us)
+LQ_BRIDGE lq_passed lq_core_filter_pass(lq_core *core, lq_request *entry, u32 now_us)
 {
 	return listener(core).filter_pass(*entry, Micros{now_us});
 }
@@ -183,14 +182,39 @@ LQ_BRIDGE lq_request *lq_core_filter_refused(lq_core *core)
 	return listener(core).filter_refused();
 }
 
-LQ_BRIDGE lq_request *lq_core_filter_pop(lq_core *core)
+LQ_BRIDGE bool lq_core_filter_release(lq_core *core, u32 count)
 {
-	return listener(core).filter_pop();
+	return listener(core).filter_release(count);
 }
 
-LQ_BRIDGE void lq_core_filter_admit(lq_core *core, lq_request *entry, u32 now_us)
+LQ_BRIDGE bool lq_core_filter_expire(lq_core *core, u32 now_us, u32 count)
 {
-	listener(core).filter_admit(*entry, Micros{now_us});
+	return listener(core).filter_expire(Micros{now_us}, count);
+}
+
+LQ_BRIDGE u32 lq_core_filter_due_us(const lq_core *core, u32 now_us)
+{
+	return listener(core).filter_due_us(Micros{now_us});
+}
+
+LQ_BRIDGE u32 lq_core_filter_ready(const lq_core *core)
+{
+	return listener(core).filter_ready();
+}
+
+LQ_BRIDGE bool lq_core_filter_room(const lq_core *core)
+{
+	return listener(core).filter_room();
+}
+
+LQ_BRIDGE lq_request *lq_core_filter_take(lq_core *core)
+{
+	return listener(core).filter_take();
+}
+
+LQ_BRIDGE bool lq_core_filter_admit(lq_core *core, lq_request *entry, u32 now_us)
+{
+	return listener(core).filter_admit(*entry, Micros{now_us});
 }
 
 LQ_BRIDGE lq_request *lq_core_accept(lq_core *core, u32 now_us)
@@ -200,11 +224,7 @@ LQ_BRIDGE lq_request *lq_core_accept(lq_core *core, u32 now_us)
 
 LQ_BRIDGE lq_request *lq_core_accept_at_once(lq_core *core, u32 now_us)
 {
-	Request *r = listener(core).accept(Micros{now_us});
-
-	if (r)
-		listener(core).accept_done(1);
-	return r;
+	return listener(core).accept_at_once(Micros{now_us});
 }
 
 LQ_BRIDGE void lq_core_accept_done(lq_core *core, u32 count)

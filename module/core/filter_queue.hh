@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-// FilterQueue: the connections that an accept filter holds back, the oldest first.
+// FilterQueue: the connections that an accept filter holds back. Each is in one of three lists:
 //
-// A refused one stands in front of all others until the shim has fetched it, so that it still
-// counts, and leaves first when the queue overflows.
+//	waiting   its filter has not decided; the oldest first
+//	ready     its filter let it go, and the accept queue has no room yet; in that order
+//	refused   its filter will not have it, until the shim has fetched it; the last one first
 //
-// Invariants (check()): qlen is the length of the list, refused of them are marked REFUSED and
-// stand in front; links agree in both directions; all are marked HELD. REFUSED stays with one
-// that has left.
+// All of them count. The refused leave first when the queue overflows, then those that wait;
+// the ready never do.
+//
+// Invariants (check()): each list is as long as its length says, its links agree in both
+// directions, and its entries are marked HELD and, where so, READY or REFUSED. REFUSED stays with
+// one that has left.
 // Locking: the caller's; see bridge/listenq.h.
 #pragma once
 
@@ -19,6 +23,8 @@ public:
 	void push(Request &r, u8 filter, void *child, Micros now);
 	void remove(Request &r);
 	void refuse(Request &r);
+	// It waits, and is ready now.
+	void make_ready(Request &r);
 	// It was removed and has to come back, as a refused one.
 	void put_back(Request &r);
 
@@ -26,26 +32,38 @@ public:
 	// in it are marked HELD still.
 	[[nodiscard]] Request *close();
 
-	// The one to go first, or nullptr; it is removed.
+	// The one that makes room for another, or nullptr; it is removed.
 	[[nodiscard]] Request *pop();
-	// The oldest that is not refused, or nullptr; it is removed.
-	[[nodiscard]] Request *pop_waiting();
+	// The one that is ready for longest, or nullptr; it is removed.
+	[[nodiscard]] Request *pop_ready();
 	// A refused one, or nullptr; it is removed.
 	[[nodiscard]] Request *pop_refused();
 
-	[[nodiscard]] u32 qlen() const { return qlen_; }
-	// Those that are not refused.
-	[[nodiscard]] u32 waiting() const { return qlen_ - refused_; }
+	// The one that waits for longest, or nullptr.
+	[[nodiscard]] Request *oldest() { return waiting_.head; }
+	[[nodiscard]] const Request *oldest() const { return waiting_.head; }
+	[[nodiscard]] u32 qlen() const { return waiting_.length + ready_.length + refused_.length; }
+	[[nodiscard]] u32 ready() const { return ready_.length; }
+	[[nodiscard]] u32 refused() const { return refused_.length; }
 	[[nodiscard]] const char *check() const;
 
 private:
-	void unlink(Request &r);
-	void push_front(Request &r);
+	struct List {
+		Request *head = nullptr;
+		Request *tail = nullptr;
+		u32 length = 0;
 
-	Request *head_ = nullptr;
-	Request *tail_ = nullptr;
-	u32 qlen_ = 0;
-	u32 refused_ = 0;
+		void push_back(Request &r);
+		void push_front(Request &r);
+		void unlink(Request &r);
+		[[nodiscard]] const char *check(u8 flags) const;
+	};
+	[[nodiscard]] List &list_of(const Request &r);
+	[[nodiscard]] Request *pop_from(List &list);
+
+	List waiting_;
+	List ready_;
+	List refused_;
 };
 
 } // namespace listenq

@@ -71,8 +71,9 @@ bool Listener::close(u32 steps, lq_drained &drained)
 		round_left_ = sweep_left_ = 0;
 		overflow_.close();
 		cookies_.close();
-		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED,
-			       accept_queue_.qlen() + filter_queue_.waiting());
+		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED, accept_queue_.qlen() +
+								     filter_queue_.qlen() -
+								     filter_queue_.refused());
 		drained.connections = accept_queue_.close();
 		drained.held = filter_queue_.close();
 	}
@@ -143,7 +144,8 @@ bool Listener::take_event(lq_event &event)
 
 policy::Snapshot Listener::snapshot() const
 {
-	return {.accept_qlen = accept_queue_.taken(),
+	// Who is ready has a place before whoever is not here yet.
+	return {.accept_qlen = accept_queue_.taken() + filter_queue_.ready(),
 		.syn_qlen = syn_queue_.qlen() + syn_queue_.reserved(),
 		.young = syn_queue_.young() + syn_queue_.reserved()};
 }
@@ -182,14 +184,27 @@ bool Listener::rate_limited(Request &r, Ticks now)
 
 // --- accept() ---
 
+void Listener::accepted(const Request &r, Micros now)
+{
+	counters_.event(LISTENQ_EVENT_ACCEPTED);
+	counters_.accept_wait(now.since(Micros{r.stamp_us}));
+}
+
 Request *Listener::accept(Micros now)
 {
 	Request *r = accept_queue_.pop();
 
-	if (r) {
-		counters_.event(LISTENQ_EVENT_ACCEPTED);
-		counters_.accept_wait(now.since(Micros{r->stamp_us}));
-	}
+	if (r)
+		accepted(*r, now);
+	return r;
+}
+
+Request *Listener::accept_at_once(Micros now)
+{
+	Request *r = accept_queue_.take();
+
+	if (r)
+		accepted(*r, now);
 	return r;
 }
 

@@ -47,15 +47,24 @@ public:
 	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop reason);
 
 	void filter_set(u8 filter) { filter_ = filter; }
-	[[nodiscard]] bool filter_pass(Request &r, Micros now);
+	[[nodiscard]] lq_passed filter_pass(Request &r, Micros now);
 	[[nodiscard]] bool filter_gone(Request &r);
 	[[nodiscard]] bool filter_refuse(Request &r);
 	[[nodiscard]] bool filter_put_back(Request &r);
 	[[nodiscard]] Request *filter_refused() { return filter_queue_.pop_refused(); }
-	[[nodiscard]] Request *filter_pop() { return filter_queue_.pop_waiting(); }
-	void filter_admit(Request &r, Micros now);
+	[[nodiscard]] bool filter_release(u32 count);
+	[[nodiscard]] bool filter_expire(Micros now, u32 count);
+	[[nodiscard]] u32 filter_due_us(Micros now) const;
+	[[nodiscard]] u32 filter_ready() const { return filter_queue_.ready(); }
+	[[nodiscard]] bool filter_room() const
+	{
+		return filter_queue_.ready() && accept_has_room();
+	}
+	[[nodiscard]] Request *filter_take();
+	[[nodiscard]] bool filter_admit(Request &r, Micros now);
 
 	[[nodiscard]] Request *accept(Micros now);
+	[[nodiscard]] Request *accept_at_once(Micros now);
 	void accept_done(u32 count) { accept_queue_.left(count); }
 	void tick(lq_tick &tick);
 	[[nodiscard]] Ticks due() const { return due_; }
@@ -106,6 +115,10 @@ private:
 	void remember_peaks();
 	[[nodiscard]] Request *kill(Request &r, u32 hash);
 	[[nodiscard]] bool is_held(const Request &r) const;
+	[[nodiscard]] bool is_waiting(const Request &r) const;
+	[[nodiscard]] bool accept_has_room() const;
+	void filter_passed();
+	void accepted(const Request &r, Micros now);
 	[[nodiscard]] Request *filter_overflow();
 	void drop(u8 reason, Ticks now);
 

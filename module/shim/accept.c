@@ -122,6 +122,9 @@ static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
 		lq_listener_event(lst, LISTENQ_EVENT_ACCEPTED);
 		trace_accept(lst, entry, now_us - entry->stamp_us);
 		lq_request_free(entry);
+		/* A carrier keeps the place until it is handed over. */
+		if (!carrier && unlikely(READ_ONCE(shard->ready)))
+			lq_filter_room(shard);
 	}
 	return child;
 }
@@ -265,6 +268,9 @@ static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *soc
 		}
 		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
 		atomic_inc(&from->accepts_done);
+		smp_mb__after_atomic(); /* pairs with lq_filter_ready_locked() */
+		if (unlikely(READ_ONCE(from->ready)))
+			lq_filter_room(from);
 	}
 	if (!err)
 		LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));

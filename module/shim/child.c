@@ -101,7 +101,7 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 }
 
 /* inet_child_forget() of net/ipv4/inet_connection_sock.c: the child is locked. */
-static void lq_child_forget_locked(struct sock *child)
+void lq_child_forget_locked(struct sock *child)
 {
 	child->sk_prot->disconnect(child, O_NONBLOCK);
 	sock_orphan(child);
@@ -109,15 +109,18 @@ static void lq_child_forget_locked(struct sock *child)
 	inet_csk_destroy_sock(child);
 }
 
+/* As tcp_close(): a process such as ss -K may own the child, segments may come for it. */
 void lq_child_reset(struct sock *child)
 {
+	sock_hold(child);
+	/* One of its own class, the listener's, may be held. */
+	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
 	local_bh_disable();
 	bh_lock_sock(child);
-	WARN_ON_ONCE(sock_owned_by_user(child));
-	sock_hold(child);
 	lq_child_forget_locked(child);
 	bh_unlock_sock(child);
 	local_bh_enable();
+	release_sock(child);
 	sock_put(child);
 }
 
@@ -139,6 +142,7 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 	spin_lock(&shard->lock);
 	free = lq_core_promote_abort(shard->core, promotion,
 				     made ? LISTENQ_DROP_NONE : LISTENQ_DROP_CHILD_FAILED);
+	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 	if (!made) {
@@ -206,6 +210,10 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	commit = lq_core_promote_commit(shard->core, promotion, child, lq_us(now_ns), &evicted);
 	if (commit == LQ_COMMIT_OK)
 		lq_ack_backlog_add(lst);
+	else if (commit == LQ_COMMIT_HELD)
+		lq_filter_held_locked(shard, evicted);
+	else
+		lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 
 	if (commit == LQ_COMMIT_CLOSED) {
@@ -219,7 +227,8 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	}
 	if (commit == LQ_COMMIT_HELD) {
 		/* Nobody else gets at it before we let go of its lock. */
-		lq_filter_hold(shard, child, promotion->request);
+		lq_held_hook(shard, child, promotion->request);
+		lq_listener_event(lst, LISTENQ_EVENT_FILTER_HELD);
 		trace_filter_hold(lst, &copy.request);
 	} else {
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
@@ -232,6 +241,8 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	sk_mark_napi_id_set(child, skb);
 	tcp_segs_in(tcp_sk(child), skb);
 	child->sk_backlog_rcv(child, skb);
+	if (unlikely(commit == LQ_COMMIT_HELD))
+		lq_held_bound(child, promotion->request);
 	bh_unlock_sock(child);
 	sock_put(child);
 	if (commit == LQ_COMMIT_OK)

@@ -93,6 +93,7 @@ static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff
 abort:
 	spin_lock(&shard->lock);
 	lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
+	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 	lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
 	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);

@@ -1,305 +1,141 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Accept filters: a child that is connected waits on the filter queue until
- * its peer has said enough. TCP tells us of its data through the child's own
- * callbacks, which are ours meanwhile.
+ * its peer has said enough. This is the queue, and how a filter is set; held.c
+ * has what TCP tells of a child that waits.
  *
- *	built --> held --data--> passes ----------> accept queue
- *	           |  |--FIN, full buffer, filter removed--^
- *	           |  '--RST, timeout--> gone: freed here
- *	           |--BPF says drop----> refused: the reaper resets it
- *	           '--too many, close--> the evictor or stop() resets it
- *
- * A callback runs under the child's lock. It asks the core whether the child is
- * still held before it changes anything, and whoever frees an entry has put
- * the child's own callbacks back under the child's lock first: so no callback
- * ever sees a freed entry, or a listener that is gone.
- *
- * While a child is held its sk_user_data is ours: a BPF program that would put
- * it into a sockmap gets EBUSY.
+ * What must not happen in a softirq is done by two works of the listener, both
+ * queued under a shard's lock while its core is open, and waited for when the
+ * listener stops. The reaper resets those that were refused, and puts those
+ * that are ready on the accept queue as there is room. The other work finds
+ * those that were held too long; it is due when the oldest of them is.
  */
 #include <linux/filter.h>
-#include <linux/skbuff.h>
-#include <net/tcp.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "listenq.h"
 #include "trace.h"
 
-static void lq_held_data_ready(struct sock *child);
-static void lq_held_state_change(struct sock *child);
-static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason);
+/* Entries that change their place under one hold of a shard's lock. */
+#define LQ_ENTRIES_AT_ONCE 64
 
-/* --- the child's callbacks; its lock held --- */
+/* --- room on the accept queue; a shard's lock held --- */
 
-static void lq_held_hook(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
+void lq_filter_room_locked(struct lq_shard *shard)
 {
-	entry->owner = shard;
-	rcu_assign_sk_user_data(child, entry);
-	WRITE_ONCE(child->sk_state_change, lq_held_state_change);
-	WRITE_ONCE(child->sk_data_ready, lq_held_data_ready);
+	if (unlikely(shard->ready) && lq_core_filter_room(shard->core))
+		queue_work(lq_wq, &shard->lst->reaper);
 }
 
-/* Its own are the listener's, which it was cloned from. */
-static void lq_held_unhook_locked(const struct lq_listener *lst, struct sock *child)
+void lq_filter_ready_locked(struct lq_shard *shard)
 {
-	if (child->sk_data_ready != lq_held_data_ready)
-		return;
-	WRITE_ONCE(child->sk_data_ready, READ_ONCE(lst->sk->sk_data_ready));
-	WRITE_ONCE(child->sk_state_change, READ_ONCE(lst->sk->sk_state_change));
-	rcu_assign_sk_user_data(child, NULL);
+	WRITE_ONCE(shard->ready, true);
+	/* An accept() that gives its place up now sees this, or we see its place: lq_filter_room(). */
+	smp_mb();
+	lq_accept_settle_locked(shard);
+	lq_filter_room_locked(shard);
 }
 
-/* Process context, the child's lock not held. */
-static void lq_held_unhook(const struct lq_listener *lst, struct sock *child)
+void lq_filter_room(struct lq_shard *shard)
 {
-	/* One of its own class, the listener's, may be held. */
-	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
-	lq_held_unhook_locked(lst, child);
-	release_sock(child);
+	spin_lock_bh(&shard->lock);
+	lq_accept_settle_locked(shard);
+	lq_filter_room_locked(shard);
+	spin_unlock_bh(&shard->lock);
 }
 
-/* --- reading --- */
+/* --- a child comes --- */
 
-/* The peer can send no more until somebody reads. */
-static bool lq_held_full(const struct sock *child)
-{
-	return tcp_receive_window(tcp_sk(child)) < inet_csk(child)->icsk_ack.rcv_mss ||
-	       atomic_read(&child->sk_rmem_alloc) >= READ_ONCE(child->sk_rcvbuf);
-}
-
-/* Give the parser what it has not seen. */
-static enum lq_filter_verdict lq_held_parse(struct sock *child, struct lq_request *entry)
-{
-	struct sk_buff *skb;
-
-	skb_queue_walk(&child->sk_receive_queue, skb) {
-		const u32 offset = tcp_sk(child)->copied_seq + entry->filter_seen -
-				   TCP_SKB_CB(skb)->seq;
-		struct skb_seq_state state;
-		unsigned int done = 0, length;
-		const u8 *bytes;
-
-		if (offset >= skb->len)
-			continue;
-		skb_prepare_seq_read(skb, offset, skb->len, &state);
-		while ((length = skb_seq_read(done, &bytes, &state)) > 0) {
-			const enum lq_filter_verdict verdict =
-				lq_core_filter_feed(&entry->filter, bytes, length);
-
-			done += length;
-			entry->filter_seen += length;
-			if (verdict != LQ_FILTER_WAIT) {
-				skb_abort_seq_read(&state);
-				return verdict;
-			}
-		}
-	}
-	return LQ_FILTER_WAIT;
-}
-
-/* The first bytes in one piece, or NULL without memory. The caller frees it. */
-static struct sk_buff *lq_held_first(const struct sock *child, u32 length)
-{
-	struct sk_buff *first = alloc_skb(length, GFP_ATOMIC);
-	const struct sk_buff *skb;
-
-	if (!first)
-		return NULL;
-	skb_queue_walk(&child->sk_receive_queue, skb) {
-		const u32 offset = tcp_sk(child)->copied_seq + first->len - TCP_SKB_CB(skb)->seq;
-		u32 piece;
-
-		if (first->len == length)
-			break;
-		if (offset >= skb->len)
-			continue;
-		piece = min(skb->len - offset, length - first->len);
-		if (skb_copy_bits(skb, offset, skb_put(first, piece), piece)) {
-			kfree_skb(first);
-			return NULL;
-		}
-	}
-	return first;
-}
-
-static enum lq_filter_verdict lq_held_program(struct bpf_prog *program, struct sock *child,
-					      struct lq_request *entry)
-{
-	const u32 there = tcp_sk(child)->rcv_nxt - tcp_sk(child)->copied_seq;
-	const u32 length = min_t(u32, there, LISTENQ_BPF_LOOK);
-	struct sk_buff *first;
-	u32 said;
-
-	if (length == entry->filter_seen)
-		return LQ_FILTER_WAIT;
-	first = lq_held_first(child, length);
-	if (!first)
-		return LQ_FILTER_PASS; /* rather than wait for ever */
-	entry->filter_seen = length;
-	said = bpf_prog_run_save_cb(program, first);
-	kfree_skb(first);
-	if (said == LISTENQ_BPF_DROP)
-		return LQ_FILTER_REFUSE;
-	return said == LISTENQ_BPF_WAIT && length < LISTENQ_BPF_LOOK ? LQ_FILTER_WAIT
-								      : LQ_FILTER_PASS;
-}
-
-/* --- what becomes of it; the child's lock held --- */
-
-static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
+void lq_filter_held_locked(struct lq_shard *shard, bool evicts)
 {
 	struct lq_listener *lst = shard->lst;
-	struct sock *sk = lst->sk;
-	u32 now_us, waited_us;
-	bool passed;
+	u32 due_us;
 
-	/* First: accept() may have it as soon as it is queued. */
-	lq_held_unhook_locked(lst, child);
-	spin_lock_bh(&shard->lock);
-	now_us = lq_now_us();
-	waited_us = now_us - entry->stamp_us;
-	passed = lq_core_filter_pass(shard->core, entry, now_us);
-	if (passed) {
-		lq_ack_backlog_add(lst);
-		trace_filter_pass(lst, entry, waited_us);
-	}
-	spin_unlock_bh(&shard->lock);
-	if (!passed)
+	if (evicts)
+		atomic_inc(&shard->evicting);
+	lq_filter_room_locked(shard); /* the child has left the place that its ACK reserved */
+	if (delayed_work_pending(&lst->expiry))
 		return;
-	lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
-	lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
-	READ_ONCE(sk->sk_data_ready)(sk);
+	due_us = lq_core_filter_due_us(shard->core, lq_now_us());
+	if (due_us != LQ_NEVER_US)
+		queue_delayed_work(lq_wq, &lst->expiry, usecs_to_jiffies(due_us) + 1);
 }
 
-/* TCP is done with the child: what tcp_done() does for one that nobody owns. */
-static void lq_held_gone(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
+void lq_filter_changed_locked(struct lq_shard *shard)
 {
-	struct lq_listener *lst = shard->lst;
-	bool gone;
-
-	lq_held_unhook_locked(lst, child);
-	spin_lock_bh(&shard->lock);
-	gone = lq_core_filter_gone(shard->core, entry);
-	spin_unlock_bh(&shard->lock);
-	if (!gone)
-		return;
-	lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_GONE);
-	sock_orphan(child);
-	this_cpu_inc(*child->sk_prot->orphan_count);
-	inet_csk_destroy_sock(child);
+	lq_accept_settle_locked(shard);
+	lq_filter_room_locked(shard);
+	if (lq_core_filter_due_us(shard->core, lq_now_us()) != LQ_NEVER_US)
+		mod_delayed_work(lq_wq, &shard->lst->expiry, 0);
 }
 
-static void lq_held_refuse(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
-{
-	struct lq_listener *lst = shard->lst;
-	struct lq_key key = {};
-	bool refused;
-
-	/* The child is in the middle of a segment: resetting it has to wait. */
-	lq_held_unhook_locked(lst, child);
-	lq_request_key(entry, &key);
-	spin_lock_bh(&shard->lock);
-	refused = lq_core_filter_refuse(shard->core, entry);
-	if (refused)
-		queue_work(lq_wq, &lst->reaper);
-	spin_unlock_bh(&shard->lock);
-	if (refused) {
-		lq_listener_drop(lst, LISTENQ_DROP_FILTER_REFUSED);
-		trace_drop(lst, &key, LISTENQ_DROP_FILTER_REFUSED);
-	}
-}
-
-/*
- * Softirq, or process context when TCP's work was left to the owner of the
- * child's lock. RCU keeps the listener's sock while it is woken: once the entry
- * is on the accept queue, nothing else does.
- */
-static void lq_held_data_ready(struct sock *child)
-{
-	struct lq_request *entry;
-	struct lq_shard *shard;
-	enum lq_filter_verdict verdict;
-
-	rcu_read_lock();
-	entry = rcu_dereference_sk_user_data(child);
-	shard = entry->owner;
-	if (entry->filter.kind == LQ_FILTER_BPF)
-		verdict = lq_held_program(shard->lst->filter_program, child, entry);
-	else
-		verdict = lq_held_parse(child, entry);
-	if (verdict == LQ_FILTER_WAIT && lq_held_full(child))
-		verdict = LQ_FILTER_PASS;
-	switch (verdict) {
-	case LQ_FILTER_WAIT:
-		break;
-	case LQ_FILTER_PASS:
-		lq_held_pass(shard, child, entry);
-		break;
-	case LQ_FILTER_REFUSE:
-		lq_held_refuse(shard, child, entry);
-		break;
-	}
-	rcu_read_unlock();
-}
-
-/* It also tells that the handshake is done, which means nothing here. */
-static void lq_held_state_change(struct sock *child)
-{
-	struct lq_request *entry;
-	struct lq_shard *shard;
-
-	rcu_read_lock();
-	entry = rcu_dereference_sk_user_data(child);
-	shard = entry->owner;
-	if (child->sk_state == TCP_CLOSE)
-		lq_held_gone(shard, child, entry);
-	else if (child->sk_shutdown & RCV_SHUTDOWN)
-		lq_held_pass(shard, child, entry);
-	rcu_read_unlock();
-}
-
-/* --- a child comes, others go --- */
-
-void lq_filter_hold(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
-{
-	lq_held_hook(shard, child, entry);
-	lq_listener_event(shard->lst, LISTENQ_EVENT_FILTER_HELD);
-}
-
-static void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason)
-{
-	struct lq_key key = {};
-
-	lq_request_key(entry, &key);
-	/* A refused one was counted when it was. */
-	if (!(entry->flags & LQ_REQ_REFUSED)) {
-		lq_listener_drop(lst, reason);
-		trace_drop(lst, &key, reason);
-	}
-	lq_request_free(entry);
-}
+/* --- the works --- */
 
 /* Process context: reset the child of @entry, which is in no queue any more, and free it. */
 static void lq_held_reset(struct lq_listener *lst, struct lq_request *entry, u8 reason)
 {
-	lq_held_unhook(lst, entry->child);
-	lq_child_reset(entry->child);
+	struct sock *child = entry->child;
+
+	/* One of its own class, the listener's, may be held. */
+	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
+	lq_held_unhook(lst, child, entry);
+	release_sock(child);
+	lq_child_reset(child);
 	lq_held_drop(lst, entry, reason);
+}
+
+/* @entry was ready, and its place on the accept queue is reserved. */
+static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
+{
+	struct lq_listener *lst = shard->lst;
+	struct sock *sk = lst->sk, *child = entry->child;
+	u32 now_us, waited_us;
+	bool admitted;
+
+	/* Once it is queued, accept() may take it, and its owner close it. */
+	sock_hold(child);
+	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
+	lq_held_unhook(lst, child, entry);
+	spin_lock_bh(&shard->lock);
+	now_us = lq_now_us();
+	waited_us = now_us - entry->stamp_us;
+	admitted = lq_core_filter_admit(shard->core, entry, now_us);
+	if (admitted) {
+		lq_ack_backlog_add(lst);
+		trace_filter_pass(lst, entry, waited_us);
+	}
+	spin_unlock_bh(&shard->lock);
+	release_sock(child);
+	if (admitted) {
+		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
+		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
+		READ_ONCE(sk->sk_data_ready)(sk);
+	} else {
+		lq_child_reset(child);
+		lq_held_drop(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
+	}
+	sock_put(child);
 }
 
 static void lq_reap_shard(struct lq_shard *shard)
 {
-	struct lq_request *entry;
+	struct lq_request *refused, *ready;
 
-	for (;;) {
+	do {
 		spin_lock_bh(&shard->lock);
-		entry = lq_core_filter_refused(shard->core);
+		lq_accept_settle_locked(shard);
+		refused = lq_core_filter_refused(shard->core);
+		ready = lq_core_filter_take(shard->core);
+		if (!lq_core_filter_ready(shard->core))
+			WRITE_ONCE(shard->ready, false);
 		spin_unlock_bh(&shard->lock);
-		if (!entry)
-			return;
-		lq_held_reset(shard->lst, entry, LISTENQ_DROP_FILTER_REFUSED);
+		if (refused)
+			lq_held_reset(shard->lst, refused, LISTENQ_DROP_FILTER_REFUSED);
+		if (ready)
+			lq_held_admit(shard, ready);
 		cond_resched();
-	}
+	} while (refused || ready);
 }
 
 static void lq_reap(struct work_struct *work)
@@ -312,8 +148,44 @@ static void lq_reap(struct work_struct *work)
 		lq_reap_shard(shard);
 }
 
-/* A process such as ss -K owns the child's lock: leave it to the reaper. */
-static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *entry)
+/* Those that were held too long are ready. How long until the next one is. */
+static u32 lq_expire_shard(struct lq_shard *shard)
+{
+	u32 due_us;
+	bool more;
+
+	do {
+		spin_lock_bh(&shard->lock);
+		more = lq_core_filter_expire(shard->core, lq_now_us(), LQ_ENTRIES_AT_ONCE);
+		due_us = lq_core_filter_due_us(shard->core, lq_now_us());
+		if (lq_core_filter_ready(shard->core))
+			lq_filter_ready_locked(shard);
+		spin_unlock_bh(&shard->lock);
+		cond_resched();
+	} while (more);
+	return due_us;
+}
+
+static void lq_expire(struct work_struct *work)
+{
+	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, expiry);
+	u32 i, due_us = LQ_NEVER_US;
+	struct lq_shard *shard;
+
+	lq_for_each_shard(lst, shard, i)
+		due_us = min(due_us, lq_expire_shard(shard));
+	/* A child that came meanwhile may have asked for a later time. */
+	if (due_us != LQ_NEVER_US)
+		mod_delayed_work(lq_wq, &lst->expiry, usecs_to_jiffies(due_us) + 1);
+}
+
+/* --- others go --- */
+
+/*
+ * A process such as ss -K owns the child's lock, which is to be waited for: by the reaper, or by
+ * the one that closed the listener meanwhile and waits for us.
+ */
+static void lq_filter_evict_later(struct lq_shard *shard, struct lq_request *entry)
 {
 	struct lq_listener *lst = shard->lst;
 	const bool counted = entry->flags & LQ_REQ_REFUSED;
@@ -323,62 +195,89 @@ static bool lq_filter_evict_later(struct lq_shard *shard, struct lq_request *ent
 	lq_request_key(entry, &key);
 	spin_lock(&shard->lock);
 	later = lq_core_filter_put_back(shard->core, entry);
-	if (later)
+	if (later) {
 		queue_work(lq_wq, &lst->reaper);
+	} else {
+		entry->next = shard->abandoned;
+		shard->abandoned = entry;
+	}
 	spin_unlock(&shard->lock);
 	if (later && !counted) {
 		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);
 		trace_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
 	}
-	return later;
 }
 
 void lq_filter_evict(struct lq_shard *shard, struct lq_request *list)
 {
 	struct lq_listener *lst = shard->lst;
 
+	if (!list)
+		return;
 	while (list) {
 		struct lq_request *entry = list;
 		struct sock *child = entry->child;
 
 		list = entry->next;
+		sock_hold(child);
 		bh_lock_sock(child);
-		if (sock_owned_by_user(child) && lq_filter_evict_later(shard, entry)) {
-			bh_unlock_sock(child);
-			continue;
+		if (sock_owned_by_user(child)) {
+			lq_filter_evict_later(shard, entry);
+		} else {
+			lq_held_unhook(lst, child, entry);
+			lq_child_forget_locked(child);
+			lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_OVERFLOW);
 		}
-		lq_held_unhook_locked(lst, child);
 		bh_unlock_sock(child);
-		lq_child_reset(child);
-		lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_OVERFLOW);
+		sock_put(child);
+	}
+	if (atomic_dec_and_test(&shard->evicting))
+		wake_up_var(&shard->evicting);
+}
+
+static void lq_filter_reset_all(struct lq_listener *lst, struct lq_request *list, u8 reason)
+{
+	while (list) {
+		struct lq_request *entry = list;
+
+		list = entry->next;
+		lq_held_reset(lst, entry, reason);
+		cond_resched();
 	}
 }
 
-void lq_filter_drain(struct lq_listener *lst, struct lq_request *held)
+void lq_filter_drain(struct lq_shard *shard, struct lq_request *held)
 {
-	cancel_work_sync(&lst->reaper);
-	while (held) {
-		struct lq_request *entry = held;
+	struct lq_listener *lst = shard->lst;
+	struct lq_request *abandoned;
 
-		held = entry->next;
-		lq_held_reset(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
-		cond_resched();
-	}
+	/* What they have in their hands is in no queue. */
+	cancel_delayed_work_sync(&lst->expiry);
+	cancel_work_sync(&lst->reaper);
+	wait_var_event(&shard->evicting, !atomic_read(&shard->evicting));
+	spin_lock_bh(&shard->lock);
+	abandoned = shard->abandoned;
+	shard->abandoned = NULL;
+	WRITE_ONCE(shard->ready, false);
+	spin_unlock_bh(&shard->lock);
+	lq_filter_reset_all(lst, abandoned, LISTENQ_DROP_FILTER_OVERFLOW);
+	lq_filter_reset_all(lst, held, LISTENQ_DROP_LISTENER_CLOSED);
 }
 
 void lq_filter_init(struct lq_listener *lst)
 {
 	INIT_WORK(&lst->reaper, lq_reap);
+	INIT_DELAYED_WORK(&lst->expiry, lq_expire);
 }
 
-/* --- setting and removing; lock_sock held --- */
+/* --- setting and removing; lst->control held --- */
 
 static void lq_filter_use(struct lq_listener *lst, u8 filter)
 {
 	struct lq_shard *shard;
 	u32 i;
 
-	lst->filter = filter;
+	WRITE_ONCE(lst->filter, filter); /* getsockopt() reads it without the mutex */
 	lq_for_each_shard(lst, shard, i) {
 		spin_lock_bh(&shard->lock);
 		lq_core_filter_set(shard->core, filter);
@@ -386,16 +285,11 @@ static void lq_filter_use(struct lq_listener *lst, u8 filter)
 	}
 }
 
-static bool lq_filter_may_be_set(const struct lq_listener *lst)
-{
-	return lst->sk->sk_state == TCP_LISTEN && lst->filter == LQ_FILTER_NONE;
-}
-
-int lq_filter_set_name(struct lq_listener *lst, const char *name, size_t length)
+static int lq_filter_use_name(struct lq_listener *lst, const char *name, size_t length)
 {
 	const int filter = lq_core_filter_find(name, length);
 
-	if (!lq_filter_may_be_set(lst))
+	if (!lst->listening || lst->filter != LQ_FILTER_NONE)
 		return -EINVAL;
 	if (filter < 0)
 		return -ENOENT;
@@ -403,49 +297,43 @@ int lq_filter_set_name(struct lq_listener *lst, const char *name, size_t length)
 	return 0;
 }
 
-int lq_filter_set_program(struct lq_listener *lst, struct sock_fprog *code)
+static void lq_program_free(struct lq_program *program)
 {
-	struct bpf_prog *program;
-	int err;
-
-	if (!lq_filter_may_be_set(lst))
-		return -EINVAL;
-	err = bpf_prog_create_from_user(&program, code, NULL, false);
-	if (err)
-		return err;
-	lst->filter_program = program;
-	lq_filter_use(lst, LQ_FILTER_BPF);
-	return 0;
+	bpf_prog_destroy(program->bpf);
+	kfree(program);
 }
 
-/* All that it held can be accepted, even if that is more than the accept queue's limit. */
+static void lq_program_free_rcu(struct rcu_head *rcu)
+{
+	lq_program_free(container_of(rcu, struct lq_program, rcu));
+}
+
+void lq_filter_forget(struct lq_listener *lst)
+{
+	struct lq_program *program;
+
+	WRITE_ONCE(lst->filter, LQ_FILTER_NONE);
+	program = rcu_replace_pointer(lst->filter_program, NULL, lockdep_is_held(&lst->control));
+	if (program)
+		call_rcu(&program->rcu, lq_program_free_rcu);
+}
+
+/* All that it held are ready; those that come now are not held. */
 static void lq_filter_release(struct lq_shard *shard)
 {
-	struct lq_listener *lst = shard->lst;
-	struct sock *sk = lst->sk;
-	struct lq_request *entry;
-	u32 now_us;
+	bool more;
 
-	for (;;) {
+	do {
 		spin_lock_bh(&shard->lock);
-		entry = lq_core_filter_pop(shard->core);
+		more = lq_core_filter_release(shard->core, LQ_ENTRIES_AT_ONCE);
+		if (lq_core_filter_ready(shard->core))
+			lq_filter_ready_locked(shard);
 		spin_unlock_bh(&shard->lock);
-		if (!entry)
-			return;
-		lq_held_unhook(lst, entry->child);
-		spin_lock_bh(&shard->lock);
-		now_us = lq_now_us();
-		trace_filter_pass(lst, entry, now_us - entry->stamp_us);
-		lq_core_filter_admit(shard->core, entry, now_us);
-		lq_ack_backlog_add(lst);
-		spin_unlock_bh(&shard->lock);
-		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
-		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
-		READ_ONCE(sk->sk_data_ready)(sk);
-	}
+		cond_resched();
+	} while (more);
 }
 
-void lq_filter_remove(struct lq_listener *lst)
+static void lq_filter_take_away(struct lq_listener *lst)
 {
 	struct lq_shard *shard;
 	u32 i;
@@ -455,14 +343,58 @@ void lq_filter_remove(struct lq_listener *lst)
 	lq_filter_use(lst, LQ_FILTER_NONE);
 	lq_for_each_shard(lst, shard, i)
 		lq_filter_release(shard);
+	/* As many as have room can be accepted when the call returns. */
+	flush_work(&lst->reaper);
 	lq_filter_forget(lst);
 }
 
-/* Nothing is held any more, so no callback runs the program. */
-void lq_filter_forget(struct lq_listener *lst)
+int lq_filter_replace_locked(struct lq_listener *lst, const char *name, size_t length)
 {
-	lst->filter = LQ_FILTER_NONE;
-	if (lst->filter_program)
-		bpf_prog_destroy(lst->filter_program);
-	lst->filter_program = NULL;
+	lq_filter_take_away(lst);
+	return length > 0 ? lq_filter_use_name(lst, name, length) : 0;
+}
+
+/* --- the same without it --- */
+
+int lq_filter_set_name(struct lq_listener *lst, const char *name, size_t length)
+{
+	int err;
+
+	mutex_lock(&lst->control);
+	err = lq_filter_use_name(lst, name, length);
+	mutex_unlock(&lst->control);
+	return err;
+}
+
+void lq_filter_remove(struct lq_listener *lst)
+{
+	mutex_lock(&lst->control);
+	lq_filter_take_away(lst);
+	mutex_unlock(&lst->control);
+}
+
+/* The user's memory is read, for as long as that takes, before any lock is taken. */
+int lq_filter_set_program(struct lq_listener *lst, struct sock_fprog *code)
+{
+	struct lq_program *program = kzalloc(sizeof(*program), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!program)
+		return -ENOMEM;
+	err = bpf_prog_create_from_user(&program->bpf, code, NULL, false);
+	if (err) {
+		kfree(program);
+		return err;
+	}
+	mutex_lock(&lst->control);
+	if (!lst->listening || lst->filter != LQ_FILTER_NONE) {
+		err = -EINVAL;
+	} else {
+		rcu_assign_pointer(lst->filter_program, program);
+		lq_filter_use(lst, LQ_FILTER_BPF);
+	}
+	mutex_unlock(&lst->control);
+	if (err)
+		lq_program_free(program);
+	return err;
 }

@@ -47,13 +47,22 @@ struct lq_shard {
 	spinlock_t lock;	   /* the core and everything it queues */
 	atomic_t accepts_done;	   /* to be told to the core by whoever locks it next */
 	u32 turn;		   /* accept() calls of its CPUs; a hint, no lock */
+	bool ready;		   /* something on the filter queue may be; see filter.c */
 	struct lq_listener *lst;   /* whose it is */
 	struct lq_core *core;	   /* in the memory behind this struct */
 	struct timer_list timer;   /* armed under lock; see timer.c */
 	unsigned long timer_ran;   /* lock; jiffies: when it ran last */
 	struct work_struct grow;   /* queued under lock, while the core is open; see shard.c */
 	unsigned long grow_failed; /* lock; jiffies: when there was no memory for a table */
+	atomic_t evicting;	   /* calls of lq_filter_evict() under way; counted up under lock */
+	struct lq_request *abandoned; /* what those left to the one that closed the core */
 } ____cacheline_aligned_in_smp;
+
+/* A BPF program of the user's. */
+struct lq_program {
+	struct rcu_head rcu;
+	struct bpf_prog *bpf;
+};
 
 /*
  * A socket that listens, or that got a SOL_LISTENQ option and may. Whose it is: lq_listener_owned().
@@ -90,9 +99,10 @@ struct lq_listener {
 	struct lq_guard *guard;		 /* lock_sock; while TCP listens; guard.c */
 	struct work_struct end_work;	 /* holds the listener and its sock while it waits */
 	struct request_sock *carrier;	 /* see accept.c; refcount 1: free to use */
-	u8 filter;			 /* lock_sock; enum lq_filter */
-	struct bpf_prog *filter_program; /* lock_sock; with LQ_FILTER_BPF; see filter.c */
-	struct work_struct reaper;	 /* scheduled under a shard's lock, while listening */
+	u8 filter;			 /* control; enum lq_filter */
+	struct lq_program __rcu *filter_program; /* control; with LQ_FILTER_BPF */
+	struct work_struct reaper;	 /* filter.c's, as the next: queued under a shard's lock */
+	struct delayed_work expiry;
 	refcount_t refs;		 /* see bridge/listenq.h */
 	struct rcu_head rcu;
 } ____cacheline_aligned_in_smp;
@@ -144,6 +154,7 @@ struct lq_sysctls {
 	int soacceptqueue;
 	int syncookies;
 	int syncookie_pause;
+	int filter_timeout_ms;
 };
 
 struct lq_net_counters {
@@ -566,28 +577,50 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS);
 enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route);
-/* Reset a child that nobody will accept. Takes the queue's reference. */
+/* Reset a child that nobody will accept. Takes the queue's reference. Process context. */
 void lq_child_reset(struct sock *child);
+/* The same, with the child's spinlock held, which nobody owns but the caller, and a reference. */
+void lq_child_forget_locked(struct sock *child);
+
+/* --- held.c: a child that a filter holds; but for the last, its lock held --- */
+
+/* Its callbacks are ours from now on, and its own again. The latter is harmless when they are. */
+void lq_held_hook(struct lq_shard *shard, struct sock *child, struct lq_request *entry);
+void lq_held_unhook(const struct lq_listener *lst, struct sock *child,
+		    const struct lq_request *entry);
+/* It has processed its first segment, and is perhaps held no more: its buffer is not to grow. */
+void lq_held_bound(struct sock *child, struct lq_request *entry);
+/* Count @entry, which has left the queue and whose child is gone or reset, and free it. */
+void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason);
 
 /* --- filter.c --- */
 
 void lq_filter_init(struct lq_listener *lst);
-/* LQ_COMMIT_HELD: @child, whose lock we hold since its birth, waits for its data. */
-void lq_filter_hold(struct lq_shard *shard, struct sock *child, struct lq_request *entry);
+/* A shard's lock held. LQ_COMMIT_HELD; @evicts: lq_filter_evict() will follow. */
+void lq_filter_held_locked(struct lq_shard *shard, bool evicts);
+/* The same lock: one on the queue is ready; a place on the accept queue may be free. */
+void lq_filter_ready_locked(struct lq_shard *shard);
+void lq_filter_room_locked(struct lq_shard *shard);
+/* The same lock: settings changed. */
+void lq_filter_changed_locked(struct lq_shard *shard);
+/* Not locked: accept() has given up a place, and shard->ready was set. Any context. */
+void lq_filter_room(struct lq_shard *shard);
 /* Reset the children of @list, which the core evicted. Softirq, no child's lock held. */
 void lq_filter_evict(struct lq_shard *shard, struct lq_request *list);
-/* lock_sock held, the cores are closed: reset the children of @held. */
-void lq_filter_drain(struct lq_listener *lst, struct lq_request *held);
+/* lst->control held, the core is closed: reset the children of @held. */
+void lq_filter_drain(struct lq_shard *shard, struct lq_request *held);
+/* lst->control held, nothing is held any more. */
+void lq_filter_forget(struct lq_listener *lst);
 /*
- * lock_sock held. -EINVAL: not listening, or there is a filter; -ENOENT: no such name; and
- * what bpf_prog_create_from_user() says.
+ * Process context, with a reference on @lst. -EINVAL: not listening, or there is a filter;
+ * -ENOENT: no such name; and what bpf_prog_create_from_user() says, which reads the user's memory.
  */
 int lq_filter_set_name(struct lq_listener *lst, const char *name, size_t length);
 int lq_filter_set_program(struct lq_listener *lst, struct sock_fprog *code);
-/* lock_sock held: what it held can be accepted. Harmless without a filter. */
+/* The same: what it held can be accepted, as there is room. Harmless without a filter. */
 void lq_filter_remove(struct lq_listener *lst);
-/* lock_sock held, nothing is held any more. */
-void lq_filter_forget(struct lq_listener *lst);
+/* lst->control held: both at once; @length 0: none in its place. */
+int lq_filter_replace_locked(struct lq_listener *lst, const char *name, size_t length);
 
 /* --- accept.c --- */
 

@@ -306,8 +306,7 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	if (!filter)
 		return 0;
 	name = nla_data(filter);
-	lq_filter_remove(lst);
-	return name[0] ? lq_filter_set_name(lst, name, strlen(name)) : 0;
+	return lq_filter_replace_locked(lst, name, strlen(name));
 }
 
 /* Others wait for generic netlink's lock meanwhile: no sock's lock, which a user may hold, is taken. */

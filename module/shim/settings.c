@@ -67,6 +67,7 @@ void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 		.backlog = lst->backlog,
 		.somaxconn = READ_ONCE(net->core.sysctl_somaxconn),
 		.soacceptqueue = READ_ONCE(lqn->sysctls.soacceptqueue),
+		.filter_timeout_ms = READ_ONCE(lqn->sysctls.filter_timeout_ms),
 		.backlog_asked = lst->backlog_asked,
 		.syn_ceiling = lq_syn_ceiling(net),
 	};

@@ -165,6 +165,7 @@ void lq_shards_configure(struct lq_listener *lst, const struct lq_config *config
 		spin_lock(&shard->lock);
 		lq_core_configure(shard->core, &share, &part);
 		lq_shard_grow_locked(shard);
+		lq_filter_changed_locked(shard);
 		spin_unlock(&shard->lock);
 	}
 }
@@ -223,7 +224,7 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 		lq_event_send(lst, &ended[i], GFP_KERNEL);
 	}
 	lq_listener_drain(lst, &drained);
-	lq_filter_drain(lst, drained.held);
+	lq_filter_drain(shard, drained.held);
 	while (more) {
 		cond_resched();
 		spin_lock_bh(&shard->lock);

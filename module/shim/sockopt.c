@@ -46,24 +46,59 @@ static int lq_set_policy(s32 *where, const char *name, size_t length)
 	return 0;
 }
 
-/* FreeBSD's accept_filt_setopt(): the order of the errors, too. lock_sock held. */
+/* The listener of @sk with a reference, or NULL. */
+static struct lq_listener *lq_listener_get(const struct sock *sk)
+{
+	struct lq_listener *lst;
+
+	rcu_read_lock();
+	lst = lq_listener_of(sk);
+	if (lst && !refcount_inc_not_zero(&lst->refs))
+		lst = NULL;
+	rcu_read_unlock();
+	return lst;
+}
+
+/* FreeBSD's accept_filt_setopt(): the order of the errors, too. No lock held. */
 static int lq_set_filter(struct sock *sk, sockptr_t optval, unsigned int optlen)
 {
-	struct lq_listener *lst = lq_listener_of(sk);
 	struct listenq_accept_filter_arg arg;
+	struct lq_listener *lst;
+	int err = 0;
 
-	if (optlen == 0) {
-		if (lst)
-			lq_filter_remove(lst);
-		return 0;
+	if (optlen != 0) {
+		if (optlen != sizeof(arg))
+			return -EINVAL;
+		if (copy_from_sockptr(&arg, optval, sizeof(arg)))
+			return -EFAULT;
+		if (strnlen(arg.name, sizeof(arg.name)) == sizeof(arg.name) || arg.arg[0])
+			return -EINVAL;
 	}
-	if (optlen != sizeof(arg))
+	lst = lq_listener_get(sk);
+	if (!lst)
+		return optlen == 0 ? 0 : -EINVAL;
+	if (optlen == 0)
+		lq_filter_remove(lst);
+	else
+		err = lq_filter_set_name(lst, arg.name, strlen(arg.name));
+	lq_listener_put(lst);
+	return err;
+}
+
+static int lq_set_filter_program(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	struct lq_listener *lst;
+	struct sock_fprog code;
+	int err = copy_bpf_fprog_from_user(&code, optval, optlen);
+
+	if (err)
+		return err;
+	lst = lq_listener_get(sk);
+	if (!lst)
 		return -EINVAL;
-	if (copy_from_sockptr(&arg, optval, sizeof(arg)))
-		return -EFAULT;
-	if (strnlen(arg.name, sizeof(arg.name)) == sizeof(arg.name) || arg.arg[0])
-		return -EINVAL;
-	return lst ? lq_filter_set_name(lst, arg.name, strlen(arg.name)) : -EINVAL;
+	err = lq_filter_set_program(lst, &code);
+	lq_listener_put(lst);
+	return err;
 }
 
 /* More memory than the administrator of the namespace allows to each is for administrators. */
@@ -76,17 +111,6 @@ static int lq_set_syn_backlog(const struct sock *sk, s32 *to, s32 value)
 	    !ns_capable(net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	return err;
-}
-
-static int lq_set_filter_program(struct sock *sk, sockptr_t optval, unsigned int optlen)
-{
-	struct lq_listener *lst = lq_listener_of(sk);
-	struct sock_fprog code;
-	int err = copy_bpf_fprog_from_user(&code, optval, optlen);
-
-	if (err)
-		return err;
-	return lst ? lq_filter_set_program(lst, &code) : -EINVAL;
 }
 
 /* What the caller gave for an option that is a setting. */
@@ -210,7 +234,7 @@ static int lq_get_filter(struct sock *sk, struct listenq_accept_filter_arg *arg)
 
 	lock_sock(sk);
 	lst = lq_listener_of(sk);
-	filter = lst ? lst->filter : LQ_FILTER_NONE;
+	filter = lst ? READ_ONCE(lst->filter) : LQ_FILTER_NONE;
 	release_sock(sk);
 	if (filter == LQ_FILTER_NONE)
 		return -EINVAL;

@@ -18,6 +18,7 @@ static int lq_max_retries = 255;
 static int lq_max_shards = LQ_MAX_SHARDS;
 static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
+static int lq_max_filter_timeout = 3600000;
 
 static struct lq_net *lq_net_of_field(const void *field, size_t offset)
 {
@@ -44,6 +45,7 @@ LQ_SYSCTL_HANDLER(soacceptqueue)
 LQ_SYSCTL_HANDLER(syncookies)
 LQ_SYSCTL_HANDLER(syncookie_pause)
 LQ_SYSCTL_HANDLER(shards)
+LQ_SYSCTL_HANDLER(filter_timeout_ms)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -90,6 +92,7 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(syncookies, &lq_zero, &lq_two),
 	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
+	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
 	{} /* for kernels that look for the end */
 };
 #define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)
@@ -110,6 +113,7 @@ int lq_sysctl_init(struct net *net)
 		.syncookies = READ_ONCE(net->ipv4.sysctl_tcp_syncookies),
 		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
 		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
+		.filter_timeout_ms = 60000,
 	};
 	table = kmemdup(lq_sysctl_template, sizeof(lq_sysctl_template), GFP_KERNEL_ACCOUNT);
 	if (!table)

@@ -57,6 +57,21 @@ TEST_F(accept_queue, abort__gives_the_slot_back)
 	EXPECT_EQ(queue.taken(), 0u);
 }
 
+TEST_F(accept_queue, take__gives_the_slot_up_at_once)
+{
+	Request *first = put(0), *second = put(1);
+
+	EXPECT_EQ(queue.take(), first);
+	EXPECT_EQ(queue.taken(), 1u);
+	EXPECT_EQ(queue.pop(), second);
+	EXPECT_EQ(queue.taken(), 1u);
+	queue.left(1);
+	EXPECT_EQ(queue.taken(), 0u);
+	EXPECT_EQ(queue.take(), nullptr);
+	free_request(first);
+	free_request(second);
+}
+
 TEST_F(accept_queue, commit__turns_the_slot_into_an_entry)
 {
 	Request *r = put(0, 77);

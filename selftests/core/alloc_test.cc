@@ -40,8 +40,8 @@ void story(HostShim &shim)
 		shim.syn(n);
 		shim.ack(n);
 	}
-	shim.held(false);
-	shim.held(true);
+	shim.held();
+	shim.reap();
 	shim.filter(LQ_FILTER_NONE);
 	shim.listen(settings(8, 2)); // cookies only, and a smaller table
 	for (u32 n = 2 * kPeers; n < 3 * kPeers; n++) {

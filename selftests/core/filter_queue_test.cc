@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// filter_queue.cc: order, removal from anywhere, the refused in front.
+// filter_queue.cc: order, removal from anywhere, who leaves first and who never does.
 #include "core/filter_queue.hh"
 
 #include "property.hh"
@@ -72,8 +72,9 @@ TEST_F(filter_queue, refuse__stands_in_front)
 	queue.refuse(entries[2]);
 	queue.refuse(entries[3]);
 	EXPECT_EQ(queue.qlen(), 4u);
+	EXPECT_EQ(queue.refused(), 2u);
 	EXPECT_EQ(queue.check(), nullptr);
-	EXPECT_EQ(queue.pop_waiting(), &entries[0]);
+	EXPECT_EQ(queue.oldest(), &entries[0]);
 	EXPECT_EQ(queue.pop_refused(), &entries[3]);
 	EXPECT_EQ(queue.pop(), &entries[2]);
 	EXPECT_EQ(queue.pop_refused(), nullptr);
@@ -86,8 +87,28 @@ TEST_F(filter_queue, refuse__the_only_one)
 		(void)queue.pop();
 	queue.refuse(entries[3]);
 	EXPECT_EQ(queue.check(), nullptr);
-	EXPECT_EQ(queue.pop_waiting(), nullptr);
+	EXPECT_EQ(queue.oldest(), nullptr);
 	EXPECT_EQ(queue.pop_refused(), &entries[3]);
+}
+
+TEST_F(filter_queue, make_ready__in_this_order_and_never_evicted)
+{
+	EXPECT_EQ(queue.pop_ready(), nullptr);
+	queue.make_ready(entries[2]);
+	queue.make_ready(entries[0]);
+	EXPECT_EQ(queue.check(), nullptr);
+	EXPECT_EQ(queue.qlen(), 4u);
+	EXPECT_EQ(queue.ready(), 2u);
+	EXPECT_EQ(queue.pop(), &entries[1]);
+	EXPECT_EQ(queue.pop(), &entries[3]);
+	EXPECT_EQ(queue.pop(), nullptr);
+	EXPECT_EQ(queue.qlen(), 2u);
+	EXPECT_EQ(queue.pop_ready(), &entries[2]);
+	EXPECT_EQ(entries[2].flags, 0);
+	EXPECT_EQ(queue.check(), nullptr);
+	queue.remove(entries[0]);
+	EXPECT_EQ(entries[0].flags, 0);
+	EXPECT_EQ(queue.ready(), 0u);
 }
 
 TEST_F(filter_queue, put_back__as_a_refused_one)
@@ -100,48 +121,58 @@ TEST_F(filter_queue, put_back__as_a_refused_one)
 	EXPECT_EQ(queue.pop_refused(), r);
 }
 
-TEST_F(filter_queue, waiting__without_the_refused)
+TEST_F(filter_queue, put_back__counts_as_refused)
 {
-	EXPECT_EQ(queue.waiting(), 4u);
 	queue.refuse(entries[2]);
-	EXPECT_EQ(queue.waiting(), 3u);
-	EXPECT_EQ(queue.pop_waiting(), &entries[0]);
-	EXPECT_EQ(queue.waiting(), 2u);
+	EXPECT_EQ(queue.refused(), 1u);
 	// Out and in again, once counted as a refused one and once not.
 	Request *r = queue.pop();
 	ASSERT_EQ(r, &entries[2]);
-	EXPECT_EQ(queue.waiting(), 2u);
+	EXPECT_EQ(queue.refused(), 0u);
 	queue.put_back(*r);
-	EXPECT_EQ(queue.waiting(), 2u);
+	EXPECT_EQ(queue.refused(), 1u);
 	queue.remove(entries[3]);
 	queue.put_back(entries[3]);
-	EXPECT_EQ(queue.waiting(), 1u);
+	EXPECT_EQ(queue.refused(), 2u);
 	EXPECT_EQ(queue.check(), nullptr);
 }
 
 TEST_F(filter_queue, close__hands_back_the_chain)
 {
+	const Request *order[] = {&entries[1], &entries[3], &entries[0], &entries[2]};
 	unsigned n = 0;
 
 	queue.refuse(entries[1]);
-	for (Request *r = queue.close(); r; r = r->next, n++)
-		EXPECT_EQ((r->flags & LQ_REQ_REFUSED) != 0, r == &entries[1]);
+	queue.make_ready(entries[3]);
+	for (Request *r = queue.close(); r; r = r->next, n++) {
+		ASSERT_LT(n, 4u);
+		EXPECT_EQ(r, order[n]);
+		EXPECT_TRUE(r->flags & LQ_REQ_HELD);
+		EXPECT_EQ((r->flags & LQ_REQ_REFUSED) != 0, n == 0);
+	}
 	EXPECT_EQ(n, 4u);
 	EXPECT_EQ(queue.qlen(), 0u);
-	EXPECT_EQ(queue.waiting(), 0u);
+	EXPECT_EQ(queue.ready() + queue.refused(), 0u);
+	EXPECT_EQ(queue.close(), nullptr);
 }
 
 TEST_F(filter_queue, check__sees_what_is_wrong)
 {
 	entries[2].flags = 0;
 	EXPECT_NE(queue.check(), nullptr);
-	entries[2].flags = LQ_REQ_HELD | LQ_REQ_REFUSED;
-	EXPECT_NE(queue.check(), nullptr);
-	entries[2].flags = LQ_REQ_HELD;
-	entries[0].flags = LQ_REQ_HELD | LQ_REQ_REFUSED; // in front, but not counted
-	EXPECT_NE(queue.check(), nullptr);
-	entries[0].flags = LQ_REQ_HELD;
+	for (const u8 other : {LQ_REQ_REFUSED, LQ_REQ_READY, LQ_REQ_TSTAMP}) {
+		entries[2].flags = static_cast<u8>(LQ_REQ_HELD | other);
+		EXPECT_NE(queue.check(), nullptr);
+	}
+	entries[2].flags = LQ_REQ_HELD | LQ_REQ_V6;
+	EXPECT_EQ(queue.check(), nullptr);
 	entries[2].prev = &entries[0];
 	EXPECT_NE(queue.check(), nullptr);
 	entries[2].prev = &entries[1];
+	entries[3].next = &entries[0];
+	EXPECT_NE(queue.check(), nullptr);
+	entries[3].next = nullptr;
+	entries[1].child = nullptr;
+	EXPECT_NE(queue.check(), nullptr);
+	entries[1].child = &child;
 }

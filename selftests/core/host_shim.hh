@@ -110,12 +110,14 @@ public:
 			std::lock_guard work(work_);
 			release_all(drained.requests, false);
 			release_all(drained.connections, true);
+			// cancel_work_sync()
+			std::lock_guard work(reaper_);
 			release_all(drained.held, true);
 		} while (more);
 		free_table(drained.table);
 	}
 
-	// Moves what a filter holds on, as lq_filter_remove().
+	// What a filter holds is ready, as lq_filter_remove().
 	void filter(u8 which)
 	{
 		std::lock_guard owner(sock_);
@@ -128,14 +130,12 @@ public:
 		}
 		if (which != LQ_FILTER_NONE)
 			return;
-		for (;;) {
+		bool more;
+		do {
 			std::lock_guard lock(lock_);
-			lq_request *entry = lq_core_filter_pop(core_);
-
-			if (!entry)
-				return;
-			lq_core_filter_admit(core_, entry, now);
-		}
+			more = lq_core_filter_release(core_, 2);
+		} while (more);
+		reap();
 	}
 
 	// --- syn.c ---
@@ -252,20 +252,36 @@ public:
 
 	// --- filter.c ---
 
-	// The data of one that a filter holds has come (or its RST): whichever leaves next.
-	void held(bool gone)
+	// The oldest that a filter holds has waited long enough: it, and no other, is ready.
+	void held()
 	{
-		std::unique_lock lock(lock_);
-		lq_request *entry = lq_core_filter_pop(core_);
+		std::lock_guard lock(lock_);
 
-		if (!entry)
-			return;
-		if (gone) {
-			lock.unlock();
-			release_child(entry);
-			return;
+		(void)lq_core_filter_release(core_, 1);
+	}
+
+	// Puts what is ready on the accept queue, as there is room. close() waits for it.
+	void reap()
+	{
+		std::lock_guard work(reaper_);
+
+		for (;;) {
+			lq_request *entry;
+			bool admitted;
+			{
+				std::lock_guard lock(lock_);
+				entry = lq_core_filter_take(core_);
+			}
+			if (!entry)
+				return;
+			std::this_thread::yield();
+			{
+				std::lock_guard lock(lock_);
+				admitted = lq_core_filter_admit(core_, entry, now);
+			}
+			if (!admitted)
+				release_child(entry);
 		}
-		lq_core_filter_admit(core_, entry, now);
 	}
 
 	// --- accept.c, timer.c ---
@@ -286,8 +302,14 @@ public:
 			delete static_cast<int *>(entry->child);
 			release(entry);
 			between();
-			std::lock_guard lock(lock_);
-			lq_core_accept_done(core_, 1);
+			bool room;
+			{
+				std::lock_guard lock(lock_);
+				lq_core_accept_done(core_, 1);
+				room = lq_core_filter_room(core_);
+			}
+			if (room)
+				reap();
 		}
 		memory_.give();
 		return entry;
@@ -459,7 +481,7 @@ private:
 	Memory &memory_;
 	u64 *core_memory_;
 	lq_core *core_;
-	std::mutex sock_, work_, lock_;
+	std::mutex sock_, work_, lock_, reaper_;
 	lq_event event_{};
 	bool listening_ = false;
 };

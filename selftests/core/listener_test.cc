@@ -177,7 +177,7 @@ TEST_F(listener, close__what_a_filter_held_is_held_no_more)
 	std::free(drained.table);
 	EXPECT_EQ(drained.held, refused);
 	for (Request *r = drained.held; r; r = r->next) {
-		EXPECT_FALSE(core.filter_pass(*r, Micros{0}));
+		EXPECT_EQ(core.filter_pass(*r, Micros{0}), LQ_PASSED_NOT);
 		EXPECT_FALSE(core.filter_gone(*r));
 		EXPECT_FALSE(core.filter_refuse(*r));
 		EXPECT_FALSE(core.filter_put_back(*r));

@@ -50,7 +50,7 @@ public:
 	// After a violation there is something left.
 	~Session()
 	{
-		for (const auto *waiting : {&queue_, &held_, &refused_}) {
+		for (const auto *waiting : {&queue_, &held_, &ready_, &refused_, &taken_}) {
 			for (const Waiting &w : *waiting)
 				delete w.child;
 		}
@@ -130,9 +130,12 @@ public:
 			end_promotion(0, promotions_.size() % 2 == 0);
 		while (leaving_)
 			leave();
+		while (!taken_.empty())
+			admit();
 		invariants();
 		MODEL_CHECK(live_.empty());
-		MODEL_CHECK(half_.empty() && queue_.empty() && held_.empty() && refused_.empty());
+		MODEL_CHECK(half_.empty() && queue_.empty() && held_.empty() && ready_.empty() &&
+			    refused_.empty());
 	}
 
 private:
@@ -191,10 +194,16 @@ private:
 			std::count_if(half_.begin(), half_.end(),
 				      [](auto &it) { return it.second.timeouts == 0; }));
 	}
+	// Of the accept queue.
+	u32 places_taken() const
+	{
+		return static_cast<u32>(queue_.size() + promotions_.size() + taken_.size()) +
+		       leaving_;
+	}
+	bool accept_has_room() const { return places_taken() < limits_.accept_limit; }
 	listenq::policy::Snapshot snapshot() const
 	{
-		return {.accept_qlen =
-				static_cast<u32>(queue_.size() + promotions_.size()) + leaving_,
+		return {.accept_qlen = places_taken() + static_cast<u32>(ready_.size()),
 			.syn_qlen = static_cast<u32>(half_.size() + reservations_.size()),
 			.young = static_cast<u32>(young() + reservations_.size())};
 	}
@@ -326,7 +335,14 @@ private:
 	// --- the accept queue and the filter (model_accept.cc) ---
 
 	void overflow(lq_request *evicted, bool put_back);
-	void let_go(size_t which);
+	void let_go(const Waiting &w);
+	void make_ready(size_t which);
+	void release_held(u32 count);
+	void expire_held(u32 count);
+	void take_ready();
+	void admit();
+	u32 filter_due_us() const;
+	void pass(size_t which);
 	void filter(const Event &e);
 	void take(std::deque<Waiting> &queue, lq_request *r);
 	void accept(const Event &e);
@@ -381,7 +397,8 @@ private:
 	std::vector<Reservation> reservations_;
 	std::vector<Promotion> promotions_;
 	std::deque<Waiting> queue_;
-	std::deque<Waiting> held_, refused_; // by an accept filter
+	std::deque<Waiting> held_, ready_, refused_; // by an accept filter
+	std::deque<Waiting> taken_;		     // of the ready, with a place reserved
 	u8 filter_ = LQ_FILTER_NONE;
 	std::set<lq_request *> live_;
 	u32 leaving_ = 0; // accept() calls between pop and done

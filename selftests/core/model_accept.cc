@@ -4,14 +4,17 @@
 
 namespace testing_core {
 
-// Refused ones go first, the one refused last before all others; then the oldest.
+// Refused ones go first, the one refused last before all others; then the oldest that waits.
 void Session::overflow(lq_request *evicted, bool put_back)
 {
 	std::deque<Waiting> expected;
 
-	for (int i = 0; i < 2 && held_.size() + refused_.size() > limits_.filter_limit; i++) {
+	for (int i = 0; i < 2; i++) {
 		std::deque<Waiting> &from = refused_.empty() ? held_ : refused_;
 
+		if (held_.size() + ready_.size() + refused_.size() <= limits_.filter_limit ||
+		    from.empty())
+			break;
 		if (refused_.empty())
 			drop(LISTENQ_DROP_FILTER_OVERFLOW);
 		expected.push_back(from.front());
@@ -33,37 +36,115 @@ void Session::overflow(lq_request *evicted, bool put_back)
 	MODEL_CHECK(expected.empty());
 }
 
-void Session::let_go(size_t which)
+void Session::let_go(const Waiting &w)
 {
-	const Waiting w = held_[which];
-
-	held_.erase(held_.begin() + static_cast<long>(which));
 	queue_.push_back({w.memory, w.child, now_us()});
 	event(LISTENQ_EVENT_FILTER_PASSED);
 	event(LISTENQ_EVENT_ESTABLISHED);
 	accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
 }
 
+void Session::make_ready(size_t which)
+{
+	ready_.push_back(held_[which]);
+	held_.erase(held_.begin() + static_cast<long>(which));
+}
+
+void Session::pass(size_t which)
+{
+	const lq_passed passed = lq_core_filter_pass(core_, held_[which].memory, now_us());
+
+	if (ready_.empty() && accept_has_room()) {
+		MODEL_CHECK(passed == LQ_PASSED_QUEUED);
+		let_go(held_[which]);
+		held_.erase(held_.begin() + static_cast<long>(which));
+	} else {
+		MODEL_CHECK(passed == LQ_PASSED_READY);
+		make_ready(which);
+	}
+}
+
+void Session::release_held(u32 count)
+{
+	const bool more = lq_core_filter_release(core_, count);
+
+	MODEL_CHECK(more == (count < held_.size()));
+	while (count-- && !held_.empty())
+		make_ready(0);
+}
+
+u32 Session::filter_due_us() const
+{
+	const u32 limit = config_.filter_timeout_ms * 1000;
+
+	if (held_.empty() || limit == 0)
+		return LQ_NEVER_US;
+	const u32 waited = now_us() - held_.front().since_us;
+	return waited < limit ? limit - waited : 0;
+}
+
+void Session::expire_held(u32 count)
+{
+	const bool more = lq_core_filter_expire(core_, now_us(), count);
+
+	for (; count && filter_due_us() == 0; count--)
+		make_ready(0);
+	MODEL_CHECK(more == (filter_due_us() == 0));
+}
+
+void Session::take_ready()
+{
+	const lq_request *r = lq_core_filter_take(core_);
+
+	if (ready_.empty() || !accept_has_room()) {
+		MODEL_CHECK(!r);
+		return;
+	}
+	MODEL_CHECK(r == ready_.front().memory);
+	taken_.push_back(ready_.front());
+	ready_.pop_front();
+}
+
+// It is in no queue: what its child says meanwhile is nothing to anybody.
+void Session::admit()
+{
+	const Waiting w = taken_.front();
+
+	MODEL_CHECK(lq_core_filter_pass(core_, w.memory, now_us()) == LQ_PASSED_NOT);
+	MODEL_CHECK(!lq_core_filter_gone(core_, w.memory));
+	MODEL_CHECK(!lq_core_filter_refuse(core_, w.memory));
+	const bool admitted = lq_core_filter_admit(core_, w.memory, now_us());
+
+	MODEL_CHECK(admitted == open_);
+	if (admitted) {
+		taken_.pop_front();
+		let_go(w);
+	} else {
+		drop(LISTENQ_DROP_LISTENER_CLOSED);
+		take(taken_, w.memory);
+	}
+}
+
 void Session::filter(const Event &e)
 {
+	std::deque<Waiting> &either = e.d % 2 && !ready_.empty() ? ready_ : held_;
 	const size_t which = held_.empty() ? 0 : e.b % held_.size();
+	const size_t of_either = either.empty() ? 0 : e.b % either.size();
 
-	switch (e.c % 8) {
+	switch (e.c % 11) {
 	case 0:
 	case 1:
-		if (held_.empty())
-			break;
-		MODEL_CHECK(lq_core_filter_pass(core_, held_[which].memory, now_us()));
-		let_go(which);
+		if (!held_.empty())
+			pass(which);
 		break;
 	case 2:
-		if (held_.empty())
+		if (either.empty())
 			break;
-		MODEL_CHECK(lq_core_filter_gone(core_, held_[which].memory));
+		MODEL_CHECK(lq_core_filter_gone(core_, either[of_either].memory));
 		drop(LISTENQ_DROP_FILTER_GONE);
-		release(held_[which].memory);
-		delete held_[which].child;
-		held_.erase(held_.begin() + static_cast<long>(which));
+		release(either[of_either].memory);
+		delete either[of_either].child;
+		either.erase(either.begin() + static_cast<long>(of_either));
 		break;
 	case 3:
 	case 4:
@@ -83,24 +164,28 @@ void Session::filter(const Event &e)
 		break;
 	}
 	case 6:
-		while (lq_request *r = lq_core_filter_pop(core_)) {
-			MODEL_CHECK(!held_.empty() && r == held_.front().memory);
-			MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
-			lq_core_filter_admit(core_, r, now_us());
-			let_go(0);
-		}
-		MODEL_CHECK(held_.empty());
+		release_held(e.b % 8u);
 		break;
-	case 7: // what is not held any more stays where it is
-		for (const auto *waiting : {&queue_, &refused_}) {
-			if (waiting->empty())
+	case 7: // what does not wait any more stays where it is
+		for (const auto *queue : {&queue_, &ready_, &refused_}) {
+			if (queue->empty())
 				continue;
-			lq_request *r = waiting->front().memory;
+			lq_request *r = queue->front().memory;
 
-			MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
-			MODEL_CHECK(!lq_core_filter_gone(core_, r));
+			MODEL_CHECK(lq_core_filter_pass(core_, r, now_us()) == LQ_PASSED_NOT);
 			MODEL_CHECK(!lq_core_filter_refuse(core_, r));
+			MODEL_CHECK(queue == &ready_ || !lq_core_filter_gone(core_, r));
 		}
+		break;
+	case 8:
+		expire_held(e.b % 8u);
+		break;
+	case 9:
+		take_ready();
+		break;
+	case 10:
+		if (!taken_.empty())
+			admit();
 		break;
 	}
 }

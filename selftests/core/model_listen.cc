@@ -7,6 +7,7 @@ namespace testing_core {
 void Session::choose_config(const Event &e)
 {
 	constexpr u32 kRates[] = {500, 0, 100, 3000, 15000};
+	constexpr u32 kFilterTimeouts[] = {60000, 0, 1000, 3600000};
 
 	config_ = config(e.a % 12, e.b % 64 + 1);
 	// Half of the time it is the default policy.
@@ -14,6 +15,7 @@ void Session::choose_config(const Event &e)
 	config_.somaxconn = e.c % 3 ? 4096 : 11; // Windows: 200 or less
 	config_.synack_timeout_ms = e.c % 4 ? 1000 : 10 + e.d * 40u;
 	config_.oow_ratelimit_ms = kRates[e.d % 5];
+	config_.filter_timeout_ms = kFilterTimeouts[e.a % 4];
 	for (auto &[n, h] : half_)
 		h.rate_changed = true;
 	config_.abort_on_overflow = e.d % 3 == 0;
@@ -169,7 +171,7 @@ void Session::close()
 	MODEL_CHECK(more || !old_table_);
 	open_ = false;
 	filter_ = LQ_FILTER_NONE;
-	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size(); i++)
+	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size() + ready_.size(); i++)
 		drop(LISTENQ_DROP_LISTENER_CLOSED);
 	while (lq_request *r = drained.connections) {
 		drained.connections = r->next;
@@ -179,12 +181,13 @@ void Session::close()
 		drained.held = r->next;
 		MODEL_CHECK(!(r->flags & LQ_REQ_REFUSED) == refused_.empty());
 		// Its child's callbacks may come until the caller has taken them away.
-		MODEL_CHECK(!lq_core_filter_pass(core_, r, now_us()));
+		MODEL_CHECK(lq_core_filter_pass(core_, r, now_us()) == LQ_PASSED_NOT);
 		MODEL_CHECK(!lq_core_filter_gone(core_, r));
 		MODEL_CHECK(!lq_core_filter_refuse(core_, r));
-		take(refused_.empty() ? held_ : refused_, r);
+		take(!refused_.empty() ? refused_ : !ready_.empty() ? ready_ : held_, r);
 	}
-	MODEL_CHECK(queue_.empty() && held_.empty() && refused_.empty());
+	MODEL_CHECK(queue_.empty() && held_.empty() && ready_.empty() && refused_.empty());
+	MODEL_CHECK(!lq_core_filter_take(core_) && !lq_core_filter_room(core_));
 	for (Promotion &p : promotions_) {
 		if (!p.orphan)
 			half_.erase(p.peer);
@@ -233,7 +236,10 @@ void Session::invariants()
 	MODEL_CHECK(info.syn_qlen_peak == syn_peak_);
 	MODEL_CHECK(info.accept_limit == limits_.accept_limit);
 	MODEL_CHECK(info.syn_limit == limits_.syn_limit);
-	MODEL_CHECK(info.filter_qlen == held_.size() + refused_.size());
+	MODEL_CHECK(info.filter_qlen == held_.size() + ready_.size() + refused_.size());
+	MODEL_CHECK(lq_core_filter_ready(core_) == ready_.size());
+	MODEL_CHECK(lq_core_filter_room(core_) == (!ready_.empty() && accept_has_room()));
+	MODEL_CHECK(lq_core_filter_due_us(core_, now_us()) == filter_due_us());
 	MODEL_CHECK(info.filter_limit == (filter_ ? limits_.filter_limit : 0));
 	MODEL_CHECK(std::string(info.accept_filter) == lq_core_filter_name(filter_));
 	MODEL_CHECK(info.pad == 0);
@@ -259,7 +265,8 @@ void Session::invariants()
 		MODEL_CHECK(!(r->flags & LQ_REQ_PROMOTING) == !h.promoting);
 	}
 	// Each request is in exactly one place.
-	MODEL_CHECK(live_.size() == half_.size() + queue_.size() + held_.size() + refused_.size() +
+	MODEL_CHECK(live_.size() == half_.size() + queue_.size() + held_.size() + ready_.size() +
+					    refused_.size() + taken_.size() +
 					    static_cast<size_t>(std::count_if(
 						    promotions_.begin(), promotions_.end(),
 						    [](const Promotion &p) { return p.orphan; })));

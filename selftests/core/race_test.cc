@@ -101,7 +101,9 @@ void filters(HostShim &shim, const std::atomic<bool> &stop)
 	Dice dice{77};
 
 	while (!stop) {
-		shim.held(dice.roll(2));
+		shim.held();
+		if (dice.roll(2))
+			shim.reap();
 		if (dice.roll(50) == 0)
 			shim.filter(dice.roll(2) ? LQ_FILTER_DATAREADY : LQ_FILTER_NONE);
 		std::this_thread::yield();

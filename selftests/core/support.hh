@@ -33,6 +33,7 @@ inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 		.somaxconn = 4096,
 		.soacceptqueue = 128,
 		.syn_ceiling = 0,
+		.filter_timeout_ms = 60000,
 		.policy = LQ_POLICY_LINUX,
 		.abort_on_overflow = 0,
 		.synack_retries = 5,

@@ -323,7 +323,7 @@ def listener_ends(how):
 
 @lq.case()
 def with_a_full_accept_queue():
-    """What was held comes even if that is one too many; who comes later waits."""
+    """What is held leaves as there is room; who comes later waits."""
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
     listener = lq.listener(backlog=0)
     lq.set_policy(listener, "linux-modern")

@@ -422,6 +422,7 @@ BOUNDS = {
     "syncookies": (0, 2),
     "syncookie_pause": (0, 1),
     "shards": (0, 64),
+    "filter_timeout_ms": (0, 3600000),
 }
 
 
@@ -463,6 +464,7 @@ def sysctls_of_a_new_namespace():
             "net.listenq.synack_retries": int(lq.sysctl("net.ipv4.tcp_synack_retries")),
             "net.listenq.syncookie_pause": 0,
             "net.listenq.shards": 1,
+            "net.listenq.filter_timeout_ms": 60000,
             "net.listenq.abort_on_overflow": 0,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,

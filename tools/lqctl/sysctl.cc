@@ -54,6 +54,8 @@ std::string expected(std::string_view name)
 		return "a number from 1 to 65535";
 	if (name == "synack_retries")
 		return "a number from 0 to 255";
+	if (name == "filter_timeout_ms")
+		return "milliseconds from 0 to 3600000";
 	if (name == "synack_timeout_ms")
 		return "milliseconds from 10 to 120000";
 	return "another value";

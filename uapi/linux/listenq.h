@@ -75,10 +75,11 @@ enum {
  *	dnsready   a 2-byte length and as many bytes (RFC 1035 4.2.2)
  *	tlsready   a whole first TLS record; at once if it is no handshake
  *
- * Each also ends when the peer has no more to say or the receive buffer is
- * full. As many may wait as the policy's system allows; of more the oldest is
- * reset. With optlen 0 the filter is removed, and all that it held can be
- * accepted.
+ * Each also ends when the peer has no more to say, the receive buffer is full,
+ * or the connection was held for net.listenq.filter_timeout_ms. As many may wait
+ * as the policy's system allows; of more the oldest is reset. With optlen 0 the
+ * filter is removed, and all that it held can be accepted. The accept queue's
+ * limit holds for them, too: those that find it full come as accept() makes room.
  *
  * setsockopt(): EINVAL on a socket that does not listen, that has a filter
  * already, or for another optlen than 0 and this structure's size, or a name
