@@ -326,7 +326,7 @@ bool lq_request_view_unlabel(struct inet_request_sock *ireq);
 /* Good until softirqs are on again or the RCU read section ends, unless it is owned. */
 struct lq_route {
 	struct dst_entry *dst;
-	u16 advmss; /* bytes: what we take in one segment there */
+	u16 advmss; /* bytes: what we take in one segment there; 0: lq_synack_mss() asks */
 	bool owned; /* dst is a reference of ours */
 };
 
@@ -359,7 +359,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in);
 /* A duplicate SYN of @request, as the core said: its SYN-ACK again, as lq_synack_send(). */
 void lq_syn_repeat(struct lq_shard *shard, const struct lq_request *request, struct sk_buff *from);
 /* Choose the SYN-ACK's window, the clamp and our window scale. */
-void lq_request_window(const struct sock *sk, const struct lq_route *route,
+void lq_request_window(const struct sock *sk, struct lq_route *route,
 		       struct lq_request *request);
 /* LQ_ALLOW_*: the options that the namespace's TCP sysctls allow. */
 static inline u8 lq_options_allowed(const struct net *net)
@@ -389,7 +389,7 @@ void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 /* Answer the segment @skb, whose TCP_SKB_CB is filled, with RST. Softirq. */
 void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6);
 /* What we take in one segment. */
-u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route);
+u16 lq_synack_mss(const struct sock *sk, struct lq_route *route);
 
 /* --- hook.c --- */
 

@@ -205,10 +205,7 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 		slot = &this_cpu_ptr(lst->lqn->routes)->slots[hash];
 		if (lq_route_matches(slot, lst, request, v6)) {
 			if (likely(dst_check(slot->dst, slot->cookie))) {
-				*route = (struct lq_route) {
-					.dst = slot->dst,
-					.advmss = tcp_dst_advmss(slot->dst),
-				};
+				*route = (struct lq_route) { .dst = slot->dst };
 				return true;
 			}
 			lq_route_forget(slot);
@@ -217,7 +214,7 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 	route->dst = lq_route_ask(lst, request);
 	if (!route->dst)
 		return false;
-	route->advmss = tcp_dst_advmss(route->dst);
+	route->advmss = 0;
 	route->owned = !slot || !lq_route_is_lasting(route->dst, v6);
 	if (!route->owned)
 		lq_route_remember(slot, lst, request, v6, route->dst);

@@ -80,7 +80,7 @@ static u8 lq_syn_options(const struct sock *sk, const struct lq_syn_in *in,
 }
 
 /* tcp_openreq_init_rwin() of net/ipv4/tcp_minisocks.c. */
-void lq_request_window(const struct sock *sk, const struct lq_route *route,
+void lq_request_window(const struct sock *sk, struct lq_route *route,
 		       struct lq_request *request)
 {
 	const struct net *net = sock_net(sk);

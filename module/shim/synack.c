@@ -14,10 +14,12 @@
 #include "listenq.h"
 #include "trace.h"
 
-u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route)
+u16 lq_synack_mss(const struct sock *sk, struct lq_route *route)
 {
 	const u16 user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss);
 
+	if (!route->advmss)
+		route->advmss = tcp_dst_advmss(route->dst);
 	return user_mss && user_mss < route->advmss ? user_mss : route->advmss;
 }
 
