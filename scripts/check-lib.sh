@@ -7,7 +7,7 @@
 
 log=${top:?}/build/log
 jobs=$(nproc)
-vm_timeout=${LQ_VM_TIMEOUT:-1800} # seconds for all tests in one VM
+vm_timeout=${LQ_VM_TIMEOUT:-3300} # seconds for all tests in one VM
 vm_options=()
 work='' suite='' start=0
 

@@ -364,6 +364,7 @@ struct lq_syn {
 	const u8 *options; /* the octets after the fixed header */
 	size_t options_length; /* 0..40 */
 	u32 seq;
+	u32 payload;	/* bytes of data */
 	u32 now;	/* ticks */
 	u32 now_s;	/* seconds of a clock that does not go back */
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
@@ -422,7 +423,7 @@ void lq_core_syn_abort(struct lq_core *core, u8 reason);
  */
 void lq_core_synack_unsent(struct lq_core *core, u8 as);
 
-/* --- an ACK or RST --- */
+/* --- an ACK or RST, and whatever is no plain SYN --- */
 
 struct lq_ack {
 	struct lq_key key;
@@ -457,9 +458,11 @@ enum lq_ack_verdict {
 	LQ_ACK_PROMOTE,	  /* slot reserved: vet it, build the child, then commit or abort */
 	LQ_ACK_COOKIE,	  /* proved by a cookie, slot reserved: make a request of the ACK, build
 			     the child, then commit or abort */
+	LQ_ACK_DUPLICATE, /* a SYN, and *copy holds the request: send its SYN-ACK again */
 	LQ_ACK_CHALLENGE, /* *copy holds the request: send an ACK, drop the segment */
+	LQ_ACK_SKIP,	  /* likewise, or a duplicate, but it is too soon for another reply: drop */
 	LQ_ACK_DROP,	  /* drop the segment, the request stays (or *freed) */
-	LQ_ACK_REFUSE,	  /* *freed; pass the segment on, TCP answers with RST */
+	LQ_ACK_REFUSE,	  /* *freed; answer with RST: TCP does, if the segment has an ACK */
 };
 
 /* A promotion under way: the ACK that holds it may read the request without the lock. */
@@ -501,6 +504,22 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
  * the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);
+
+/* --- an ICMP error that quotes a SYN-ACK --- */
+
+enum lq_unreachable {
+	LQ_UNREACHABLE_UNKNOWN,	     /* no such request: not ours, pass the error on */
+	LQ_UNREACHABLE_OUT_OF_WINDOW, /* it quotes another sequence number: ignore it */
+	LQ_UNREACHABLE_KEPT,	     /* it means nothing to a request: ignore it */
+	LQ_UNREACHABLE_ENDED,	     /* *freed: LISTENQ_DROP_REQUEST_UNREACHABLE */
+};
+
+/*
+ * [locked] An ICMP error quotes a segment of the connection of @key with @seq; @fatal: its type
+ * and code end a request. *freed is the request that it ended, or NULL.
+ */
+enum lq_unreachable lq_core_unreachable(struct lq_core *core, const struct lq_key *key, u32 seq,
+					bool fatal, struct lq_request **freed);
 
 /* --- connections that an accept filter holds --- */
 

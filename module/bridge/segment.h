@@ -29,7 +29,7 @@ struct lq_options {
 	u16 mss;    /* after user_mss */
 	u8 flags;   /* LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_SACK, each seen and allowed */
 	u8 wscale;  /* 0..14, with LQ_REQ_WSCALE */
-	bool is_signed; /* TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925), which no listener of ours has */
+	bool is_suspect; /* TCP-MD5 (RFC 2385), TCP-AO (RFC 5925), or malformed: see lq_compat_auth() */
 };
 
 /* TCP options of a SYN. @bytes: @length octets after the fixed header, 0..40. */

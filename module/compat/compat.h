@@ -6,13 +6,16 @@
 #ifndef LISTENQ_COMPAT_H
 #define LISTENQ_COMPAT_H
 
+#include <linux/ipv6.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
 #include <linux/version.h>
 #include <net/inet_connection_sock.h>
+#include <net/ip.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #include "features.h"
 
@@ -166,6 +169,18 @@ static inline bool lq_compat_transparent(const struct sock *sk)
 #endif
 }
 
+#if IS_ENABLED(CONFIG_IPV6)
+/* net.ipv6.flowlabel_reflect bit 0, or IPV6_FL_F_REFLECT. @sk: an IPv6 socket. */
+static inline bool lq_compat_reflects_flow(const struct sock *sk)
+{
+#ifdef LQ_HAVE_INET6_REPFLOW_BIT
+	return inet6_test_bit(REPFLOW, sk);
+#else
+	return inet6_sk(sk)->repflow;
+#endif
+}
+#endif
+
 /* Keys that sign segments, which our SYN-ACKs do not. */
 static inline bool lq_compat_has_auth_keys(const struct sock *sk)
 {
@@ -178,6 +193,46 @@ static inline bool lq_compat_has_auth_keys(const struct sock *sk)
 	keys |= rcu_access_pointer(tcp_sk(sk)->ao_info) != NULL;
 #endif
 	return keys;
+}
+
+/* --- signatures --- */
+
+/* What tcp_inbound_hash() makes of the options of a segment for a listener without keys. */
+enum lq_auth {
+	LQ_AUTH_NONE, /* to be received */
+	LQ_AUTH_BAD,  /* malformed */
+	LQ_AUTH_MD5,
+	LQ_AUTH_AO,
+};
+
+/* The kernel's own reading: one that does not know TCP-AO takes no notice of it. */
+static inline enum lq_auth lq_compat_auth(const struct tcphdr *th)
+{
+#ifdef LQ_HAVE_TCP_PARSE_AUTH_OPTIONS
+	const struct tcp_ao_hdr *ao = NULL;
+	const u8 *md5 = NULL;
+
+	if (tcp_parse_auth_options(th, &md5, &ao))
+		return LQ_AUTH_BAD;
+	if (ao)
+		return IS_ENABLED(CONFIG_TCP_AO) ? LQ_AUTH_AO : LQ_AUTH_NONE;
+	return md5 ? LQ_AUTH_MD5 : LQ_AUTH_NONE;
+#elif defined(CONFIG_TCP_MD5SIG)
+	return tcp_parse_md5sig_option(th) ? LQ_AUTH_MD5 : LQ_AUTH_NONE;
+#else
+	return LQ_AUTH_NONE;
+#endif
+}
+
+/* Counted as tcp_inbound_hash() does. */
+static inline void lq_compat_count_auth(struct net *net, enum lq_auth auth)
+{
+	if (auth == LQ_AUTH_MD5)
+		NET_INC_STATS(net, LINUX_MIB_TCPMD5UNEXPECTED);
+#ifdef CONFIG_TCP_AO
+	else if (auth == LQ_AUTH_AO)
+		NET_INC_STATS(net, LINUX_MIB_TCPAOKEYNOTFOUND);
+#endif
 }
 
 /* --- sysctl --- */

@@ -89,11 +89,27 @@ feature INET_TEST_BIT "$@" <<-'C'
 	bool probe(struct sock *sk) { return inet_test_bit(TRANSPARENT, sk); }
 C
 
+# So is the reflection of flow labels (mainline 6.8).
+feature INET6_REPFLOW_BIT "$@" <<-'C'
+	#include <linux/ipv6.h>
+	#include <net/inet_sock.h>
+	bool probe(struct sock *sk);
+	bool probe(struct sock *sk) { return inet6_test_bit(REPFLOW, sk); }
+C
+
 # TCP-AO keys on a socket (mainline 6.7).
 feature TCP_AO_INFO "$@" <<-'C'
 	#include <linux/tcp.h>
 	bool probe(struct tcp_sock *tp);
 	bool probe(struct tcp_sock *tp) { return rcu_access_pointer(tp->ao_info); }
+C
+
+# TCP-MD5 and TCP-AO options are read together (mainline 6.7).
+feature TCP_PARSE_AUTH_OPTIONS "$@" <<-'C'
+	#include <net/tcp.h>
+	int probe(const struct tcphdr *th, const u8 **md5, const struct tcp_ao_hdr **ao);
+	int probe(const struct tcphdr *th, const u8 **md5, const struct tcp_ao_hdr **ao)
+	{ return tcp_parse_auth_options(th, md5, ao); }
 C
 
 # A reset has a reason (mainline 6.10).

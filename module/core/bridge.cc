@@ -125,6 +125,12 @@ LQ_BRIDGE void lq_core_syn_abort(lq_core *core, u8 reason)
 	listener(core).syn_abort(static_cast<listenq_drop>(reason));
 }
 
+LQ_BRIDGE lq_unreachable lq_core_unreachable(lq_core *core, const lq_key *key, u32 seq, bool fatal,
+					     lq_request **freed)
+{
+	return listener(core).unreachable(*key, listenq::Seq{seq}, fatal, *freed);
+}
+
 LQ_BRIDGE void lq_core_synack_unsent(lq_core *core, u8 as)
 {
 	listener(core).synack_unsent(static_cast<listenq_event>(as));

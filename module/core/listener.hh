@@ -41,6 +41,8 @@ public:
 
 	[[nodiscard]] lq_ack_verdict ack(lq_ack &ack, lq_request_copy &copy,
 					 lq_promotion &promotion, Request *&freed);
+	[[nodiscard]] lq_unreachable unreachable(const lq_key &key, Seq seq, bool fatal,
+						 Request *&freed);
 	[[nodiscard]] lq_ack_verdict ack_cookie(lq_ack &ack, lq_promotion &promotion);
 	[[nodiscard]] lq_commit promote_commit(const lq_promotion &promotion, void *child,
 					       Micros now, Request *&evicted);
@@ -95,6 +97,7 @@ private:
 	[[nodiscard]] lq_ack_verdict ack_for_request(lq_ack &ack, Request &r, u32 hash,
 						     lq_request_copy &copy, lq_promotion &promotion,
 						     Request *&freed);
+	[[nodiscard]] bool repeat(Request &r, Ticks now, lq_request_copy &copy);
 	[[nodiscard]] bool rate_limited(Request &r, Ticks now);
 	[[nodiscard]] u32 oow_unit() const { return max<u32>(config_.hz / 16, 1); }
 	[[nodiscard]] u8 oow_stamp(Ticks now) const;

@@ -28,7 +28,7 @@ lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &p
 	return verdict;
 }
 
-// tcp_check_req() of net/ipv4/tcp_minisocks.c, for segments with ACK or RST, in its order.
+// tcp_check_req() of net/ipv4/tcp_minisocks.c, for all but plain SYNs, in its order.
 lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_request_copy &copy,
 					 lq_promotion &promotion, Request *&freed)
 {
@@ -41,18 +41,29 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 		ack.reason = LISTENQ_DROP_ACK_BUSY;
 		return LQ_ACK_DROP;
 	}
+	const bool paws = paws_rejects(r, ack.saw_tstamp, ack.tsval);
+
+	// The SYN once more, whatever came with it: FIN, for one.
+	if (ack.syn && !ack.ack && !ack.rst && seq == Seq{r.rcv_isn} && !paws) {
+		if (!ack.vetted)
+			return LQ_ACK_OWN;
+		if (repeat(r, now, copy))
+			return LQ_ACK_DUPLICATE;
+		ack.reason = LISTENQ_DROP_SYN_RATE_LIMITED;
+		return LQ_ACK_SKIP;
+	}
 	// RFC 9293 3.10.7.4: an ACK of something never sent is answered with RST.
 	if (ack.ack && !ack.rst && Seq{ack.ack_seq} != Seq{r.snt_isn} + 1)
 		return LQ_ACK_PASS;
-
-	const bool paws = paws_rejects(r, ack.saw_tstamp, ack.tsval);
 	if (paws || !in_window(seq, end_seq, rcv_nxt, rcv_nxt + synack_window(r))) {
 		if (!ack.vetted)
 			return LQ_ACK_OWN;
 		ack.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
-		// A segment with data is no part of a loop of ACKs: tcp_oow_rate_limited().
-		if (ack.rst || (seq == end_seq && rate_limited(r, now)))
+		if (ack.rst)
 			return LQ_ACK_DROP;
+		// A segment with data is no part of a loop of ACKs: tcp_oow_rate_limited().
+		if ((seq == end_seq || ack.syn) && rate_limited(r, now))
+			return LQ_ACK_SKIP;
 		request::copy_to(copy, r);
 		return LQ_ACK_CHALLENGE;
 	}
@@ -64,7 +75,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 		if (seq != rcv_nxt) {
 			ack.reason = LISTENQ_DROP_ACK_BAD_SEQ;
 			if (rate_limited(r, now))
-				return LQ_ACK_DROP;
+				return LQ_ACK_SKIP;
 			request::copy_to(copy, r);
 			return LQ_ACK_CHALLENGE;
 		}
@@ -201,6 +212,27 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop reason)
 	r.flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
 	counters_.drop(reason);
 	return false;
+}
+
+// tcp_req_err() of net/ipv4/tcp_ipv4.c.
+lq_unreachable Listener::unreachable(const lq_key &key, Seq seq, bool fatal, Request *&freed)
+{
+	freed = nullptr;
+	if (syn_queue_.qlen() == 0 || !open_)
+		return LQ_UNREACHABLE_UNKNOWN;
+	const u32 hash = syn_queue_.hash(key);
+	Request *r = syn_queue_.find(key, hash);
+
+	// A SYN-ACK got there, if its ACK is building the child: the error is for that.
+	if (!r || has(*r, LQ_REQ_PROMOTING))
+		return LQ_UNREACHABLE_UNKNOWN;
+	if (seq != Seq{r->snt_isn})
+		return LQ_UNREACHABLE_OUT_OF_WINDOW;
+	if (!fatal)
+		return LQ_UNREACHABLE_KEPT;
+	counters_.drop(LISTENQ_DROP_REQUEST_UNREACHABLE);
+	freed = kill(*r, hash);
+	return LQ_UNREACHABLE_ENDED;
 }
 
 Request *Listener::kill(Request &r, u32 hash)

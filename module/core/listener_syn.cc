@@ -136,20 +136,12 @@ lq_syn_verdict Listener::syn_for_request(lq_syn &syn, Request &r, lq_request_cop
 	const bool paws = paws_rejects(r, saw, peer.tsval);
 
 	if (seq == Seq{r.rcv_isn} && !paws) {
-		counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);
-		if (rate_limited(r, now)) {
-			syn.reason = LISTENQ_DROP_SYN_RATE_LIMITED;
-			return LQ_SYN_DROP;
-		}
-		r.expires = (now + backoff_.timeout(r.num_timeout)).value;
-		look_at(Ticks{r.expires});
-		if (r.num_retrans < 0xff)
-			r.num_retrans++;
-		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-		request::copy_to(copy, r);
-		return LQ_SYN_DUPLICATE;
+		if (repeat(r, now, copy))
+			return LQ_SYN_DUPLICATE;
+		syn.reason = LISTENQ_DROP_SYN_RATE_LIMITED;
+		return LQ_SYN_DROP;
 	}
-	if (paws || !in_window(seq, seq + 1, rcv_nxt, rcv_nxt + synack_window(r))) {
+	if (paws || !in_window(seq, seq + 1 + syn.payload, rcv_nxt, rcv_nxt + synack_window(r))) {
 		syn.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
 		if (rate_limited(r, now))
 			return LQ_SYN_DROP;
@@ -159,6 +151,21 @@ lq_syn_verdict Listener::syn_for_request(lq_syn &syn, Request &r, lq_request_cop
 	syn.reason = LISTENQ_DROP_REQUEST_SYN_IN_WINDOW;
 	freed = kill(r, syn.hash);
 	return LQ_SYN_RESET;
+}
+
+// A duplicate SYN: its SYN-ACK is sent again, unless it is too soon for that.
+bool Listener::repeat(Request &r, Ticks now, lq_request_copy &copy)
+{
+	counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);
+	if (rate_limited(r, now))
+		return false;
+	r.expires = (now + backoff_.timeout(r.num_timeout)).value;
+	look_at(Ticks{r.expires});
+	if (r.num_retrans < 0xff)
+		r.num_retrans++;
+	counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+	request::copy_to(copy, r);
+	return true;
 }
 
 lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)

@@ -64,9 +64,10 @@ static void store32(u8 *p, u32 v)
 }
 
 // Call @visit(kind, body, length of the whole option) for each option, in order, until the
-// end, a malformed one, or visit returns false (tcp_parse_options() stops likewise).
+// end, a malformed one, which makes the result false, or visit returns false (tcp_parse_options()
+// stops likewise).
 template <typename Visit>
-static void for_each(std::span<const u8> bytes, Visit visit)
+static bool for_each(std::span<const u8> bytes, Visit visit)
 {
 	size_t i = 0;
 
@@ -74,20 +75,21 @@ static void for_each(std::span<const u8> bytes, Visit visit)
 		const u8 kind = bytes[i];
 
 		if (kind == kEnd)
-			return;
+			return true;
 		if (kind == kNop) {
 			i++;
 			continue;
 		}
 		if (bytes.size() - i < 2)
-			return;
+			return false;
 		const u8 length = bytes[i + 1];
 		if (length < 2 || length > bytes.size() - i)
-			return;
+			return false;
 		if (!visit(kind, bytes.data() + i + 2, length))
-			return;
+			return true;
 		i += length;
 	}
+	return true;
 }
 
 static u16 limited_mss(u16 mss, const lq_options_config &config)
@@ -129,11 +131,11 @@ lq_options parse_syn(std::span<const u8> bytes, const lq_options_config &config)
 			 .mss = config.mss_default,
 			 .flags = 0,
 			 .wscale = 0,
-			 .is_signed = false};
+			 .is_suspect = false};
 
 	if (parse_linux_syn(bytes, config, found))
 		return found;
-	for_each(bytes, [&](u8 kind, const u8 *body, u8 length) {
+	const bool whole = for_each(bytes, [&](u8 kind, const u8 *body, u8 length) {
 		switch (kind) {
 		case kMss:
 			if (length == kMssLength && load16(body) != 0)
@@ -158,13 +160,15 @@ lq_options parse_syn(std::span<const u8> bytes, const lq_options_config &config)
 			break;
 		case kMd5:
 		case kAo:
-			found.is_signed = true;
+			found.is_suspect = true;
 			break;
 		default:
 			break;
 		}
 		return true;
 	});
+	if (!whole)
+		found.is_suspect = true;
 	return found;
 }
 

@@ -36,6 +36,9 @@ void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
 	case LISTENQ_DROP_ACK_PAWS:
 		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
 		break;
+	case LISTENQ_DROP_SYN_RATE_LIMITED:
+		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
+		break;
 	case LISTENQ_DROP_ACK_DEFERRED:
 		NET_INC_STATS(net, LINUX_MIB_TCPDEFERACCEPTDROP);
 		break;
@@ -124,7 +127,7 @@ static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, st
 	spin_lock(&shard->lock);
 	lq_accept_settle_locked(shard);
 	verdict = lq_core_ack(shard->core, ack, copy, promotion, freed);
-	if (verdict == LQ_ACK_CHALLENGE)
+	if (verdict == LQ_ACK_CHALLENGE || verdict == LQ_ACK_DUPLICATE)
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 	return verdict;
@@ -230,16 +233,30 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		break;
 	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says that */
 		break;
+	case LQ_ACK_DUPLICATE:
+		lq_syn_repeat(shard, &copy.request, NULL);
+		break;
 	case LQ_ACK_CHALLENGE:
+		if (ack->rst) /* tcp_reqsk_send_challenge_ack() */
+			NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPCHALLENGEACK);
 		lq_fill_cb(skb, ack->key.v6);
 		lq_challenge_send(lst, skb, &copy.request);
+		break;
+	case LQ_ACK_SKIP:
+		NET_INC_STATS(sock_net(lst->sk), ack->rst ? LINUX_MIB_TCPACKSKIPPEDCHALLENGE
+							  : LINUX_MIB_TCPACKSKIPPEDSYNRECV);
 		break;
 	case LQ_ACK_DROP:
 		lq_request_free(freed);
 		break;
 	case LQ_ACK_REFUSE:
 		lq_request_free(freed);
-		*result = LQ_RECEIVED_PASS;
+		if (ack->ack) {
+			*result = LQ_RECEIVED_PASS;
+			break;
+		}
+		lq_fill_cb(skb, ack->key.v6);
+		lq_reset_send(lst, skb, ack->key.v6);
 		break;
 	}
 	return verdict;

@@ -65,9 +65,10 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	struct tcp_request_sock treq LQ_UNINITIALIZED;
 	struct sock *child = NULL;
 	bool own_req;
+	int err;
 
 	lq_request_view_tcp(&treq, lst, request);
-	treq.txhash = lq_request_tx_hash(request);
+	treq.txhash = lq_request_tx_hash(sk, request);
 	if (!ack->cookie_mss)
 		treq.snt_synack = div_u64(now_ns, NSEC_PER_USEC) - rtt_us;
 #if IS_ENABLED(CONFIG_IPV6)
@@ -75,7 +76,8 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 		lq_view_pktopts(&treq, sk, skb);
 #endif
 	/* Labels come from here: the SYN's own are not kept. */
-	if (security_inet_conn_request(sk, skb, &treq.req.req)) {
+	err = security_inet_conn_request(sk, skb, &treq.req.req);
+	if (lq_request_view_unlabel(&treq.req) || err) {
 		lq_route_put(route);
 	} else {
 		if (!route->owned)
@@ -180,6 +182,26 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 	return child;
 }
 
+/*
+ * tcp_v6_do_rcv() replaces the options that IPV6_2292PKTOPTIONS shows by those of each segment,
+ * tcp_child_process() leaves the child those of the handshake.
+ */
+static void lq_child_receive(struct sock *child, struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct ipv6_pinfo *np = inet6_sk(child);
+
+	if (np && unlikely(np->pktoptions)) {
+		struct sk_buff *pktoptions = xchg(&np->pktoptions, NULL);
+
+		child->sk_backlog_rcv(child, skb);
+		kfree_skb(xchg(&np->pktoptions, pktoptions));
+		return;
+	}
+#endif
+	child->sk_backlog_rcv(child, skb);
+}
+
 enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    const struct lq_promotion *promotion, const struct lq_ack *ack,
 			    struct lq_route *route)
@@ -240,7 +262,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	nf_reset_ct(skb);
 	sk_mark_napi_id_set(child, skb);
 	tcp_segs_in(tcp_sk(child), skb);
-	child->sk_backlog_rcv(child, skb);
+	lq_child_receive(child, skb);
 	if (unlikely(commit == LQ_COMMIT_HELD))
 		lq_held_bound(child, promotion->request);
 	bh_unlock_sock(child);

@@ -43,8 +43,11 @@ static __always_inline struct lq_net *lq_may_be_ours(const struct sk_buff *skb)
 /* False: @skb is TCP's. */
 static __always_inline bool lq_received(struct sk_buff *skb, enum lq_received received)
 {
-	if (received == LQ_RECEIVED_DROP)
+	if (received == LQ_RECEIVED_DROP) {
+		/* Who takes a segment has counted it. */
+		__TCP_INC_STATS(dev_net(skb->dev), TCP_MIB_INSEGS);
 		kfree_skb(skb);
+	}
 	return received != LQ_RECEIVED_PASS;
 }
 
@@ -69,6 +72,8 @@ static void lq_hook_v4_in(void)
 		static_call_update(lq_tcp_v4, lq_kernel_v4->handler);
 		lq_protocol_v4 = *lq_kernel_v4;
 		lq_protocol_v4.handler = lq_hook_v4;
+		lq_tcp_err_v4 = lq_kernel_v4->err_handler;
+		lq_protocol_v4.err_handler = lq_icmp_v4;
 	} while (cmpxchg(LQ_PLACE_V4, lq_kernel_v4, &lq_protocol_v4) != lq_kernel_v4);
 }
 
@@ -101,6 +106,8 @@ static void lq_hook_v6_in(void)
 		static_call_update(lq_tcp_v6, lq_kernel_v6->handler);
 		lq_protocol_v6 = *lq_kernel_v6;
 		lq_protocol_v6.handler = lq_hook_v6;
+		lq_tcp_err_v6 = lq_kernel_v6->err_handler;
+		lq_protocol_v6.err_handler = lq_icmp_v6;
 	} while (cmpxchg(LQ_PLACE_V6, lq_kernel_v6, &lq_protocol_v6) != lq_kernel_v6);
 }
 

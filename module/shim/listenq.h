@@ -8,6 +8,7 @@
 #define LISTENQ_SHIM_H
 
 #include <linux/filter.h>
+#include <linux/hash.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/timer.h>
@@ -389,9 +390,14 @@ static inline void lq_request_set_addresses(struct lq_request *request, const st
  * What chooses transmit queue, flow label and one of several paths, for the SYN-ACK and the child
  * alike: net_tx_rndhash(). The sequence number is as good as random, and public anyway.
  */
-static inline u32 lq_request_tx_hash(const struct lq_request *request)
+static inline u32 lq_request_tx_hash(const struct sock *sk, const struct lq_request *request)
 {
-	return request->snt_isn | 1; /* 0: none */
+	u32 hash = request->snt_isn;
+
+	/* tcp_rtx_synack(): another path may be better than one that lost something. */
+	if (READ_ONCE(sk->sk_txrehash) == SOCK_TXREHASH_ENABLED)
+		hash += request->num_retrans * GOLDEN_RATIO_32;
+	return hash | 1; /* 0: none */
 }
 /* Who @request is from, for tracing. */
 void lq_request_key(const struct lq_request *request, struct lq_key *key);
@@ -405,12 +411,19 @@ void lq_request_view(struct inet_request_sock *ireq, const struct lq_listener *l
 void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener *lst,
 			 const struct lq_request *request);
 
+/*
+ * A security module may label the packets of a connection with an IP option (NetLabel: CIPSO,
+ * CALIPSO), which it leaves in the request: take it out and free it. True: there was one. A SYN-ACK
+ * of ours carries none, so such a connection is refused.
+ */
+bool lq_request_view_unlabel(struct inet_request_sock *ireq);
+
 /* --- route.c --- */
 
 /* Good until softirqs are on again or the RCU read section ends, unless it is owned. */
 struct lq_route {
 	struct dst_entry *dst;
-	u16 advmss; /* bytes: what we take in one segment there */
+	u16 advmss; /* bytes: what we take in one segment there; 0: lq_synack_mss() asks */
 	bool owned; /* dst is a reference of ours */
 };
 
@@ -440,8 +453,10 @@ struct lq_syn_in {
 };
 /* Softirq, RCU. */
 void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in);
+/* A duplicate SYN of @request, as the core said: its SYN-ACK again, as lq_synack_send(). */
+void lq_syn_repeat(struct lq_shard *shard, const struct lq_request *request, struct sk_buff *from);
 /* Choose the SYN-ACK's window, the clamp and our window scale. */
-void lq_request_window(const struct sock *sk, const struct lq_route *route,
+void lq_request_window(const struct sock *sk, struct lq_route *route,
 		       struct lq_request *request);
 /* LQ_ALLOW_*: the options that the namespace's TCP sysctls allow. */
 static inline u8 lq_options_allowed(const struct net *net)
@@ -468,13 +483,30 @@ void lq_synack_unsent(struct lq_shard *shard, u8 as);
 /* Answer the odd segment @skb, whose TCP_SKB_CB is filled, with an ACK. Softirq. */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);
+/* Answer the segment @skb, whose TCP_SKB_CB is filled, with RST. Softirq. */
+void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6);
 /* What we take in one segment. */
-u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route);
+u16 lq_synack_mss(const struct sock *sk, struct lq_route *route);
 
 /* --- hook.c --- */
 
 int lq_hooks_get(struct lq_net *lqn); /* Process context, no lock. -ENOMEM. */
 void lq_hooks_put(void);
+
+/* --- icmp.c --- */
+
+/* TCP's handlers, written before ours are in the tables; NULL until then. */
+typedef int lq_err_v4(struct sk_buff *skb, u32 info);
+extern lq_err_v4 *lq_tcp_err_v4;
+/* net_protocol.err_handler. Softirq, RCU; skb->data is at the quoted IP header. */
+lq_err_v4 lq_icmp_v4;
+#if IS_ENABLED(CONFIG_IPV6)
+struct inet6_skb_parm;
+typedef int lq_err_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code, int offset,
+		      __be32 info);
+extern lq_err_v6 *lq_tcp_err_v6;
+lq_err_v6 lq_icmp_v6; /* inet6_protocol.err_handler, likewise */
+#endif
 
 /* --- receive.c --- */
 

@@ -40,7 +40,21 @@ bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6)
 	return !sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb));
 }
 
-enum lq_kind { LQ_OTHER, LQ_SYN, LQ_ACK };
+/*
+ * Whether TCP's own check of signatures would stop a segment. Those without options, and those
+ * with a timestamp alone as RFC 7323 appendix A has it, are nearly all.
+ */
+static __always_inline bool lq_segment_signed(const struct tcphdr *th)
+{
+	const __be32 aligned = htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 | TCPOPT_TIMESTAMP << 8 |
+				     TCPOLEN_TIMESTAMP);
+
+	if (th->doff == 5 || (th->doff == 8 && *(const __be32 *)(th + 1) == aligned))
+		return false;
+	return lq_compat_auth(th) != LQ_AUTH_NONE;
+}
+
+enum lq_kind { LQ_OTHER, LQ_SYN, LQ_ACK }; /* LQ_ACK: all that may be for a request, but a SYN */
 
 /* Unless it is LQ_OTHER, the whole TCP header is in the linear part, and the checksum good. */
 static __always_inline enum lq_kind lq_segment_kind(struct sk_buff *skb,
@@ -53,7 +67,7 @@ static __always_inline enum lq_kind lq_segment_kind(struct sk_buff *skb,
 		return LQ_OTHER;
 	th = tcp_hdr(skb);
 	syn = th->syn && !th->ack && !th->rst && !th->fin;
-	if (!(syn || th->ack || th->rst) || th->doff < sizeof(*th) / 4)
+	if (th->doff < sizeof(*th) / 4)
 		return LQ_OTHER;
 	if (!pskb_may_pull(skb, th->doff * 4) || skb_checksum_validate(skb, IPPROTO_TCP, pseudo))
 		return LQ_OTHER;
@@ -272,6 +286,8 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 		return LQ_RECEIVED_PASS;
 	else
 		lst = lq_ack_listener(lqn, skb, &ack->key, &only);
+	if (lq_segment_signed(tcp_hdr(skb)))
+		return LQ_RECEIVED_PASS;
 	lq_ack_read(ack, skb);
 	if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
 		return result;

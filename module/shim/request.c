@@ -2,6 +2,7 @@
 /* Memory for requests, and a request as the kernel's own helpers want to see it. */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 
 #include "listenq.h"
 
@@ -87,6 +88,30 @@ static const struct tcp_request_sock_ops lq_unsigned = {
 	.req_md5_lookup = lq_no_md5,
 #endif
 };
+
+/* What cipso_v4_req_setattr() and calipso_req_setattr() leave in a request. */
+bool lq_request_view_unlabel(struct inet_request_sock *ireq)
+{
+	struct ip_options_rcu *v4;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ireq->ireq_family == AF_INET6) {
+		struct ipv6_txoptions *v6 = xchg(&ireq->ipv6_opt, NULL);
+
+		if (likely(!v6))
+			return false;
+		/* Charged to the listener. */
+		atomic_sub(v6->tot_len, &ireq->req.rsk_listener->sk_omem_alloc);
+		txopt_put(v6);
+		return true;
+	}
+#endif
+	v4 = unrcu_pointer(xchg(&ireq->ireq_opt, NULL));
+	if (likely(!v4))
+		return false;
+	kfree_rcu(v4, rcu);
+	return true;
+}
 
 /* @ireq is zeroed. */
 static __always_inline void lq_request_view_fill(struct inet_request_sock *ireq,

@@ -40,8 +40,7 @@ static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 re
 	case LISTENQ_DROP_ACK_PAWS:
 		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
 		return;
-	case LISTENQ_DROP_SYN_SIGNED: /* tcp_inbound_hash() */
-		NET_INC_STATS(net, LINUX_MIB_TCPMD5UNEXPECTED);
+	case LISTENQ_DROP_SYN_SIGNED: /* counted by tcp_inbound_hash()'s rules */
 		return;
 	case LISTENQ_DROP_ACK_BAD_SEQ:
 	case LISTENQ_DROP_ACK_BUSY:
@@ -65,13 +64,23 @@ static u8 lq_syn_options(const struct sock *sk, const struct lq_syn_in *in,
 		.user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss),
 		.allow = lq_options_allowed(sock_net(sk)),
 	};
+	enum lq_auth auth;
 
 	lq_core_syn_options(in->syn.options, in->syn.options_length, &config, options);
-	return options->is_signed ? LISTENQ_DROP_SYN_SIGNED : 0;
+	/* A key may have come while listen() was under way. */
+	if (unlikely(lq_compat_has_auth_keys(sk)))
+		return LISTENQ_DROP_SYN_SIGNED;
+	if (unlikely(options->is_suspect)) {
+		auth = lq_compat_auth(in->th);
+		lq_compat_count_auth(sock_net(sk), auth);
+		if (auth != LQ_AUTH_NONE)
+			return LISTENQ_DROP_SYN_SIGNED;
+	}
+	return 0;
 }
 
 /* tcp_openreq_init_rwin() of net/ipv4/tcp_minisocks.c. */
-void lq_request_window(const struct sock *sk, const struct lq_route *route,
+void lq_request_window(const struct sock *sk, struct lq_route *route,
 		       struct lq_request *request)
 {
 	const struct net *net = sock_net(sk);
@@ -189,13 +198,15 @@ static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool
 	struct inet_request_sock ireq LQ_UNINITIALIZED;
 	struct lq_options options LQ_UNINITIALIZED;
 	u8 reason;
+	int err;
 
 	reason = lq_syn_options(lst->sk, in, &options);
 	if (reason)
 		return reason;
 	lq_syn_fill(lst, in, &options, request);
 	lq_request_view(&ireq, lst, request);
-	if (security_inet_conn_request(lst->sk, in->skb, &ireq.req))
+	err = security_inet_conn_request(lst->sk, in->skb, &ireq.req);
+	if (lq_request_view_unlabel(&ireq) || err)
 		return LISTENQ_DROP_LSM;
 	if (!lq_route_find(lst, request, &answer->route))
 		return LISTENQ_DROP_NO_ROUTE;
@@ -298,13 +309,12 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 	lq_request_free(request);
 }
 
-static void lq_syn_duplicate(struct lq_shard *shard, struct lq_syn_in *in,
-			     const struct lq_request *request)
+void lq_syn_repeat(struct lq_shard *shard, const struct lq_request *request, struct sk_buff *from)
 {
 	struct lq_listener *lst = shard->lst;
 
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), lq_syn_take(in), true))
+	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), from, true))
 		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 }
 
@@ -360,6 +370,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	syn->options = (const u8 *)(in->th + 1);
 	syn->options_length = in->th->doff * 4 - sizeof(*in->th);
 	syn->seq = ntohl(in->th->seq);
+	syn->payload = in->skb->len - in->th->doff * 4;
 	syn->from_time_wait = in->tw_isn != 0;
 	syn->now = lq_now();
 	syn->now_s = lq_now_s();
@@ -391,7 +402,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		lq_syn_cookie(shard, in);
 		break;
 	case LQ_SYN_DUPLICATE:
-		lq_syn_duplicate(shard, in, &copy.request);
+		lq_syn_repeat(shard, &copy.request, lq_syn_take(in));
 		break;
 	case LQ_SYN_CHALLENGE:
 		lq_syn_expose(in);
@@ -400,10 +411,12 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	case LQ_SYN_RESET:
 		/* Not by returning an error: TCP need not look at it. */
 		lq_syn_expose(in);
-		lq_compat_send_reset(syn->key.v6 ? lst->sk->sk_prot->rsk_prot : tcp_prot.rsk_prot,
-				     lst->sk, in->skb);
+		lq_reset_send(lst, in->skb, syn->key.v6);
 		break;
 	case LQ_SYN_DROP:
+		/* A challenge, but for the time since the last. */
+		if (syn->reason == LISTENQ_DROP_ACK_BAD_SEQ || syn->reason == LISTENQ_DROP_ACK_PAWS)
+			NET_INC_STATS(net, LINUX_MIB_TCPACKSKIPPEDSYNRECV);
 		break;
 	}
 	if (unlikely(syn->news))

@@ -14,10 +14,12 @@
 #include "listenq.h"
 #include "trace.h"
 
-u16 lq_synack_mss(const struct sock *sk, const struct lq_route *route)
+u16 lq_synack_mss(const struct sock *sk, struct lq_route *route)
 {
 	const u16 user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss);
 
+	if (!route->advmss)
+		route->advmss = tcp_dst_advmss(route->dst);
 	return user_mss && user_mss < route->advmss ? user_mss : route->advmss;
 }
 
@@ -106,7 +108,7 @@ static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request 
 	offload = route->dst->dev->features & (NETIF_F_HW_CSUM | (v6 ? NETIF_F_IPV6_CSUM
 								     : NETIF_F_IP_CSUM));
 	lq_synack_own(skb, sk);
-	skb_set_hash(skb, lq_request_tx_hash(request), PKT_HASH_TYPE_L4);
+	skb_set_hash(skb, lq_request_tx_hash(sk, request), PKT_HASH_TYPE_L4);
 	skb->mark = request->mark ? : READ_ONCE(sk->sk_mark);
 	length = lq_core_synack(request, (__force u16)htons(inet_sk(sk)->inet_num),
 				lq_synack_mss(sk, route), tsval, !offload, skb->data);
@@ -147,12 +149,12 @@ static void lq_synack_send_v4(struct sock *sk, const struct lq_request *request,
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static void lq_synack_send_v6(struct sock *sk, const struct lq_request *request,
+static void lq_synack_send_v6(struct sock *sk, const struct lq_request *request, __be32 flowlabel,
 			      struct sk_buff *skb)
 {
 	const struct ipv6_pinfo *np = inet6_sk(sk);
 	const u8 *addresses = lq_request_addresses(request);
-	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP, .flowlabel = flowlabel };
 
 	memcpy(&fl6.daddr, addresses, sizeof(fl6.daddr));
 	memcpy(&fl6.saddr, addresses + sizeof(fl6.daddr), sizeof(fl6.saddr));
@@ -175,7 +177,13 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 	struct net *net = sock_net(sk);
 	struct lq_route found;
 	struct sk_buff *skb;
+#if IS_ENABLED(CONFIG_IPV6)
+	__be32 flowlabel = 0;
 
+	/* Nothing keeps the label: what the timer sends has one of its own. */
+	if (from && request->flags & LQ_REQ_V6 && lq_compat_reflects_flow(sk))
+		flowlabel = ip6_flowlabel(ipv6_hdr(from));
+#endif
 	if (!route) {
 		route = &found;
 		if (!lq_route_find(lst, request, route)) {
@@ -190,7 +198,7 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	if (request->flags & LQ_REQ_V6)
-		lq_synack_send_v6(sk, request, skb);
+		lq_synack_send_v6(sk, request, flowlabel, skb);
 	else
 #endif
 		lq_synack_send_v4(sk, request, skb);
@@ -203,6 +211,11 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 	lq_listener_event(lst, LISTENQ_EVENT_SYNACK_SENT);
 	trace_synack(lst, request);
 	return true;
+}
+
+void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6)
+{
+	lq_compat_send_reset(v6 ? lst->sk->sk_prot->rsk_prot : tcp_prot.rsk_prot, lst->sk, skb);
 }
 
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,

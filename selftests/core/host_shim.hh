@@ -106,12 +106,11 @@ public:
 				while (lq_core_event(core_, &event_))
 					;
 			}
-			// cancel_work_sync()
+			// cancel_work_sync() of both works
 			std::lock_guard work(work_);
+			std::lock_guard reaper(reaper_);
 			release_all(drained.requests, false);
 			release_all(drained.connections, true);
-			// cancel_work_sync()
-			std::lock_guard work(reaper_);
 			release_all(drained.held, true);
 		} while (more);
 		free_table(drained.table);

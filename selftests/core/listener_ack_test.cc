@@ -156,7 +156,7 @@ TEST_F(listener, ack_for_request__outside_the_window)
 	ack.seq = ack.end_seq = kRcvIsn; // a keepalive
 	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
 	EXPECT_EQ(copy.request.snt_isn, kSntIsn);
-	EXPECT_EQ(send_ack(ack), LQ_ACK_DROP); // rate limited
+	EXPECT_EQ(send_ack(ack), LQ_ACK_SKIP); // rate limited
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BAD_SEQ);
 	// Data is always answered.
 	ack.seq = kRcvIsn + 5000;
@@ -164,6 +164,73 @@ TEST_F(listener, ack_for_request__outside_the_window)
 	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
 	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
 	EXPECT_EQ(info().syn_qlen, 1u);
+}
+
+TEST_F(listener, ack_for_request__a_syn_with_data_is_rate_limited)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.syn = true;
+	ack.seq = kRcvIsn + 5000;
+	ack.end_seq = ack.seq + 11;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_CHALLENGE);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_SKIP);
+}
+
+TEST_F(listener, ack_for_request__the_syn_again_with_fin)
+{
+	ASSERT_TRUE(half_open(0));
+	ack = make_ack(0);
+	ack.ack = false;
+	ack.syn = true;
+	ack.seq = kRcvIsn;
+	ack.end_seq = kRcvIsn + 2;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_DUPLICATE);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_NONE);
+	EXPECT_EQ(copy.request.snt_isn, kSntIsn);
+	EXPECT_EQ(copy.request.num_retrans, 1);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_SKIP); // rate limited
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_SYN_RATE_LIMITED);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	// Of no request it is nobody's.
+	ack.key = make_ack(1).key;
+	EXPECT_EQ(send_ack(ack), LQ_ACK_UNKNOWN);
+}
+
+TEST_F(listener, unreachable__ends_the_request_that_it_quotes)
+{
+	const lq_key key = make_ack(0).key, other = make_ack(1).key;
+	Request *freed = nullptr;
+
+	EXPECT_EQ(core.unreachable(key, listenq::Seq{kSntIsn}, true, freed),
+		  LQ_UNREACHABLE_UNKNOWN);
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(core.unreachable(other, listenq::Seq{kSntIsn}, true, freed),
+		  LQ_UNREACHABLE_UNKNOWN);
+	for (const u32 seq : {kSntIsn - 1, kSntIsn + 1, kSntIsn + 0x80000000})
+		EXPECT_EQ(core.unreachable(key, listenq::Seq{seq}, true, freed),
+			  LQ_UNREACHABLE_OUT_OF_WINDOW);
+	EXPECT_EQ(core.unreachable(key, listenq::Seq{kSntIsn}, false, freed), LQ_UNREACHABLE_KEPT);
+	EXPECT_EQ(freed, nullptr);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(core.unreachable(key, listenq::Seq{kSntIsn}, true, freed), LQ_UNREACHABLE_ENDED);
+	ASSERT_NE(freed, nullptr);
+	free_request(freed);
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_UNREACHABLE), 1u);
+	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
+}
+
+TEST_F(listener, unreachable__leaves_a_child_under_way_alone)
+{
+	Request *freed = nullptr;
+
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_EQ(core.unreachable(make_ack(0).key, listenq::Seq{kSntIsn}, true, freed),
+		  LQ_UNREACHABLE_UNKNOWN);
+	EXPECT_EQ(freed, nullptr);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
 }
 
 TEST_F(listener, ack_for_request__old_timestamp)
@@ -220,7 +287,7 @@ TEST_F(listener, ack_for_request__rst_in_the_window_is_challenged)
 {
 	ASSERT_TRUE(half_open(0));
 	EXPECT_EQ(send_rst(0, kRcvIsn + 2), LQ_ACK_CHALLENGE);
-	EXPECT_EQ(send_rst(0, kRcvIsn + 1000), LQ_ACK_DROP); // rate limited
+	EXPECT_EQ(send_rst(0, kRcvIsn + 1000), LQ_ACK_SKIP); // rate limited
 	EXPECT_FALSE(was_freed);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACK_BAD_SEQ);
 	EXPECT_EQ(info().syn_qlen, 1u);

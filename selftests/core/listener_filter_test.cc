@@ -42,7 +42,7 @@ TEST_F(listener_filter, pass__not_beyond_the_limit)
 	for (u32 n = 0; n < 4; n++)
 		r[n] = hold(n);
 	settings = config(1);
-	listen(settings, false);
+	listen(settings);
 	EXPECT_EQ(pass(r[3]), LQ_PASSED_QUEUED);
 	EXPECT_EQ(pass(r[1]), LQ_PASSED_QUEUED);
 	EXPECT_EQ(pass(r[2]), LQ_PASSED_READY);
@@ -180,7 +180,7 @@ TEST_F(listener_filter, expire__the_oldest_and_not_before)
 	EXPECT_TRUE(core.filter_admit(*old, Micros{kStart + kLimit}));
 
 	settings.filter_timeout_ms = 0;
-	listen(settings, false);
+	listen(settings);
 	EXPECT_EQ(core.filter_due_us(Micros{kStart - 1}), LQ_NEVER_US);
 	EXPECT_FALSE(core.filter_expire(Micros{kStart - 1}, 9));
 	EXPECT_EQ(core.filter_ready(), 0u);

@@ -484,6 +484,17 @@ TEST_F(listener, syn_for_request__inside_the_window_kills)
 	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_SYN_IN_WINDOW), 3u);
 }
 
+TEST_F(listener, syn_for_request__data_that_reaches_into_the_window)
+{
+	ASSERT_TRUE(half_open(0));
+	syn = make_syn(0, kRcvIsn - 10);
+	syn.payload = 10; // up to the window's edge
+	EXPECT_EQ(send_syn(syn), LQ_SYN_CHALLENGE);
+	syn.payload = 11;
+	EXPECT_EQ(send_syn(syn), LQ_SYN_RESET);
+	EXPECT_EQ(syn.reason, LISTENQ_DROP_REQUEST_SYN_IN_WINDOW);
+}
+
 TEST_F(listener, syn_for_request__old_timestamp)
 {
 	Request *r = half_open(0);

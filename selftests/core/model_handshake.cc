@@ -289,7 +289,7 @@ bool Session::ack_for_half(std::map<unsigned, Half>::iterator found, const lq_ac
 		arm(lq_core_due(core_) - now());
 		if (verdict == LQ_ACK_CHALLENGE)
 			is_copy_of(copy, h.memory);
-		is(verdict == LQ_ACK_CHALLENGE ? LQ_ACK_CHALLENGE : LQ_ACK_DROP, reason);
+		is(verdict == LQ_ACK_CHALLENGE ? LQ_ACK_CHALLENGE : LQ_ACK_SKIP, reason);
 	};
 
 	if (h.promoting) {

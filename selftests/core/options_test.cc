@@ -131,14 +131,16 @@ TEST(options, parse_syn__none)
 	EXPECT_EQ(o.wscale, 0u);
 }
 
-TEST(options, parse_syn__signatures)
+TEST(options, parse_syn__signatures_and_malformed_options)
 {
-	EXPECT_FALSE(parse({2, 4, 5, 0xb4, 4, 2}).is_signed);
+	EXPECT_FALSE(parse({2, 4, 5, 0xb4, 4, 2}).is_suspect);
 	EXPECT_TRUE(parse({2, 4, 5, 0xb4, 19, 18, 1,  2,  3,  4,  5,
 			   6, 7, 8, 9,	  10, 11, 12, 13, 14, 15, 16})
-			    .is_signed);
-	EXPECT_TRUE(parse({1, 1, 29, 4, 0, 0}).is_signed);
-	EXPECT_FALSE(parse({19, 18, 1, 2}).is_signed); // cut off: no option at all
+			    .is_suspect);
+	EXPECT_TRUE(parse({1, 1, 29, 4, 0, 0}).is_suspect);
+	EXPECT_TRUE(parse({19, 18, 1, 2}).is_suspect); // cut off
+	EXPECT_TRUE(parse({2, 4, 5, 0xb4, 4, 0}).is_suspect);
+	EXPECT_FALSE(parse({2, 4, 5, 0xb4, 0, 19}).is_suspect); // behind the end
 }
 
 TEST(options, parse_syn__what_is_not_allowed_is_not_seen)

@@ -135,6 +135,22 @@ def pseudo(src, dst, length):
     return src + dst + struct.pack("!BBH", 0, 6, length)
 
 
+def icmp_error(kind, code, quoted, info=0):
+    """An ICMP or ICMPv6 error that quotes a packet of ours, from a router on the way."""
+    body = struct.pack("!BBHI", kind, code, 0, info) + quoted
+    if quoted[0] >> 4 == 6:
+        router = ipaddress.ip_address("2001:db8::77").packed
+        local = ipaddress.ip_address(LOCAL[True]).packed
+        total = checksum(router + local + struct.pack("!II", len(body), 58) + body)
+        head = struct.pack("!IHBB", 6 << 28, len(body), 58, 64) + router + local
+        return head + body[:2] + struct.pack("!H", total) + body[4:]
+    router = ipaddress.ip_address("192.0.2.77").packed
+    local = ipaddress.ip_address(LOCAL[False]).packed
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 1, 0) + router + local
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    return head + body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+
+
 class Tun:
     """A device of this namespace; without addresses it is only a way out."""
 

@@ -91,8 +91,8 @@ def whom_it_is_for():
     other = lq.listener(port=8001)
     with lq.Netns():
         # Numbers are each namespace's own: one that is not given here.
-        for _ in range(5):
-            elsewhere = lq.listener(port=8000)
+        keep = [lq.listener(port=8100 + number) for number in range(5)]
+        elsewhere = lq.listener(port=8000)
     lq.equal(len(lqctl_set(":8000", "policy=bsd")), 2)
     lqctl_set(f"@{lq.Info(listeners[0]).id}", "policy=aix")
     lq.equal([lq.Info(one).policy for one in (*listeners, other, elsewhere)],
@@ -101,6 +101,7 @@ def whom_it_is_for():
     assert "no listener matches" in refused("-l", f"@{lq.Info(elsewhere).id}", "policy=bsd")
     assert "no listener matches" in refused("-l", "@18446744073709551615", "policy=bsd")
     assert "is no listener" in refused("-l", "@0", "policy=bsd")
+    del keep
 
 
 @lq.case()

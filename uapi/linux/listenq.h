@@ -179,7 +179,8 @@ struct listenq_info {
 	X(21, FILTER_GONE,       filter_gone,       "connection: reset while its accept filter held it") \
 	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts") \
 	X(23, SYN_SIGNED,        syn_signed,        "SYN: signed (TCP-MD5, TCP-AO), and the listener has no key") \
-	X(24, SYN_BUCKET_FULL,   syn_bucket_full,   "SYN: its bucket of the SYN queue is full, the queue is not")
+	X(24, SYN_BUCKET_FULL,   syn_bucket_full,   "SYN: its bucket of the SYN queue is full, the queue is not") \
+	X(25, REQUEST_UNREACHABLE, request_unreachable, "request: ICMP says that its SYN-ACK does not get there")
 /* clang-format on */
 
 enum listenq_drop {
