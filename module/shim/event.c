@@ -22,6 +22,25 @@
 /* All attributes with their padding, and some more. */
 #define LQ_EVENT_SIZE 512
 
+/* Events that listen() alone can make, in each second. */
+#define LQ_LISTEN_EVENTS 100
+
+void lq_event_init(struct lq_net *lqn)
+{
+	ratelimit_state_init(&lqn->listen_events, HZ, LQ_LISTEN_EVENTS);
+	/* Whoever reads is told how many were left out, and not the log. */
+	ratelimit_set_flags(&lqn->listen_events, RATELIMIT_MSG_ON_RELEASE);
+}
+
+/* Whether there is room for an event that listen() made: not all of it is one user's. */
+static bool lq_event_may_tell(struct lq_net *lqn)
+{
+	if (___ratelimit(&lqn->listen_events, __func__))
+		return true;
+	atomic_inc(&lqn->untold);
+	return false;
+}
+
 static int lq_event_fill(struct sk_buff *msg, const struct lq_listener *lst,
 			 const struct lq_event *event)
 {
@@ -29,6 +48,7 @@ static int lq_event_fill(struct sk_buff *msg, const struct lq_listener *lst,
 	const struct listenq_info *info = &event->info;
 	const struct sock *sk = lst->sk;
 	bool v6only = false;
+	u32 untold;
 
 #if IS_ENABLED(CONFIG_IPV6)
 	v6only = sk->sk_family == AF_INET6 && ipv6_only_sock(sk);
@@ -56,6 +76,9 @@ static int lq_event_fill(struct sk_buff *msg, const struct lq_listener *lst,
 		return -EMSGSIZE;
 	if (event->count && nla_put_u64_64bit(msg, LISTENQ_A_EVENT_COUNT, event->count,
 					      LISTENQ_A_EVENT_PAD))
+		return -EMSGSIZE;
+	untold = atomic_xchg(&lst->lqn->untold, 0);
+	if (untold && nla_put_u32(msg, LISTENQ_A_EVENT_UNTOLD, untold))
 		return -EMSGSIZE;
 	genlmsg_end(msg, hdr);
 	return 0;
@@ -101,12 +124,12 @@ void lq_event_listen(struct lq_listener *lst)
 	struct lq_event event = {};
 
 	lq_listener_info(lst, &event.info);
-	if (!lst->announced) {
+	if (!lst->announced && lq_event_may_tell(lst->lqn)) {
 		lst->announced = true;
 		event.type = LISTENQ_EVENT_TYPE_LISTENER_STARTED;
 		lq_event_send(lst, &event, GFP_KERNEL);
 	}
-	if (event.info.flags & LISTENQ_F_BACKLOG_TRUNCATED) {
+	if (event.info.flags & LISTENQ_F_BACKLOG_TRUNCATED && lq_event_may_tell(lst->lqn)) {
 		event.type = LISTENQ_EVENT_TYPE_BACKLOG_TRUNCATED;
 		lq_event_send(lst, &event, GFP_KERNEL);
 	}

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/hash.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -185,6 +186,8 @@ struct lq_net {
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 	u64 last_id;		     /* list_lock */
+	struct ratelimit_state listen_events; /* of what listen() alone can make */
+	atomic_t untold;	     /* of these: not told since the last event */
 };
 
 extern unsigned int lq_net_id;
@@ -668,6 +671,7 @@ static inline void lq_accept_settle_locked(struct lq_shard *shard)
 
 /* --- event.c: netlink events --- */
 
+void lq_event_init(struct lq_net *lqn);
 /* Sends to whoever reads; any context, no shard's lock held, @gfp as that allows. */
 void lq_event_send(struct lq_listener *lst, const struct lq_event *event, gfp_t gfp);
 /* Sends all that the core has to tell, and lets the timer find the ends. Softirq. */

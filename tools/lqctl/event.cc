@@ -128,6 +128,9 @@ Event parse_event(Bytes attributes)
 		case LISTENQ_A_EVENT_COUNT:
 			e.count = attr.number<std::uint64_t>();
 			break;
+		case LISTENQ_A_EVENT_UNTOLD:
+			e.untold = u32();
+			break;
 		default:
 			break;
 		}
@@ -180,6 +183,8 @@ std::string event_text(const Event &e, bool numeric, const Glyphs &glyphs)
 		out += fmt::format(" reason {}", e.reason);
 	if (e.count)
 		out += fmt::format(" count {}", *e.count);
+	if (e.untold)
+		out += fmt::format(" untold {}", *e.untold);
 	return out + '\n';
 }
 
@@ -211,6 +216,8 @@ nlohmann::ordered_json to_json(const Event &e)
 		json["reason"] = e.reason;
 	if (e.count)
 		json["count"] = *e.count;
+	if (e.untold)
+		json["untold"] = *e.untold;
 	return json;
 }
 

@@ -31,6 +31,7 @@ struct Event {
 	std::uint32_t syn_limit = 0;
 	std::string reason; /* a name of LISTENQ_DROPS, or empty */
 	std::optional<std::uint64_t> count;
+	std::optional<std::uint32_t> untold; /* starts and truncations before it, not told */
 };
 
 /* From the attributes of one message; attributes of a newer module are passed over. */

@@ -107,6 +107,15 @@ TEST_F(event, text__a_truncated_backlog)
 		  "512/512 syn 3/256\n");
 }
 
+TEST_F(event, untold__is_said)
+{
+	Event e = overflow_ended();
+	EXPECT_FALSE(to_json(e).contains("untold"));
+	e.untold = 41;
+	EXPECT_EQ(to_json(e)["untold"], 41);
+	EXPECT_TRUE(event_text(e, true, ascii_glyphs).ends_with(" count 907 untold 41\n"));
+}
+
 TEST_F(event, text__lost)
 {
 	EXPECT_EQ(event_text(events_lost(at), true, ascii_glyphs), "10:31:02.123 events_lost\n");

@@ -204,6 +204,7 @@ TEST(spec, event_attributes)
 		NAME(SYN_LIMIT, "syn-limit"),
 		NAME(REASON, "reason"),
 		NAME(COUNT, "count"),
+		NAME(UNTOLD, "untold"),
 #undef NAME
 	};
 	EXPECT_EQ(attribute_set("event"), want);

@@ -299,6 +299,11 @@ enum listenq_request_state {
  * LISTENQ_CMD_EVENT, to the multicast group LISTENQ_GENL_MCGRP_EVENTS: one
  * message of LISTENQ_A_EVENT_* attributes per event. A reader that is too slow,
  * or for whom there was no memory, gets ENOBUFS from its socket and goes on.
+ * Of what listen() alone can make, listeners that start and backlogs that are
+ * truncated, no more than 100 a second are told in a network namespace, lest
+ * one user's listen() takes the room of what others are to be told;
+ * LISTENQ_A_EVENT_UNTOLD says how many were not. Of a listener whose start was
+ * not told the stop is not told either.
  *
  * LISTENQ_CMD_REQUEST_GET, dump: request LISTENQ_A_REQUEST_LISTENER, one
  * message of LISTENQ_A_REQUEST_* attributes per half-open request of that
@@ -398,6 +403,7 @@ enum {
 	LISTENQ_A_EVENT_SYN_LIMIT = 16,
 	LISTENQ_A_EVENT_REASON = 17, /* u32: enum listenq_drop, of the overflow's first drop */
 	LISTENQ_A_EVENT_COUNT = 18,  /* u64: drops, or cookies, in all that ended */
+	LISTENQ_A_EVENT_UNTOLD = 19, /* u32: see above; with the next event after them */
 	__LISTENQ_A_EVENT_MAX
 };
 #define LISTENQ_A_EVENT_MAX (__LISTENQ_A_EVENT_MAX - 1)
