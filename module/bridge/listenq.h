@@ -37,19 +37,26 @@
  *
  * Order, outermost first:
  *
- *	mutex_lock(&lq_net.listen_mutex);	process; listen(), and what ends a listener
  *	mutex_lock(&lq_hook_mutex);		process; the handlers and their count
- *	lock_sock(sk);				process; attach, listen, stop
- *	mutex_lock(&lst->control);		process; the filter is set or removed; stop
+ *	lock_sock(sk);				process; attach, detach, listen()
+ *	mutex_lock(&lst->control);		process; start, stop, filters
+ *	mutex_lock(&ports->mutex);		process; the tables of shim/ports.c
  *	lock_sock(child);			process; a child that a filter held, or that is reset
  *	bh_lock_sock(child);			softirq; a child being built or held
+ *	spin_lock(&lqn->list_lock);		process; the tree of listeners
+ *	spin_lock(&lst->settings_lock);		both; shim/settings.c
  *	spin_lock(&shard->lock);		both; the core
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
- * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go:
- * listen_mutex keeps one of them from coming between the two halves of another.
- * lq_hook_mutex is never taken with lock_sock held. lq_net.list_lock (a spinlock,
- * process context) protects the list of listeners and nests inside lock_sock.
+ * A user can hold the lock_sock of his own socket for as long as he likes (a system call that
+ * copies from memory that never comes). So only his own system calls on it wait for that: never
+ * with anything of the others' held, and neither sysctls, netlink nor works take it. For the same
+ * reason our own options are copied before it is taken. lst->control, which netlink and works do
+ * take, waits for memory and for the locks of children that no process has yet.
+ *
+ * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go; what
+ * comes between is sorted out afterwards (shim/listener.c), and guard.c tells of every end.
+ * lq_hook_mutex is never taken with lock_sock held.
  * Nothing is allocated, sent, woken or freed under a shard's lock, except that a
  * request's memory is returned by the core for the caller to free afterwards, and that
  * a work is queued, which stop can cancel only if it comes before the core closes.
@@ -61,16 +68,17 @@
  * the promotion has failed. What it waits for is done in softirq, too, waits for no
  * other segment, and holds only the child's lock and, for its commit, the shard's.
  *
- * receive.c finds listeners by port in lq_net.ports, under RCU; list_lock is for
- * those that change it. A listener that left comes back only after a grace period,
- * before its core opens: segments of its last life find that closed, and a child of
- * theirs is reset. Remembered routes belong to their CPU, with softirqs off.
+ * receive.c finds listeners by address and port in lq_net.ports, under RCU, by an entry that each
+ * start makes anew. Segments of a listener's last life may find its core open again: what they
+ * reserved there tells so (.life), and a child of theirs is reset. Remembered routes belong to
+ * their CPU, with softirqs off.
  *
  * References
  * ----------
  *   thing          owner                         ends
- *   lq_listener    the sock it is attached to    lq_listener_detach()
- *                  a connect() under way         its end
+ *   lq_listener    the sock it is attached to    lq_listener_drop_owner(), by close() or connect()
+ *                  a listen() under way          its end
+ *                  the work that ends it         its end (with the sock)
  *                  an accept() that looks        before it waits or returns
  *                  a dump of its requests        the end of the message
  *                                                then an RCU grace period (segments in
@@ -94,8 +102,12 @@
  *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
  *   route                                        namespace (shim/route.c)
- *   module         every socket with our ops     sock_release(); accepted sockets
- *                                                have the kernel's own ops and hold none
+ *   lq_guard       TCP's list of Fast Open       TCP, when its listener ends (shim/guard.c)
+ *                  resets, while TCP listens
+ *   module         every socket with our ops     sock_release(), or lq_left_one() when it is about
+ *                                                to connect; accepted sockets have the kernel's own
+ *                                                ops and hold none
+ *                  an operation that may sleep   its end
  *
  * Time: "ticks" are jiffies truncated to 32 bits, lq_config.hz a second;
  * "us" are microseconds of a monotonic clock truncated to 32 bits.

@@ -152,7 +152,7 @@ private:
 	bool cookies_sent_ = false;
 	u8 filter_ = LQ_FILTER_NONE; // enum lq_filter
 	bool open_ = false;
-	u32 life_ = 0; // how often it was opened
+	u32 life_ = 0;		   // how often it was opened
 	bool defending_ = false;   // Solaris's defence mode
 	Ticks defending_since_{0}; // while defending_
 };

@@ -173,7 +173,8 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 	Request &r = *promotion.request;
 
 	evicted = nullptr;
-	// An orphan's listener may be open again by now, and so may a cookie's, which is in no queue.
+	// An orphan's listener may be open again by now, and so may a cookie's, which is in no
+	// queue.
 	if (!open_ || has(r, LQ_REQ_ORPHAN) || promotion.life != life_) {
 		accept_queue_.abort();
 		if (has(r, LQ_REQ_ORPHAN))
