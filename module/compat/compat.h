@@ -9,6 +9,7 @@
 #include <linux/ipv6.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
 #include <linux/version.h>
@@ -47,6 +48,16 @@ static inline void lq_compat_rcu_barrier_tasks(void)
 	rcu_barrier_tasks();
 #else
 	rcu_barrier();
+#endif
+}
+
+/* Whether other tasks, or later this one, may be in a system call for @task with no descriptor. */
+static inline bool lq_compat_has_io_uring(const struct task_struct *task)
+{
+#ifdef CONFIG_IO_URING
+	return task->io_uring || task->flags & (PF_IO_WORKER | PF_KTHREAD);
+#else
+	return task->flags & PF_KTHREAD;
 #endif
 }
 

@@ -73,16 +73,18 @@ static void lq_left_put(struct rcu_head *rcu)
 		module_put(THIS_MODULE);
 }
 
-/* Whether nobody but this system call, and one descriptor, has @sock's file. */
+/*
+ * Whether no other task can be in an operation of @sock's: this one has the only table of
+ * descriptors with the only one for it, and used that, as fdget() without a reference. io_uring has
+ * ways to a file that count nowhere.
+ */
 static bool lq_is_alone(const struct socket *sock)
 {
 	const struct files_struct *files = current->files;
 	struct file *file = READ_ONCE(sock->file);
 
-	if (!file || !files)
-		return false;
-	/* fdget() takes a reference where other tasks share the table of descriptors. */
-	return file_count(file) <= (atomic_read(&files->count) > 1 ? 2 : 1);
+	return file && files && !lq_compat_has_io_uring(current) &&
+	       atomic_read(&files->count) == 1 && file_count(file) == 1;
 }
 
 /* @sock gave up our operations, and its reference on the module. */
@@ -183,6 +185,13 @@ static void lq_come_back(struct socket *sock, const struct lq_left_settings *kep
 	release_sock(sk);
 	if (back && !alone)
 		lq_left_one(sock);
+}
+
+bool lq_family_leave(struct socket *sock)
+{
+	struct lq_left_settings kept;
+
+	return lq_leave(sock, &kept);
 }
 
 /* --- the operations --- */

@@ -229,6 +229,8 @@ int lq_family_init(void);
 void lq_family_exit(void);
 /* After it: until no task is in a function of ours any more. */
 void lq_family_wait(void);
+/* Process context, no lock: @sock is the kernel's own from here on. False: it listens, and stays ours. */
+bool lq_family_leave(struct socket *sock);
 /* lock_sock held: whether @sock still has our operations, and may listen by us. */
 bool lq_family_has(const struct socket *sock);
 /* The kernel's own operations of an AF_INET or AF_INET6 stream socket. */

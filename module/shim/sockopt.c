@@ -335,11 +335,17 @@ static bool lq_refused(const struct sock *sk, int level, int optname)
 	return false;
 }
 
-/* As do_tcp_setsockopt(), for the ULPs that there are: all want a connection. */
-static int lq_set_ulp(sockptr_t optval, unsigned int optlen)
+/*
+ * As do_tcp_setsockopt(), for the ULPs that there are: all want a connection. One that has ours is
+ * of kernel_accept().
+ */
+static int lq_set_ulp(struct socket *sock, sockptr_t optval, unsigned int optlen)
 {
+	const struct sock *sk = sock->sk;
 	char name[TCP_ULP_NAME_MAX];
 
+	if (!((1 << inet_sk_state_load(sk)) & (TCPF_CLOSE | TCPF_LISTEN)) && lq_family_leave(sock))
+		return lq_orig_ops(sk)->setsockopt(sock, SOL_TCP, TCP_ULP, optval, optlen);
 	if (optlen < 1)
 		return -EINVAL;
 	if (strncpy_from_sockptr(name, optval, min_t(long, sizeof(name) - 1, optlen)) < 0)
@@ -355,7 +361,7 @@ static int lq_set_tcp(struct socket *sock, int level, int optname, sockptr_t opt
 	int err;
 
 	if (level == SOL_TCP && optname == TCP_ULP)
-		return lq_set_ulp(optval, optlen);
+		return lq_set_ulp(sock, optval, optlen);
 	if (lq_refused(sk, level, optname))
 		return -EOPNOTSUPP;
 	err = lq_orig_ops(sk)->setsockopt(sock, level, optname, optval, optlen);
