@@ -232,6 +232,7 @@ static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **
 	}
 	if (err || failed)
 		return err ? : failed;
+	lq_listener_apply(lst); /* TCP's listen() had the limits of before */
 	WRITE_ONCE(lst->serving, true);
 	lq_listener_no_tcp_cookies(sk);
 	trace_listen(lst, asked);

@@ -41,11 +41,26 @@ static __always_inline u32 lq_tag_hash(const void *data, u32 length, u32 seed)
 	return ((*(const u32 *)data + lq_port_secret[0]) * (seed + lq_port_secret[1])) >> 32;
 }
 
+/* rhashtable_compare.key against an entry: 0 if equal. */
+static __always_inline int lq_place_differs(struct rhashtable_compare_arg *arg, const void *entry)
+{
+	const struct lq_place *a = arg->key, *b = &((const struct lq_port *)entry)->place;
+
+	return (a->port ^ b->port) | (a->addr[0] ^ b->addr[0]) | (a->addr[1] ^ b->addr[1]) |
+	       (a->addr[2] ^ b->addr[2]) | (a->addr[3] ^ b->addr[3]);
+}
+
+static __always_inline int lq_tag_differs(struct rhashtable_compare_arg *arg, const void *entry)
+{
+	return *(const u32 *)arg->key ^ ((const struct lq_port *)entry)->tag;
+}
+
 static const struct rhashtable_params lq_place_params = {
 	.key_len = sizeof(struct lq_place),
 	.key_offset = offsetof(struct lq_port, place),
 	.head_offset = offsetof(struct lq_port, by_place),
 	.hashfn = lq_place_hash,
+	.obj_cmpfn = lq_place_differs,
 	.automatic_shrinking = true,
 };
 
@@ -54,6 +69,7 @@ static const struct rhashtable_params lq_tag_params = {
 	.key_offset = offsetof(struct lq_port, tag),
 	.head_offset = offsetof(struct lq_port, by_tag),
 	.hashfn = lq_tag_hash,
+	.obj_cmpfn = lq_tag_differs,
 	.automatic_shrinking = true,
 };
 
@@ -210,7 +226,8 @@ void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
 	kfree_rcu(port, rcu);
 }
 
-struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port)
+/* Flat: hash and comparison are a few instructions, which calls by pointer would be many times. */
+__flatten struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port)
 {
 	const struct lq_place place = { .port = (__force u16)port };
 
@@ -219,8 +236,8 @@ struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port)
 	return rhltable_lookup(&ports->places, &place, lq_place_params);
 }
 
-struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
-					const struct lq_key *key)
+__flatten struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
+						  const struct lq_key *key)
 {
 	struct lq_place place = { .port = (__force u16)port };
 
@@ -233,7 +250,7 @@ struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
 	return rhltable_lookup(&ports->places, &place, lq_place_params);
 }
 
-struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag)
+__flatten struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag)
 {
 	const u32 key = lq_tag_of(port, tag);
 

@@ -6,6 +6,11 @@
  * returns a TCP socket whose listen side is listenq's. Addresses are plain
  * struct sockaddr_in and struct sockaddr_in6, in network byte order.
  *
+ * A socket that connects, by connect() or sendto(MSG_FASTOPEN), is the kernel's own TCP from then on,
+ * as accepted ones are: it knows none of the options below, and takes upper layers such as kTLS
+ * (TCP_ULP answers ENOTCONN before). One whose connect() failed at once may listen by listenq
+ * after all, if no other thread and no other descriptor has it; else its listen() is TCP's.
+ *
  * Everything here is append-only: a number is never reused, an enum only
  * grows at its end, a struct only grows at its end.
  */
@@ -37,7 +42,7 @@
  * Options that are set take an int. They may be set before and after
  * listen(); -1 means "follow the network namespace's sysctl". Errors: EINVAL
  * for a value out of range or optlen < sizeof(int), EFAULT, ENOPROTOOPT for
- * an unknown option, EISCONN on a connected socket; EPERM for LQ_SYN_BACKLOG above the sysctl
+ * an unknown option or on a connected socket; EPERM for LQ_SYN_BACKLOG above the sysctl
  * without CAP_NET_ADMIN in the user namespace that owns the network namespace.
  */
 enum {
@@ -123,7 +128,7 @@ struct listenq_accept_filter_arg {
  * byte order.
  */
 struct listenq_info {
-	__u64 id;		    /* of the listener, never reused; 0 before listen() */
+	__u64 id;		    /* in its network namespace, never reused; 0 before listen() */
 	char policy[LISTENQ_POLICY_NAMSIZ];
 	__u32 flags;		    /* LISTENQ_F_* */
 	__s32 backlog_asked;	    /* the argument of the last listen() */
@@ -328,7 +333,7 @@ enum {
 
 enum {
 	LISTENQ_A_LISTENER_UNSPEC = 0,
-	LISTENQ_A_LISTENER_ID = 1,		/* u64: never reused */
+	LISTENQ_A_LISTENER_ID = 1,		/* u64: in its namespace, never reused */
 	LISTENQ_A_LISTENER_PAD = 2,		/* alignment of u64 */
 	LISTENQ_A_LISTENER_FAMILY = 3,		/* u16: AF_INET or AF_INET6 */
 	LISTENQ_A_LISTENER_ADDR = 4,		/* binary: 4 or 16 bytes, network order */
