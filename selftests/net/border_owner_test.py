@@ -20,7 +20,6 @@ import lq
 
 TCP_ULP, TLS_TX, TLS_RX, SOL_TLS, MSG_FASTOPEN, SCHED_IDLE = 31, 1, 2, 282, 0x20000000, 5
 VERSIONS = ("v4", "v6", "mapped")
-TRACE = "/sys/kernel/tracing"
 
 
 # --- helpers ---
@@ -81,44 +80,11 @@ def no_users():
     lq.wait_for(lambda: lq.module_users() == 0, 60, f"{lq.module_users()} users of the module")
 
 
-class Hits:
-    """How often a function of the module is called."""
-
-    def __init__(self, function):
-        self.name = f"hits_of_{function}"
-        if not os.path.exists(f"{TRACE}/kprobe_events"):
-            lq.run("mount", "-t", "tracefs", "t", TRACE, check=False)
-        try:
-            self._write("kprobe_events", f"p:{self.name} listenq:{function}")
-        except OSError as error:
-            raise lq.Skip(f"no kprobe: {error}") from error
-        self._write(f"events/kprobes/{self.name}/enable", "1")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._write(f"events/kprobes/{self.name}/enable", "0")
-        self._write("kprobe_events", f"-:{self.name}")
-
-    def __call__(self):
-        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.split()[0] == self.name)
-
-    @staticmethod
-    def _write(name, text):
-        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(file, f"{text}\n".encode())
-        finally:
-            os.close(file)
-
-
 def nothing_of_ours_is_left():
     """No listener, no handler before TCP's, no user; and after rmmod TCP works as before."""
     lq.equal(lq.lqctl_listeners(), [])
     plain = lq.listener("tcp")
-    with Hits("lq_hook_v4") as hits:
+    with lq.Hits("lq_hook_v4") as hits:
         lq.expect_serves(plain)
         lq.equal(hits(), 0, "our handler ran while nobody of ours listens")
     no_users()

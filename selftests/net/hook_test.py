@@ -14,7 +14,6 @@ import lq
 from rawtcp import ACK, MSS, PEER, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp
 
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
-TRACE = "/sys/kernel/tracing"
 ETH_P_ALL, SO_RCVBUFFORCE = 3, 33
 
 
@@ -225,38 +224,6 @@ def beside_plain_tcp():
         child.close()
 
 
-class Calls:
-    """How often a function of the module is called."""
-
-    def __init__(self, function):
-        self.event = f"calls_of_{function}"
-        try:
-            self._write("kprobe_events", f"p:{self.event} listenq:{function}")
-        except OSError as error:
-            raise lq.Skip(f"no kprobe: {error}") from error
-        self._write(f"events/kprobes/{self.event}/enable", "1")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._write(f"events/kprobes/{self.event}/enable", "0")
-        self._write("kprobe_events", f"-:{self.event}")
-
-    def __call__(self):
-        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.split()[0] == self.event)
-
-    @staticmethod
-    def _write(name, text):
-        # O_TRUNC would take away the others; and "a" seeks, which these files refuse.
-        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(file, f"{text}\n".encode())
-        finally:
-            os.close(file)
-
-
 @lq.case("v4", "v6")
 def only_while_somebody_listens(version):
     """TCP's receive path is the kernel's own before, between and after: nothing of ours is in it."""
@@ -273,7 +240,7 @@ def only_while_somebody_listens(version):
         client.close()
         return calls() - before
 
-    with Calls(f"lq_hook_{version}") as calls:
+    with lq.Hits(f"lq_hook_{version}") as calls:
         lq.equal(calls_of_a_connection(), 0)
         for _ in range(2):
             one, other = lq.listener(v6=v6), lq.listener(v6=v6)
@@ -299,7 +266,7 @@ def another_module_comes_before_us(version):
         listener.close()
         lq.equal(lq.run("dmesg").count(warning), warned + 1)
         # Nobody listens, and it still calls us.
-        with Calls(f"lq_hook_{version}") as calls:
+        with lq.Hits(f"lq_hook_{version}") as calls:
             plain = lq.listener("tcp", v6=v6)
             client = lq.connect_to(plain, v6=v6)
             lq.accept(plain).close()
