@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout=200
+# timeout=300
 """Everything at once: stress.c has threads of two processes do all that can be done to listeners,
 while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
 is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel
@@ -62,13 +62,20 @@ def everything_at_once():
     nothing_left(before, users)
 
 
-@lq.case(timeout=LONG)
-def random_system_calls():
-    """One thread, and whatever comes to its mind."""
+@lq.case("1", "3", timeout=LONG)
+def random_system_calls(threads):
+    """Whatever comes to its mind, by one thread or several on the same descriptors. After each seed the
+    module can go, TCP works as before, and the module can come again."""
     before, users = lq.requests_in_memory(), lq.module_users()
     lq.diag(f"LQ_SEED={SEED}")
     for part in range(4):
-        lq.diag(helper("random_calls", FUZZ // 4, SEED + part).strip())
+        lq.diag(helper("random_calls", FUZZ // 4 // int(threads), SEED + part, threads).strip())
+        lq.wait_for(lambda: lq.module_users() == users, 60, "references on the module are left")
+        if users == 0:
+            with lq.unloaded():
+                for v6 in (False, True):
+                    with lq.listener("tcp", v6=v6) as listener:
+                        lq.expect_serves(listener, v6)
     nothing_left(before, users)
 
 
