@@ -105,6 +105,7 @@ def install_and_uninstall():
                      "share/doc/listenq/README.md", "share/doc/listenq/docs/semantics.md",
                      "share/doc/listenq/examples/sysctl.conf"):
             assert f"opt/listenq/{name}" in names, f"{name} is missing"
+        assert "etc/apparmor.d/abstractions/listenq" in names, "no abstraction for AppArmor"
         assert any(re.match(r"usr/src/listenq-[0-9.]+/dkms.conf", name) for name in names)
         for name in names:
             path = os.path.join(directory, name)
