@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout=300
+# timeout=500
 """Everything at once: stress.c has threads of two processes do all that can be done to listeners,
 while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
 is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel
