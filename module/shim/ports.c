@@ -154,6 +154,24 @@ static void lq_ports_kind(struct lq_ports *ports, const struct lq_port *port, in
 	WRITE_ONCE(*count, *count + change);
 }
 
+static u32 lq_ports_at(struct lq_ports *ports, __be16 port)
+{
+	return xa_to_value(xa_load(&ports->counts, ntohs(port)));
+}
+
+/* ports->mutex: @port was put into the tables, or is about to leave them. */
+static void lq_ports_alone_update(struct lq_ports *ports, struct lq_port *port, bool comes)
+{
+	const __be16 number = (__force __be16)port->place.port;
+	struct lq_port __rcu **slot = &ports->alone[ntohs(number) % LQ_PORT_SLOTS];
+	struct lq_port *there = rcu_dereference_protected(*slot, lockdep_is_held(&ports->mutex));
+
+	if (there && there->place.port == port->place.port)
+		RCU_INIT_POINTER(*slot, NULL);
+	else if (comes && !there && lq_ports_at(ports, number) == 1)
+		rcu_assign_pointer(*slot, port);
+}
+
 /* ports->mutex. */
 static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
 {
@@ -179,6 +197,7 @@ static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
 	if (err)
 		goto untag;
 	lq_ports_kind(ports, port, 1);
+	lq_ports_alone_update(ports, port, true);
 	return 0;
 
 untag:
@@ -217,6 +236,7 @@ void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
 		return;
 	lst->port = NULL;
 	mutex_lock(&ports->mutex);
+	lq_ports_alone_update(ports, port, false);
 	rhltable_remove(&ports->places, &port->by_place, lq_place_params);
 	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
 	lq_ports_kind(ports, port, -1);

@@ -29,6 +29,9 @@ struct lq_port {
 	struct rcu_head rcu;
 };
 
+/* Ports that are told at once, by a few of their bits. */
+#define LQ_PORT_SLOTS 256
+
 /* Of one namespace. */
 struct lq_ports {
 	unsigned long *map;	 /* a bit for each port where one of ours listens; NULL: none ever did */
@@ -39,7 +42,20 @@ struct lq_ports {
 	struct mutex mutex;	 /* writers; process context, nothing but memory is waited for */
 	struct xarray counts;	 /* mutex; listeners by port, in host byte order */
 	u32 next_tag;		 /* mutex */
+	/*
+	 * A listener that is alone at its port, for those that look: the tables need not be asked.
+	 * Of several such ports the one that came first. Written under mutex; RCU.
+	 */
+	struct lq_port __rcu *alone[LQ_PORT_SLOTS];
 };
+
+/* RCU: the only listener of ours at @port (network byte order), if that can be told at once, or NULL. */
+static __always_inline struct lq_port *lq_ports_alone(const struct lq_ports *ports, __be16 port)
+{
+	struct lq_port *alone = rcu_dereference(ports->alone[ntohs(port) % LQ_PORT_SLOTS]);
+
+	return alone && alone->place.port == (__force u16)port ? alone : NULL;
+}
 
 void lq_ports_init_secret(void); /* once, before the first namespace */
 int lq_ports_init(struct lq_ports *ports);

@@ -176,9 +176,14 @@ static __always_inline u32 lq_some_listeners(struct rhlist_head *list, const str
 static __always_inline struct lq_listener *lq_only_listener(struct lq_net *lqn, __be16 port,
 							    const struct lq_key *key, bool *lookup)
 {
+	const struct lq_port *alone = lq_ports_alone(&lqn->ports, port);
 	struct lq_listener *one = NULL;
 	u32 count;
 
+	if (likely(alone)) {
+		*lookup = false;
+		return lq_listener_takes(alone->lst->sk, key) ? alone->lst : NULL;
+	}
 	count = lq_some_listeners(lq_ports_any(&lqn->ports, port), key, 0, &one);
 	if (count < 2)
 		count = lq_some_listeners(lq_ports_particular(&lqn->ports, port, key), key, count,
