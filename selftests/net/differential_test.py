@@ -609,8 +609,9 @@ def time_wait(side, isn, options, flags):
     first, side.renew = side.isn, True
     side.send(SYN | flags, "SYN again", seq=side.peer.isn + isn, options=options)
     if side.isn != first:
-        # Whether the number is TCP's choice, by the last of the old connection: SYN and FIN.
-        side.note("ISN", (side.isn - first) & 0xFFFFFFFF == 65535 + 2 + 2)
+        # Whether the number is TCP's choice, by the last of the old connection: SYN and FIN; ours
+        # is the next one from there on whose low bits are the listener's (LQ_ISN_TAGS).
+        side.note("ISN", 0 <= (side.isn - first & 0xFFFFFFFF) - (65535 + 2 + 2) < 1024)
     side.peer.seq = side.peer.isn + isn + 1
     side.send(ACK, "final ACK")
     side.end(side.accepted(False))
