@@ -40,7 +40,7 @@
  *	mutex_lock(&lq_hook_mutex);		process; the handlers and their count
  *	lock_sock(sk);				process; attach, detach, listen()
  *	mutex_lock(&lst->control);		process; start, stop, filters
- *	mutex_lock(&ports->mutex);		process; the tables of shim/ports.c
+ *	spin_lock(&ports->lock);		process; the tables of shim/ports.c
  *	lock_sock(child);			process; a child that a filter held, or that is reset
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&lqn->list_lock);		process; the tree of listeners

@@ -125,7 +125,7 @@ static inline bool lq_hook_v6_out(void)
 #endif
 
 static DEFINE_MUTEX(lq_hook_mutex);
-static unsigned int lq_hook_users;    /* listeners that need the handlers */
+static atomic_t lq_hook_users;	      /* listeners that need the handlers; 0 to 1 and back under the mutex */
 static bool lq_hook_v4_on, lq_hook_v6_on;
 static bool lq_hook_pinned;	      /* we hold a reference to this module */
 
@@ -174,22 +174,27 @@ int lq_hooks_get(struct lq_net *lqn)
 
 	if (err)
 		return err;
+	if (atomic_inc_not_zero(&lq_hook_users))
+		return 0;
 	mutex_lock(&lq_hook_mutex);
-	if (lq_hook_users++ == 0) {
+	if (atomic_read(&lq_hook_users) == 0) {
 		if (!lq_hook_v4_on)
 			lq_hook_v4_in();
 		if (!lq_hook_v6_on)
 			lq_hook_v6_in();
 		lq_hook_v4_on = lq_hook_v6_on = true;
 	}
+	atomic_inc(&lq_hook_users);
 	mutex_unlock(&lq_hook_mutex);
 	return 0;
 }
 
 void lq_hooks_put(void)
 {
+	if (atomic_add_unless(&lq_hook_users, -1, 1))
+		return;
 	mutex_lock(&lq_hook_mutex);
-	if (--lq_hook_users == 0)
+	if (atomic_dec_and_test(&lq_hook_users))
 		lq_hooks_out();
 	mutex_unlock(&lq_hook_mutex);
 }

@@ -89,7 +89,7 @@ int lq_ports_init(struct lq_ports *ports)
 		rhltable_destroy(&ports->places);
 		return err;
 	}
-	mutex_init(&ports->mutex);
+	spin_lock_init(&ports->lock);
 	xa_init(&ports->counts);
 	return 0;
 }
@@ -127,7 +127,7 @@ static struct lq_place lq_place_of(const struct sock *sk)
 	return place;
 }
 
-/* One more listener at its port, or one less. ports->mutex. */
+/* One more listener at its port, or one less. ports->lock. */
 static int lq_ports_count(struct lq_ports *ports, __be16 port, int change)
 {
 	const unsigned long index = ntohs(port);
@@ -135,7 +135,7 @@ static int lq_ports_count(struct lq_ports *ports, __be16 port, int change)
 	int err = 0;
 
 	if (count)
-		err = xa_err(xa_store(&ports->counts, index, xa_mk_value(count), GFP_KERNEL));
+		err = xa_err(xa_store(&ports->counts, index, xa_mk_value(count), GFP_ATOMIC));
 	else
 		xa_erase(&ports->counts, index);
 	if (err)
@@ -159,12 +159,12 @@ static u32 lq_ports_at(struct lq_ports *ports, __be16 port)
 	return xa_to_value(xa_load(&ports->counts, ntohs(port)));
 }
 
-/* ports->mutex: @port was put into the tables, or is about to leave them. */
+/* ports->lock: @port was put into the tables, or is about to leave them. */
 static void lq_ports_alone_update(struct lq_ports *ports, struct lq_port *port, bool comes)
 {
 	const __be16 number = (__force __be16)port->place.port;
 	struct lq_port __rcu **slot = &ports->alone[ntohs(number) % LQ_PORT_SLOTS];
-	struct lq_port *there = rcu_dereference_protected(*slot, lockdep_is_held(&ports->mutex));
+	struct lq_port *there = rcu_dereference_protected(*slot, lockdep_is_held(&ports->lock));
 
 	if (there && there->place.port == port->place.port)
 		RCU_INIT_POINTER(*slot, NULL);
@@ -172,20 +172,12 @@ static void lq_ports_alone_update(struct lq_ports *ports, struct lq_port *port, 
 		rcu_assign_pointer(*slot, port);
 }
 
-/* ports->mutex. */
+/* ports->lock. */
 static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
 {
 	const __be16 number = (__force __be16)port->place.port;
 	int err;
 
-	if (!ports->map) {
-		unsigned long *map = kvzalloc(BITS_TO_LONGS(LQ_PORT_COUNT) * sizeof(long),
-					      GFP_KERNEL);
-
-		if (!map)
-			return -ENOMEM;
-		smp_store_release(&ports->map, map);
-	}
 	port->tag = lq_tag_of(number, ports->next_tag++ % LQ_ISN_TAGS);
 	err = lq_ports_count(ports, number, 1);
 	if (err)
@@ -207,18 +199,36 @@ uncount:
 	return err;
 }
 
+static int lq_ports_make_map(struct lq_ports *ports)
+{
+	unsigned long *map;
+
+	if (READ_ONCE(ports->map))
+		return 0;
+	map = kvzalloc(BITS_TO_LONGS(LQ_PORT_COUNT) * sizeof(long), GFP_KERNEL);
+	if (!map)
+		return -ENOMEM;
+	/* Of two that come first, one is enough. */
+	if (cmpxchg(&ports->map, NULL, map))
+		kvfree(map);
+	return 0;
+}
+
 int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst)
 {
-	struct lq_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
-	int err;
+	struct lq_port *port;
+	int err = lq_ports_make_map(ports);
 
+	if (err)
+		return err;
+	port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
 	if (!port)
 		return -ENOMEM;
 	port->lst = lst;
 	port->place = lq_place_of(lst->sk);
-	mutex_lock(&ports->mutex);
+	spin_lock(&ports->lock);
 	err = lq_ports_insert(ports, port);
-	mutex_unlock(&ports->mutex);
+	spin_unlock(&ports->lock);
 	if (err) {
 		kfree_rcu(port, rcu);
 		return err;
@@ -235,14 +245,14 @@ void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
 	if (!port)
 		return;
 	lst->port = NULL;
-	mutex_lock(&ports->mutex);
+	spin_lock(&ports->lock);
 	lq_ports_alone_update(ports, port, false);
 	rhltable_remove(&ports->places, &port->by_place, lq_place_params);
 	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
 	lq_ports_kind(ports, port, -1);
 	/* One less asks for no memory: the entry of the port is there. */
 	lq_ports_count(ports, (__force __be16)port->place.port, -1);
-	mutex_unlock(&ports->mutex);
+	spin_unlock(&ports->lock);
 	kfree_rcu(port, rcu);
 }
 

@@ -39,12 +39,12 @@ struct lq_ports {
 	u32 particular;		 /* and at one; READ_ONCE() */
 	struct rhltable places;  /* struct lq_port by place */
 	struct rhltable tags;	 /* struct lq_port by tag */
-	struct mutex mutex;	 /* writers; process context, nothing but memory is waited for */
-	struct xarray counts;	 /* mutex; listeners by port, in host byte order */
-	u32 next_tag;		 /* mutex */
+	spinlock_t lock;	 /* writers; process context: whoever has it is not preempted */
+	struct xarray counts;	 /* lock; listeners by port, in host byte order */
+	u32 next_tag;		 /* lock */
 	/*
 	 * A listener that is alone at its port, for those that look: the tables need not be asked.
-	 * Of several such ports the one that came first. Written under mutex; RCU.
+	 * Of several such ports the one that came first. Written under lock; RCU.
 	 */
 	struct lq_port __rcu *alone[LQ_PORT_SLOTS];
 };
