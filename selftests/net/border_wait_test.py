@@ -82,6 +82,7 @@ def waits_in(pid, tid):
 def somebody_keeps(how, also):
     """A process of nobody's keeps the lock of his listener by one thread, and another thread of his calls
     shutdown(), listen(), ... on the same socket."""
+    held.page()  # skips where the kernel has none
     code = f"""
 import ctypes, os, socket, sys, threading
 sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
