@@ -112,6 +112,7 @@ void lq_ack_unpromote(struct lq_shard *shard, const struct lq_promotion *promoti
 
 	spin_lock(&shard->lock);
 	closed = lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_NONE);
+	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 	if (closed && !promotion->cookie)
 		lq_request_free(promotion->request);
