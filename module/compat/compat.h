@@ -192,16 +192,33 @@ static inline bool lq_compat_reflects_flow(const struct sock *sk)
 }
 #endif
 
-/* Keys that sign segments, which our SYN-ACKs do not. */
+/*
+ * Keys that sign segments, which our SYN-ACKs do not. What holds them stays when the last is removed.
+ * Any context.
+ */
 static inline bool lq_compat_has_auth_keys(const struct sock *sk)
 {
 	bool keys = false;
 
 #ifdef CONFIG_TCP_MD5SIG
-	keys |= rcu_access_pointer(tcp_sk(sk)->md5sig_info) != NULL;
+	if (unlikely(rcu_access_pointer(tcp_sk(sk)->md5sig_info))) {
+		const struct tcp_md5sig_info *md5;
+
+		rcu_read_lock();
+		md5 = rcu_dereference(tcp_sk(sk)->md5sig_info);
+		keys |= md5 && !hlist_empty(&md5->head);
+		rcu_read_unlock();
+	}
 #endif
 #ifdef LQ_HAVE_TCP_AO_INFO
-	keys |= rcu_access_pointer(tcp_sk(sk)->ao_info) != NULL;
+	if (unlikely(rcu_access_pointer(tcp_sk(sk)->ao_info))) {
+		const struct tcp_ao_info *ao;
+
+		rcu_read_lock();
+		ao = rcu_dereference(tcp_sk(sk)->ao_info);
+		keys |= ao && (ao->ao_required || !hlist_empty(&ao->head));
+		rcu_read_unlock();
+	}
 #endif
 	return keys;
 }

@@ -130,8 +130,10 @@ void lq_child_reset(struct sock *child)
  * No child could be made. A listener that closed meanwhile has given up its
  * port, and a peer that has nothing to send would wait for ever: TCP answers
  * it with RST. Where two segments brought the same cookie at once, one made the
- * child, and the other is that connection's. Otherwise the SYN-ACK goes out
- * again, and the peer's ACK comes.
+ * child, and the other is that connection's; unless a program gave it to the listener: TCP would
+ * not look for the connection either, but answer with RST for a cookie that it does not know. Its
+ * own listener drops such a segment, and so do we. Otherwise the SYN-ACK goes out again, and the
+ * peer's ACK comes.
  */
 static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
 				    const struct lq_promotion *promotion, const struct lq_ack *ack)
@@ -157,7 +159,7 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 	}
 	if (free)
 		lq_request_free(promotion->request);
-	if (!closed && !made)
+	if (!closed && (!made || skb->sk))
 		return LQ_RECEIVED_DROP;
 	lq_restore_cb(skb, ack->key.v6);
 	return LQ_RECEIVED_PASS;

@@ -163,9 +163,6 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	/* An ACK without a request may be for a listener that is not ours. */
 	if (!lq_cookie_is_for(lst, skb, ack, only))
 		return LQ_ACK_UNKNOWN;
-	/* Nobody has looked for a connection where a program handed over the listener. */
-	if (skb->sk && lq_is_established(net, skb, &ack->key))
-		return LQ_ACK_UNKNOWN;
 	verdict = lq_cookie_ask(shard, ack, &promotion);
 	if (!lq_cookie_vet(shard, skb, ack, &promotion, &verdict))
 		return LQ_ACK_PASS;

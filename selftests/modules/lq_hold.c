@@ -3,6 +3,7 @@
  * Holds a CPU while it builds a child, before TCP's lookup can find that, so that another segment
  * of the connection comes meanwhile. For selftests/net/busy_test.py:
  *
+ *	at	where to hold it, if not there: the name of a function
  *	armed	1: hold whoever comes next; 0 again when somebody came
  *	holding	1: somebody is held
  *	go	1: the other segment comes at once; go on after it has had HOLD_MS for that
@@ -17,6 +18,8 @@
 #define LONGEST_NS (10ULL * NSEC_PER_SEC) /* nobody says go */
 
 static int armed, holding, go, listens;
+static char *at = "tcp_create_openreq_child";
+module_param(at, charp, 0400);
 module_param(armed, int, 0600);
 module_param(holding, int, 0400);
 module_param(go, int, 0600);
@@ -54,7 +57,6 @@ static int listen_start(struct kprobe *probe, struct pt_regs *regs)
 }
 
 static struct kprobe build = {
-	.symbol_name = "tcp_create_openreq_child",
 	.pre_handler = hold,
 };
 
@@ -67,6 +69,7 @@ static struct kprobe *probes[] = { &build, &start };
 
 static int __init hold_init(void)
 {
+	build.symbol_name = at;
 	return register_kprobes(probes, ARRAY_SIZE(probes));
 }
 

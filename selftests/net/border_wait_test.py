@@ -9,17 +9,19 @@ that never comes (held.py).
 """
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 
 import held
 import lq
 
-SO_ATTACH_FILTER, TCP_CONGESTION = 26, 13
+SO_ATTACH_FILTER, TCP_CONGESTION, TCP_MD5SIG = 26, 13, 14
 TRACE = "/sys/kernel/tracing"
 
 # --- the user ---
@@ -68,14 +70,17 @@ CALLS = {
 }
 
 
-def waits_in(pid, tid):
-    """Whether a thread is in a system call that waits; one of Python's own is in futex()."""
+SYS_SETSOCKOPT = 54  # x86-64
+
+
+def system_call(pid, tid):
+    """The number of the one that a thread waits in, or None; a wait of Python's own is in futex()."""
     try:
         with open(f"/proc/{pid}/task/{tid}/syscall", encoding="ascii") as file:
-            words = file.read().split()
+            word = file.read().split()[0]
     except OSError:
-        return False
-    return words[0] not in ("running", "202", "-1")
+        return None
+    return None if word in ("running", "202", "-1") else int(word)
 
 
 @contextlib.contextmanager
@@ -110,7 +115,7 @@ threading.Thread(target=also).start()
     try:
         tid = process.stdout.readline().strip()
         assert tid, "the user's process did not come up"
-        lq.wait_for(lambda: waits_in(process.pid, tid), what="nothing is kept")
+        lq.wait_for(lambda: system_call(process.pid, tid) is not None, what="nothing is kept")
         process.stdin.write("\n")
         process.stdin.flush()
         process.stdout.readline()
@@ -230,6 +235,94 @@ def listen_waits_for_no_grace_period(function):
         lq.equal(calls(), 0, f"calls of {function}()")
         lq.libc.syscall(324, 1, 0, 0)  # membarrier(GLOBAL): the probe sees what there is to see
         assert function != "synchronize_rcu" or calls() == 1, calls()
+
+
+# --- a key that comes while listen() waits ---
+
+
+def md5_key(version):
+    """struct tcp_md5sig: a key for the loopback address."""
+    if version == "v6":
+        address = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, b"\0" * 15 + b"\1", 0)
+    else:
+        address = struct.pack("=HH4s", socket.AF_INET, 0, b"\x7f\0\0\1")
+    return struct.pack("=128sBBHi80s", address, 0, 0, 3, 0, b"key")
+
+
+class Call(threading.Thread):
+    """A call that waits for the socket's lock, and its result: 0 or an errno."""
+
+    def __init__(self, function):
+        super().__init__(daemon=True)
+        self.result = None
+        self.function = function
+        self.start()
+        lq.wait_for(self.waits, what="the call does not wait for the lock")
+
+    def waits(self):
+        """Whether it does."""
+        with open(f"/proc/self/task/{self.native_id}/wchan", encoding="ascii") as file:
+            return "lock_sock" in file.read()
+
+    def run(self):
+        self.result = self.function() and ctypes.get_errno()
+
+
+def listen_and_sign(sock, key):
+    """listen() and TCP_MD5SIG, which wait for the lock that another process keeps. TCP_MD5SIG has seen
+    that nobody listens, and goes on after listen(), or in the middle of it. What became of both."""
+    code = f"""
+import socket, sys
+sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+import held, border_wait_test as test
+test.attach_filter(socket.socket(fileno={sock.fileno()}), held.page())
+"""
+    with subprocess.Popen([sys.executable, "-c", code], pass_fds=[sock.fileno()],
+                          env={**os.environ, "LQ_IMPORT": "1"}) as keeper:
+        try:
+            lq.wait_for(lambda: system_call(keeper.pid, keeper.pid) == SYS_SETSOCKOPT,
+                        what="nothing is kept")
+            calls = (Call(lambda: lq.libc.listen(sock.fileno(), 5)),
+                     Call(lambda: lq.libc.setsockopt(sock.fileno(), socket.IPPROTO_TCP,
+                                                     TCP_MD5SIG, key, len(key))))
+        finally:
+            keeper.kill()
+    for call in calls:
+        call.join(10 * lq.SCALE)
+    return tuple(call.result for call in calls)
+
+
+@lq.case("v4", "v6", timeout=120)
+def a_key_that_comes_during_listen(version):
+    """No SYN is answered without a signature, whoever was first; and who was is seen by listen()."""
+    held.page()
+    v6 = version == "v6"
+    key = md5_key(version)
+    for _ in range(20):
+        sock = lq.stream("lq", v6=v6)
+        sock.bind(("::1" if v6 else "127.0.0.1", 0))
+        results = listen_and_sign(sock, key)
+        if results == (0, 0):
+            break
+        lq.equal(results, (errno.EOPNOTSUPP, 0))
+        sock.close()
+    else:
+        raise lq.Skip("the key was always first")
+    with lq.Counted() as moved:
+        client = lq.begin_connect(sock, v6=v6)
+        lq.wait_for(lambda: moved("DropSynSigned"))
+        assert not lq.connected(client)
+        lq.nothing_to_accept(sock)
+        lq.equal((moved("RequestCreated"), moved("SynackSent")), (0, 0))
+        client.close()
+    # Without keys it is a listener like any.
+    sock.shutdown(socket.SHUT_RDWR)
+    with lq.fails_with(errno.EOPNOTSUPP):
+        sock.listen(5)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, key[:130] + b"\0\0" + key[132:])
+    sock.listen(5)
+    sock.setblocking(False)
+    lq.expect_serves(sock, v6)
 
 
 if not os.environ.get("LQ_IMPORT"):

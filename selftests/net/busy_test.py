@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Two segments of one connection at once, on two CPUs: neither is lost. And a listener that closes and
-listens again in the middle of one.
+"""Two segments of one connection at once, on two CPUs: neither is lost. A listener that closes and
+listens again in the middle of one, and an accept queue that is full only until one is refused.
 
     peer, played by two processes --- tun0 --- listener
 
 selftests/modules/lq_hold.c holds the first one's CPU while it builds the child.
 """
 import contextlib
+import ctypes
 import errno
 import os
 import socket
+import struct
 
 import lq
 from rawtcp import ACK, MSS, PSH, Peer, Tun, timestamp
 
+SO_ATTACH_FILTER = 26
 PORT = 7001  # kept when the socket listens again
 PARAMETERS = "/sys/module/lq_hold/parameters"
 
@@ -49,12 +52,15 @@ def waits_for_readers(pid):
 
 
 class Hold:
-    """The module, while it is loaded."""
+    """The module, while it is loaded; at: where a CPU is held."""
+
+    def __init__(self, *at):
+        self.parameters = [f"at={function}" for function in at]
 
     def __enter__(self):
         if os.cpu_count() < 2:
             raise lq.Skip("one CPU alone")
-        lq.run("insmod", lq.test_module_file("lq_hold"))
+        lq.run("insmod", lq.test_module_file("lq_hold"), *self.parameters)
         return self
 
     def __exit__(self, *_):
@@ -154,6 +160,31 @@ def the_listener_listens_again(version):
                  (1, 0, 1))
     lq.expect_serves(listener, version == "v6")
     lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
+
+
+@lq.case("v4", "v6", "cookie")
+def a_refused_ack_gives_its_place_back(kind):
+    """An ACK takes the last place on the accept queue before TCP's checks refuse it. Meanwhile one that the
+    accept filter held is ready, and finds the queue full: it is queued when the place is free."""
+    version = "v6" if kind == "v6" else "v4"
+    if kind == "cookie":
+        lq.sysctl("net.listenq.syncookies", 2)
+    listener, refused = half_open(version)
+    lq.set_filter(listener, "dataready")
+    peers = [Peer(refused.tun, PORT, v6=refused.v6).connect() for _ in range(9)]
+    for peer in peers[:8]:
+        peer.send(b"x")
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 8)
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # BPF_RET | BPF_K
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                        struct.pack("HxxxxxxP", 1, ctypes.addressof(nothing)))
+    with Hold("sk_filter_trim_cap") as hold, hold.held(refused.final_ack):
+        peers[8].send(b"x")
+        lq.equal((lq.Info(listener).accept_qlen, lq.Info(listener).filter_qlen), (8, 1))
+        parameter("go", 1)
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen == 9)
+    lq.equal(sorted(child.getpeername()[1] for child in lq.accept_all(listener)),
+             sorted(peer.sport for peer in peers))
 
 
 lq.main()
