@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout=200
 """What a listener owes to TCP beside the segments themselves: ICMP errors that end a request, the
-hash that chooses a path, the flow label. differential_test.py has the rest.
+hash that chooses a path, the flow label. The tests differential_* have the rest.
 
     stack under test --- tun0 --- the peers, played by this program
 """

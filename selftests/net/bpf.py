@@ -9,12 +9,13 @@ import lq
 SYS_BPF = 321  # x86-64
 (MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, _, PROG_LOAD, _, _,
  PROG_ATTACH, PROG_DETACH) = range(10)
+OBJ_PIN = 6
 LINK_CREATE = 28
 MAP_TYPE_SOCKMAP = 15
-PROG_TYPE_SK_SKB, PROG_TYPE_SK_LOOKUP = 14, 30
+PROG_TYPE_SCHED_CLS, PROG_TYPE_SK_SKB, PROG_TYPE_SK_LOOKUP = 3, 14, 30
 SK_SKB_STREAM_VERDICT, SK_LOOKUP = 5, 36
 FUNC_MAP_LOOKUP_ELEM, FUNC_SK_REDIRECT_MAP, FUNC_SK_RELEASE, FUNC_SK_ASSIGN = 1, 52, 86, 124
-SK_PASS = 1
+SK_PASS, TC_ACT_OK = 1, 0
 
 
 def bpf(command, attributes):
@@ -112,16 +113,31 @@ def echo(sockmap):
                 call(FUNC_SK_REDIRECT_MAP), EXIT)
 
 
-def steer(sockmap):
-    """Whatever comes in to this namespace is for the socket at key 0; a link, while it is open."""
+def pin(program, path):
+    """BPF_OBJ_PIN, in a file system of bpf's."""
+    name = ctypes.create_string_buffer(path.encode())
+    bpf(OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), program, 0))
+
+
+def _assign(sockmap, result):
+    """What is at the context goes to the socket at key 0, if there is one; then the program returns."""
     found = (mov(7, 0), mov(1, 6), mov(2, 7), mov_imm(3, 0), call(FUNC_SK_ASSIGN),
              mov(1, 7), call(FUNC_SK_RELEASE))
-    program = load(PROG_TYPE_SK_LOOKUP, SK_LOOKUP, mov(6, 1),
-                   insn(0x62, 10, off=-4, imm=0),  # *(u32 *)(r10 - 4) = 0
-                   mov(2, 10), insn(0x07, 2, imm=-4), map_fd(1, sockmap),
-                   call(FUNC_MAP_LOOKUP_ELEM),
-                   insn(0x15, 0, off=len(found)),  # if r0 == 0
-                   *found, mov_imm(0, SK_PASS), EXIT)
+    return (mov(6, 1),
+            insn(0x62, 10, off=-4, imm=0),  # *(u32 *)(r10 - 4) = 0
+            mov(2, 10), insn(0x07, 2, imm=-4), map_fd(1, sockmap), call(FUNC_MAP_LOOKUP_ELEM),
+            insn(0x15, 0, off=len(found)),  # if r0 == 0
+            *found, mov_imm(0, result), EXIT)
+
+
+def assign(sockmap):
+    """For tc: whatever comes in by a device is for the socket at key 0; its descriptor."""
+    return load(PROG_TYPE_SCHED_CLS, 0, *_assign(sockmap, TC_ACT_OK))
+
+
+def steer(sockmap):
+    """Whatever comes in to this namespace is for the socket at key 0; a link, while it is open."""
+    program = load(PROG_TYPE_SK_LOOKUP, SK_LOOKUP, *_assign(sockmap, SK_PASS))
     namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
     link = bpf(LINK_CREATE, struct.pack("=4I", program, namespace, SK_LOOKUP, 0))
     os.close(namespace)

@@ -176,13 +176,17 @@ class Tun:
         """One packet into the stack."""
         os.write(self.fd, packet)
 
-    def _read(self):
-        """Everything that is there; only TCP is kept."""
+    def packets(self):
+        """Every packet that has come out."""
         while True:
             try:
-                packet = os.read(self.fd, 65535)
+                yield os.read(self.fd, 65535)
             except BlockingIOError:
                 return
+
+    def _read(self):
+        """Everything that is there; only TCP is kept."""
+        for packet in self.packets():
             if packet[0] >> 4 == 4 and packet[9] == 6 or packet[0] >> 4 == 6 and packet[6] == 6:
                 self.waiting.append(Segment(packet))
 
