@@ -269,46 +269,74 @@ def no_upper_layer_before_a_connection(version):
     lq.expect_serves(listener, v6=v6)
 
 
-@lq.case("first", "later", "v6", timeout=120)
-def ktls_of_others_has_nothing_of_ours(when):
-    """An unprivileged TCP_ULP on our sockets changes nothing for sockets of AF_INET: neither
-    references on the module nor, after rmmod, what they call."""
-    if os.path.exists("/sys/module/tls") and when == "first":
-        lq.run("rmmod", "tls", check=False)
-    has_ktls()
-    v6 = when == "v6"
-    server = lq.listener("tcp", v6=v6)
+def plain_ktls(server, v6):
+    """A client and a child of AF_INET or AF_INET6 that do kTLS."""
+    client = lq.connect_to(server, v6=v6)
+    child = lq.accept(server)
+    ktls(client, child)
+    return client, child
 
-    def plain():
-        client = lq.connect_to(server, v6=v6)
-        child = lq.accept(server)
-        ktls(client, child)
-        return client, child
 
-    def attack():
-        for _ in range(3):
-            sock = lq.stream("lq", v6)
-            sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
-            with lq.fails_with(errno.ENOTCONN):
-                sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
-            sock.close()
-
-    kept = plain() if when == "later" else None
-    listener = lq.listener()
-    lq.wait_for(lambda: lq.module_users() == 1)
-    as_nobody(attack)
-    lq.equal(lq.module_users(), 1)
+def refused_ktls(v6, chosen):
+    """An unprivileged TCP_ULP on sockets of ours, fresh or with a listener."""
     for _ in range(3):
-        for sock in plain():
+        sock = lq.stream("lq", v6)
+        if chosen:
+            sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
+        with lq.fails_with(errno.ENOTCONN):
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+        sock.close()
+
+
+@lq.case(*[f"{what} {version}" for what in ("fresh", "chosen") for version in ("v4", "v6")], timeout=120)
+def the_first_ktls_is_on_ours(what):
+    """Nobody has used kTLS since it was loaded, and its copies of a socket's operations are made of the first
+    one's: sockets of AF_INET have nothing of ours, neither references nor, after rmmod, what they call."""
+    v6 = what.endswith("v6")
+    if os.path.exists("/sys/module/tls"):
+        lq.run("rmmod", "tls", check=False)
+    if os.path.exists("/sys/module/tls"):
+        raise lq.Skip("kTLS is not a module, or in use")
+    lq.run("modprobe", "tls", check=False)
+    if not os.path.exists("/sys/module/tls"):
+        raise lq.Skip("no kTLS")
+    listener = lq.listener()
+    as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    lq.equal(lq.module_users(), 1)
+    server = lq.listener("tcp", v6=v6)
+    for _ in range(3):
+        for sock in plain_ktls(server, v6):
             sock.close()
     lq.equal(lq.module_users(), 1)
-    kept = kept or plain()
+    kept = plain_ktls(server, v6)
     listener.close()
     no_users()
     with lq.unloaded():
         kept[0].sendall(b"still")
         lq.equal(lq.read_all(kept[1], 5), b"still")
-        for sock in kept + plain():
+        for sock in kept:
+            sock.close()
+
+
+@lq.case(*[f"{what} {version}" for what in ("fresh", "chosen") for version in ("v4", "v6")], timeout=120)
+def ktls_that_is_there_has_nothing_of_ours(what):
+    """Nor have those that were there before: all of them use the copies."""
+    v6 = what.endswith("v6")
+    has_ktls()
+    server = lq.listener("tcp", v6=v6)
+    closed, kept = plain_ktls(server, v6), plain_ktls(server, v6)
+    listener = lq.listener()
+    lq.equal(lq.module_users(), 1)
+    as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    for sock in closed:
+        sock.close()
+    lq.equal(lq.module_users(), 1)
+    listener.close()
+    no_users()
+    with lq.unloaded():
+        kept[0].sendall(b"still")
+        lq.equal(lq.read_all(kept[1], 5), b"still")
+        for sock in kept:
             sock.close()
 
 
