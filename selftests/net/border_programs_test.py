@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=300
+"""Programs that know nothing of AF_LISTENQ reach the kernel's other parts through its connections as
+through TCP's: nginx with kTLS, a server with a sockmap, one that sends by io_uring without a copy.
+
+    curl, clients --- lo --- the program, under lqrun
+"""
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+
+import bpf
+import lq
+
+PORT = 8443
+HERE = os.path.dirname(os.path.abspath(__file__))
+LOOPBACK = {"v4": "127.0.0.1", "v6": "::1"}
+
+NGINX = """
+pid {dir}/pid;
+error_log {dir}/error.log;
+worker_processes 1;
+user root;
+daemon off;
+events {{ worker_connections 64; }}
+http {{
+    access_log {dir}/access.log;
+    sendfile on;
+    server {{
+        listen 127.0.0.1:{port} ssl backlog=77;
+        listen [::1]:{port} ssl backlog=77;
+        ssl_certificate {dir}/certificate;
+        ssl_certificate_key {dir}/key;
+        ssl_protocols TLSv1.2;
+        ssl_conf_command Options KTLS;
+        root {dir};
+    }}
+}}
+"""
+
+
+def ktls_counters():
+    """/proc/net/tls_stat of this namespace."""
+    with open("/proc/self/net/tls_stat", encoding="ascii") as file:
+        return {name: int(value) for name, value in map(str.split, file)}
+
+
+@contextlib.contextmanager
+def nginx(launcher):
+    """With a certificate of its own and kTLS; the directory that it serves."""
+    with tempfile.TemporaryDirectory() as path:
+        with open(f"{path}/conf", "w", encoding="ascii") as file:
+            file.write(NGINX.format(dir=path, port=PORT))
+        lq.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+               "-nodes", "-subj", "/CN=localhost", "-keyout", f"{path}/key",
+               "-out", f"{path}/certificate")
+        with subprocess.Popen([*launcher, "nginx", "-e", f"{path}/error.log",
+                               "-c", f"{path}/conf"]) as server:
+            try:
+                lq.wait_for(lambda: os.path.exists(f"{path}/pid"), 60, "nginx did not start")
+                yield path
+            finally:
+                server.terminate()
+                server.wait(30)
+
+
+def fetch(version, path):
+    """A file of nginx's by https, and what the server's kTLS counted."""
+    host = LOOPBACK[version]
+    host = f"[{host}]" if ":" in host else host
+    with lq.Counted(ktls_counters) as moved:
+        got = subprocess.run(["curl", "-sSgk", "--max-time", "100", f"https://{host}:{PORT}/{path}"],
+                             capture_output=True, check=True).stdout
+        return got, moved("TlsTxSw")
+
+
+@lq.case("v4", "v6", timeout=150)
+def nginx_with_ktls(version):
+    """The kernel encrypts what nginx sends, and every byte is right. As with TCP's listener."""
+    lq.run("modprobe", "tls", check=False)
+    if not os.path.exists("/proc/self/net/tls_stat"):
+        raise lq.Skip("no kTLS")
+    data = os.urandom(2_000_000)
+    for launcher in ([], ["lqrun", "--strict"]):
+        with nginx(launcher) as path:
+            with open(f"{path}/big", "wb") as file:
+                file.write(data)
+            lq.equal({row["backlog"] for row in lq.lqctl_listeners()}, {77} if launcher else set())
+            with lq.Counted() as moved:
+                got, sessions = fetch(version, "big")
+                assert got == data, f"{len(got)} bytes, not those"
+                lq.equal(sessions, 1, "kTLS sessions that send")
+                lq.equal(moved("Accepted"), 1 if launcher else 0)
+    lq.wait_for(lambda: lq.module_users() == 0)
+
+
+# An echo server: its connections' data goes back by a program, and never comes to the process.
+ECHO = """
+import socket, sys
+sys.path.insert(0, {here!r})
+import bpf
+listener = socket.create_server(("{address}", {port}), family=socket.{family}, backlog=33)
+sockmap = bpf.Sockmap()
+program = bpf.echo(sockmap)
+sockmap.attach(program, bpf.SK_SKB_STREAM_VERDICT)
+print("ready", flush=True)
+child = listener.accept()[0]
+sockmap[0] = child
+print("echoes", flush=True)
+sys.stdin.readline()
+del sockmap[0]
+sockmap.detach(program, bpf.SK_SKB_STREAM_VERDICT)
+"""
+
+
+@lq.case("v4", "v6")
+def a_server_with_a_sockmap(version):
+    """An accepted connection is put into a sockmap, whose program sends back what comes."""
+    code = ECHO.format(here=HERE, address=LOOPBACK[version], port=PORT,
+                       family="AF_INET6" if version == "v6" else "AF_INET")
+    for launcher in ([], ["lqrun", "--strict"]):
+        with subprocess.Popen([*launcher, sys.executable, "-c", code], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, "LQ_IMPORT": "1"}) as server:
+            try:
+                lq.equal(server.stdout.readline(), "ready\n")
+                lq.equal({row["backlog"] for row in lq.lqctl_listeners()},
+                         {33} if launcher else set())
+                with socket.create_connection((LOOPBACK[version], PORT), 20) as client:
+                    lq.equal(server.stdout.readline(), "echoes\n")
+                    for text in (b"hello", b"again"):
+                        client.sendall(text)
+                        lq.equal(lq.read_all(client, len(text)), text)
+                server.communicate("\n", timeout=30 * lq.SCALE)
+            finally:
+                server.kill()
+        lq.equal(server.returncode, 0)
+    lq.wait_for(lambda: lq.module_users() == 0)
+
+
+@lq.case(*[f"{role} {version}" for role in ("serve", "connect") for version in LOOPBACK])
+def sends_without_a_copy(what):
+    """io_uring's IORING_OP_SEND_ZC on what was accepted and on what was connected."""
+    role, version = what.split()
+    command = [os.path.join(os.environ["LQ_TESTS"], "send_zc"), role, LOOPBACK[version]]
+    for port, launcher in ((PORT, []), (PORT + 1, ["lqrun", "--strict"])):
+        other = lq.listener("tcp", port=port, v6=version == "v6") if role == "connect" else None
+        with lq.Counted() as moved, \
+                subprocess.Popen([*launcher, *command, str(port)], stdout=subprocess.PIPE,
+                                 text=True) as program:
+            if other:
+                peer = lq.accept(other)
+            else:
+                lq.equal(program.stdout.readline(), "ready\n")
+                peer = socket.create_connection((LOOPBACK[version], port), 20)
+            lq.equal(lq.read_all(peer, 20000), b"z" * 20000)
+            peer.close()
+            out = program.communicate(timeout=30 * lq.SCALE)[0]
+            lq.equal((re.findall("sent (.*)", out), program.returncode), (["20000"], 0), launcher)
+            lq.equal(moved("Accepted"), 1 if launcher and role == "serve" else 0)
+    lq.wait_for(lambda: lq.module_users() == 0)
+
+
+if not os.environ.get("LQ_IMPORT"):
+    lq.main()
