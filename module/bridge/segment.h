@@ -6,13 +6,13 @@
 #ifndef LISTENQ_BRIDGE_SEGMENT_H
 #define LISTENQ_BRIDGE_SEGMENT_H
 
-#include "listenq.h"
+#include "core.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* lq_options_config.flags: what the namespace's own TCP sysctls allow. */
+/* lq_options_config.allow: what the namespace's own TCP sysctls allow. */
 #define LQ_ALLOW_TSTAMP 0x01
 #define LQ_ALLOW_WSCALE 0x02
 #define LQ_ALLOW_SACK 0x04

@@ -4,7 +4,7 @@
 // Invariants (check()): qlen is the length of the list; each entry has a child. Slots are
 // also held by ACKs that are building a child (promoting) and by accept() calls that have
 // not handed theirs over yet (leaving).
-// Locking: the caller's; see bridge/listenq.h.
+// Locking: the caller's; see bridge/core.h.
 #pragma once
 
 #include "request.hh"

@@ -11,7 +11,7 @@
 // Invariants (check()): each list is as long as its length says, its links agree in both
 // directions, and its entries are marked HELD and, where so, READY or REFUSED. REFUSED stays with
 // one that has left.
-// Locking: the caller's; see bridge/listenq.h.
+// Locking: the caller's; see bridge/core.h.
 #pragma once
 
 #include "request.hh"

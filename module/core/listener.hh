@@ -6,7 +6,7 @@
 // accept queue's held slots, but for orphans; a closed listener begins no episode, and queues
 // nothing but requests that close() has not come to yet; none is due before due(), unless the
 // clock hand is on its round.
-// Locking: the caller holds the shard's lock throughout; see bridge/listenq.h.
+// Locking: the caller holds the shard's lock throughout; see bridge/core.h.
 #pragma once
 
 #include <span>

@@ -6,7 +6,7 @@
 //	every request is in the bucket of its hash, in this table only: while a new table
 //	replaces an old one, in the old one if its bucket there has not been moved yet;
 //	reserved counts SYNs between lq_core_syn() and their commit or abort.
-// Locking: the caller's; see bridge/listenq.h.
+// Locking: the caller's; see bridge/core.h.
 #pragma once
 
 #include "backoff.hh"

@@ -2,7 +2,7 @@
 /*
  * What the shims share: the listener, the network namespace, and each file's
  * calls. The locking order and the owner of every reference are in
- * bridge/listenq.h.
+ * bridge/core.h.
  */
 #ifndef LISTENQ_SHIM_H
 #define LISTENQ_SHIM_H
@@ -19,7 +19,7 @@
 #include <net/netns/generic.h>
 #include <net/tcp.h>
 
-#include "../bridge/listenq.h"
+#include "../bridge/core.h"
 #include "../bridge/segment.h"
 #include "../compat/compat.h"
 #include "ports.h"
@@ -105,7 +105,7 @@ struct lq_listener {
 	struct lq_program __rcu *filter_program; /* control; with LQ_FILTER_BPF */
 	struct work_struct reaper;	 /* filter.c's, as the next: queued under a shard's lock */
 	struct delayed_work expiry;
-	refcount_t refs;		 /* see bridge/listenq.h */
+	refcount_t refs;		 /* see bridge/core.h */
 	struct rcu_head rcu;
 } ____cacheline_aligned_in_smp;
 

@@ -5,7 +5,7 @@
 
 #include <linux/rhashtable.h>
 
-#include "../bridge/listenq.h"
+#include "../bridge/core.h"
 
 struct lq_listener;
 struct lq_net;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The promotion protocol of module/bridge/listenq.h, for Spin: how a request goes from a SYN to
+ * The promotion protocol of module/bridge/core.h, for Spin: how a request goes from a SYN to
  * accept(), with everything that may happen on other CPUs meanwhile. SCENE says how many of what
  * run beside the owner, who closes the listener once or twice, and accept(): see the end.
  *

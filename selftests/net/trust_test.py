@@ -282,7 +282,7 @@ def no_kernel_addresses():
     cookie.close()
 
 
-ALL_KEYS = 14  # of struct lq_keys in module/bridge/listenq.h
+ALL_KEYS = 14  # of struct lq_keys in module/bridge/core.h
 SHARED_KEYS = 4  # of these: one for all listeners of a namespace
 
 

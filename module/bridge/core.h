@@ -112,8 +112,8 @@
  * Time: "ticks" are jiffies truncated to 32 bits, lq_config.hz a second;
  * "us" are microseconds of a monotonic clock truncated to 32 bits.
  */
-#ifndef LISTENQ_BRIDGE_H
-#define LISTENQ_BRIDGE_H
+#ifndef LISTENQ_BRIDGE_CORE_H
+#define LISTENQ_BRIDGE_CORE_H
 
 #include "types.h"
 
