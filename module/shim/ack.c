@@ -7,43 +7,8 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "drop.h"
 #include "listenq.h"
-#include "trace.h"
-
-void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason)
-{
-	struct lq_listener *lst = shard->lst;
-	struct net *net = sock_net(lst->sk);
-
-	lq_listener_drop(lst, reason);
-	trace_drop(lst, key, reason);
-	lq_event_check(shard);
-	switch (reason) {
-	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK:
-		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);
-		tcp_listendrop(lst->sk);
-		break;
-	case LISTENQ_DROP_ABORT_ON_OVERFLOW:
-		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);
-		NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
-		tcp_listendrop(lst->sk);
-		break;
-	case LISTENQ_DROP_REQUEST_SYN_IN_WINDOW:
-	case LISTENQ_DROP_REQUEST_RESET:
-		TCP_INC_STATS(net, TCP_MIB_ATTEMPTFAILS);
-		NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
-		break;
-	case LISTENQ_DROP_ACK_PAWS:
-		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
-		break;
-	case LISTENQ_DROP_SYN_RATE_LIMITED:
-		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-		break;
-	case LISTENQ_DROP_ACK_DEFERRED:
-		NET_INC_STATS(net, LINUX_MIB_TCPDEFERACCEPTDROP);
-		break;
-	}
-}
 
 void lq_fill_cb(struct sk_buff *skb, bool v6)
 {
@@ -217,8 +182,10 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		return LQ_ACK_PASS;
 	if (verdict == LQ_ACK_MAYBE_COOKIE)
 		return lq_cookie_try(shard, skb, ack, only, result);
-	if (ack->reason)
-		lq_ack_drop(shard, &ack->key, ack->reason);
+	if (ack->reason) {
+		lq_drop(lst, &ack->key, ack->reason);
+		lq_event_check(shard);
+	}
 	*result = LQ_RECEIVED_DROP;
 	switch (verdict) {
 	case LQ_ACK_UNKNOWN:
@@ -244,6 +211,8 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		lq_challenge_send(lst, skb, &copy.request);
 		break;
 	case LQ_ACK_SKIP:
+		if (ack->reason == LISTENQ_DROP_SYN_RATE_LIMITED)
+			break; /* lq_drop() has counted it */
 		NET_INC_STATS(sock_net(lst->sk), ack->rst ? LINUX_MIB_TCPACKSKIPPEDCHALLENGE
 							  : LINUX_MIB_TCPACKSKIPPEDSYNRECV);
 		break;

@@ -10,6 +10,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "drop.h"
 #include "listenq.h"
 #include "trace.h"
 
@@ -149,14 +150,10 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
-	if (!made) {
-		/* As the core: an orphan ended when its listener closed. */
-		const u8 reason = free && !promotion->cookie ? LISTENQ_DROP_LISTENER_CLOSED
-							     : LISTENQ_DROP_CHILD_FAILED;
-
-		lq_listener_drop(lst, reason);
-		trace_drop(lst, &ack->key, reason);
-	}
+	/* As the core: an orphan ended when its listener closed. */
+	if (!made)
+		lq_drop(lst, &ack->key, free && !promotion->cookie ? LISTENQ_DROP_LISTENER_CLOSED
+								   : LISTENQ_DROP_CHILD_FAILED);
 	if (free)
 		lq_request_free(promotion->request);
 	if (!closed && (!made || skb->sk))
@@ -245,8 +242,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		lq_child_forget_locked(child);
 		bh_unlock_sock(child);
 		sock_put(child);
-		lq_listener_drop(lst, LISTENQ_DROP_LISTENER_CLOSED);
-		trace_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
+		lq_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_RECEIVED_DROP;
 	}
 	if (commit == LQ_COMMIT_HELD) {

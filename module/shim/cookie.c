@@ -8,8 +8,8 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "drop.h"
 #include "listenq.h"
-#include "trace.h"
 
 /* What the timestamp of a cookie's ACK brings back. */
 struct lq_cookie_options {
@@ -95,8 +95,7 @@ abort:
 	lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
 	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
-	lq_listener_drop(lst, LISTENQ_DROP_CHILD_FAILED);
-	trace_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	lq_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
 	return failed;
 }
@@ -174,7 +173,8 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
 	if (verdict != LQ_ACK_COOKIE) {
-		lq_ack_drop(shard, &ack->key, ack->reason);
+		lq_drop(lst, &ack->key, ack->reason);
+		lq_event_check(shard);
 		if (verdict == LQ_ACK_DROP)
 			*result = LQ_RECEIVED_DROP;
 		return verdict;

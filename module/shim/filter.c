@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "drop.h"
 #include "listenq.h"
 #include "trace.h"
 
@@ -202,10 +203,8 @@ static void lq_filter_evict_later(struct lq_shard *shard, struct lq_request *ent
 		shard->abandoned = entry;
 	}
 	spin_unlock(&shard->lock);
-	if (later && !counted) {
-		lq_listener_drop(lst, LISTENQ_DROP_FILTER_OVERFLOW);
-		trace_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
-	}
+	if (later && !counted)
+		lq_drop(lst, &key, LISTENQ_DROP_FILTER_OVERFLOW);
 }
 
 void lq_filter_evict(struct lq_shard *shard, struct lq_request *list)

@@ -29,6 +29,7 @@
 #include <linux/skbuff.h>
 #include <net/tcp.h>
 
+#include "drop.h"
 #include "listenq.h"
 #include "trace.h"
 
@@ -221,10 +222,8 @@ static void lq_held_refuse(struct lq_shard *shard, struct lq_request *entry)
 	if (refused)
 		queue_work(lq_wq, &lst->reaper);
 	spin_unlock_bh(&shard->lock);
-	if (refused) {
-		lq_listener_drop(lst, LISTENQ_DROP_FILTER_REFUSED);
-		trace_drop(lst, &key, LISTENQ_DROP_FILTER_REFUSED);
-	}
+	if (refused)
+		lq_drop(lst, &key, LISTENQ_DROP_FILTER_REFUSED);
 }
 
 /*
@@ -281,13 +280,9 @@ static void lq_held_state_change(struct sock *child)
 
 void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason)
 {
-	struct lq_key key = {};
-
-	lq_request_key(entry, &key);
-	/* A refused one was counted when it was. */
-	if (!(entry->flags & LQ_REQ_REFUSED)) {
-		lq_listener_drop(lst, reason);
-		trace_drop(lst, &key, reason);
-	}
-	lq_request_free(entry);
+	/* A refused connection was counted when the filter refused it. */
+	if (entry->flags & LQ_REQ_REFUSED)
+		lq_request_free(entry);
+	else
+		lq_drop_request(lst, entry, reason);
 }

@@ -12,8 +12,8 @@
 #include <net/ipv6.h>
 #include <net/protocol.h>
 
+#include "drop.h"
 #include "listenq.h"
-#include "trace.h"
 
 lq_err_v4 *lq_tcp_err_v4;
 
@@ -35,9 +35,7 @@ static enum lq_unreachable lq_icmp_ask(struct lq_listener *lst, const struct lq_
 		__NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_OUTOFWINDOWICMPS);
 		break;
 	case LQ_UNREACHABLE_ENDED:
-		lq_listener_drop(lst, LISTENQ_DROP_REQUEST_UNREACHABLE);
-		trace_drop(lst, key, LISTENQ_DROP_REQUEST_UNREACHABLE);
-		tcp_listendrop(lst->sk);
+		lq_drop(lst, key, LISTENQ_DROP_REQUEST_UNREACHABLE);
 		lq_request_free(freed);
 		break;
 	case LQ_UNREACHABLE_UNKNOWN:

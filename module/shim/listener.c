@@ -22,6 +22,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "drop.h"
 #include "listenq.h"
 #include "trace.h"
 
@@ -303,16 +304,6 @@ int lq_listener_listen(struct socket *sock, int backlog)
 
 /* --- the ways out --- */
 
-static void lq_drop_closed(struct lq_listener *lst, struct lq_request *request)
-{
-	struct lq_key key = {};
-
-	lq_request_key(request, &key);
-	lq_listener_drop(lst, LISTENQ_DROP_LISTENER_CLOSED);
-	trace_drop(lst, &key, LISTENQ_DROP_LISTENER_CLOSED);
-	lq_request_free(request);
-}
-
 void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
 {
 	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
@@ -321,7 +312,7 @@ void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
 		struct lq_request *request = drained->requests;
 
 		drained->requests = request->next;
-		lq_drop_closed(lst, request);
+		lq_drop_request(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
 	}
 	while (drained->connections) {
 		struct lq_request *entry = drained->connections;
@@ -331,7 +322,7 @@ void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
 		lq_ack_backlog_remove_locked(lst);
 		spin_unlock_bh(&queue->rskq_lock);
 		lq_child_reset(entry->child);
-		lq_drop_closed(lst, entry);
+		lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
 		cond_resched();
 	}
 }

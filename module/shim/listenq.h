@@ -209,12 +209,7 @@ static inline struct lq_net *lq_net_rcu(const struct net *net)
 	return rcu_dereference(net->gen)->ptr[lq_net_id];
 }
 
-/* Any context: count for the namespace of @lst. */
-static inline void lq_listener_drop(const struct lq_listener *lst, u8 reason)
-{
-	this_cpu_inc(lst->lqn->counters->drops[reason]);
-}
-
+/* Any context: count @event, enum listenq_event, for the namespace of @lst. A drop: drop.h. */
 static inline void lq_listener_event(const struct lq_listener *lst, u8 event)
 {
 	this_cpu_inc(lst->lqn->counters->events[event]);
@@ -550,8 +545,6 @@ bool lq_is_established(struct net *net, const struct sk_buff *skb, const struct 
 
 /* --- ack.c --- */
 
-/* Count and trace a segment that the core refused, in TCP's own counters too. */
-void lq_ack_drop(struct lq_shard *shard, const struct lq_key *key, u8 reason);
 /* As tcp_v4_fill_cb() and tcp_v6_fill_cb(), data at the TCP header: the skb is TCP's now. */
 void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* The skb is IP's again, to be passed on after all. */
@@ -701,9 +694,6 @@ int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optv
 		  int __user *optlen);
 
 /* --- sysctl.c, proc.c, netlink.c --- */
-
-/* Names of enum listenq_drop; NULL for LISTENQ_DROP_NONE. */
-extern const char *const lq_drop_names[__LISTENQ_DROP_MAX];
 
 int lq_sysctl_init(struct net *net);
 void lq_sysctl_exit(struct net *net);

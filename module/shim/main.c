@@ -6,9 +6,6 @@
 
 #include "listenq.h"
 
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
 unsigned int lq_net_id __read_mostly;
 struct workqueue_struct *lq_wq;
 

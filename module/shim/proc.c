@@ -8,6 +8,7 @@
 #include <net/net_namespace.h>
 
 #include "listenq.h"
+#include "trace.h"
 
 /* nstat's style of names: one word, each part capitalised. */
 static void lq_proc_name(struct seq_file *seq, const char *name)
@@ -27,12 +28,6 @@ static void lq_proc_name(struct seq_file *seq, const char *name)
 static const char *const lq_event_names[] = {
 #define LISTENQ_X(number, NAME, name, text) [number] = #name,
 	LISTENQ_EVENTS(LISTENQ_X)
-#undef LISTENQ_X
-};
-
-const char *const lq_drop_names[__LISTENQ_DROP_MAX] = {
-#define LISTENQ_X(number, NAME, name, text) [number] = #name,
-	LISTENQ_DROPS(LISTENQ_X)
 #undef LISTENQ_X
 };
 

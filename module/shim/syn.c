@@ -15,42 +15,16 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "drop.h"
 #include "listenq.h"
 #include "trace.h"
 
-/* With the MIB counters of TCP that dashboards know, for what stops a SYN. */
 static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 {
-	struct net *net = sock_net(lst->sk);
-
-	lq_listener_drop(lst, reason);
-	trace_drop(lst, key, reason);
-	switch (reason) {
-	case LISTENQ_DROP_SYN_QUEUE_FULL:
-	case LISTENQ_DROP_SYN_BUCKET_FULL:
-		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDROP);
-		break;
-	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN:
-		NET_INC_STATS(net, LINUX_MIB_LISTENOVERFLOWS);
-		break;
-	case LISTENQ_DROP_SYN_RATE_LIMITED:
-		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-		NET_INC_STATS(net, LINUX_MIB_TCPACKSKIPPEDSYNRECV);
-		return;
-	case LISTENQ_DROP_ACK_PAWS:
-		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
-		return;
-	case LISTENQ_DROP_SYN_SIGNED: /* counted by tcp_inbound_hash()'s rules */
-		return;
-	case LISTENQ_DROP_ACK_BAD_SEQ:
-	case LISTENQ_DROP_ACK_BUSY:
-		return; /* not a drop of a new connection */
-	case LISTENQ_DROP_REQUEST_SYN_IN_WINDOW:
-		TCP_INC_STATS(net, TCP_MIB_ATTEMPTFAILS);
-		NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
-		return;
-	}
-	tcp_listendrop(lst->sk);
+	lq_drop(lst, key, reason);
+	/* Elsewhere the reason says that a request or a connection ended: no drop of a new one. */
+	if (reason == LISTENQ_DROP_LISTENER_CLOSED)
+		tcp_listendrop(lst->sk);
 }
 
 /* Returns the reason that it cannot be answered, or 0. */
@@ -318,17 +292,6 @@ void lq_syn_repeat(struct lq_shard *shard, const struct lq_request *request, str
 		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 }
 
-/* @request made room for another. */
-static void lq_syn_evicted(struct lq_listener *lst, struct lq_request *request)
-{
-	struct lq_key key;
-
-	lq_request_key(request, &key);
-	lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EVICTED);
-	trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EVICTED);
-	lq_request_free(request);
-}
-
 /* tcp_v4_conn_request() and tcp_v6_conn_request(): addresses that are never answered. */
 static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb, bool v6)
 {
@@ -391,7 +354,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	if (syn->reason)
 		lq_syn_drop(lst, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
-		lq_syn_evicted(lst, freed);
+		lq_drop_request(lst, freed, LISTENQ_DROP_REQUEST_EVICTED);
 	else
 		lq_request_free(freed);
 	switch (verdict) {

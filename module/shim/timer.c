@@ -5,8 +5,8 @@
  * It runs when something is due, but not more often than once in an interval.
  * Softirq.
  */
+#include "drop.h"
 #include "listenq.h"
-#include "trace.h"
 
 #define LQ_TICK_INTERVAL (HZ / LQ_TICKS_PER_SECOND)
 
@@ -36,18 +36,11 @@ void lq_timer_arm_locked(struct lq_shard *shard, u32 due)
 
 static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
 {
-	struct net *net = sock_net(lst->sk);
-	struct lq_key key = {};
-
 	while (list) {
-		struct lq_request *next = list->next;
+		struct lq_request *request = list;
 
-		lq_listener_drop(lst, LISTENQ_DROP_REQUEST_EXPIRED);
-		__NET_INC_STATS(net, LINUX_MIB_TCPTIMEOUTS);
-		lq_request_key(list, &key);
-		trace_drop(lst, &key, LISTENQ_DROP_REQUEST_EXPIRED);
-		lq_request_free(list);
-		list = next;
+		list = request->next;
+		lq_drop_request(lst, request, LISTENQ_DROP_REQUEST_EXPIRED);
 	}
 }
 

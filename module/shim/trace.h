@@ -24,6 +24,9 @@
 #ifndef LISTENQ_TRACE_ONCE
 #define LISTENQ_TRACE_ONCE
 
+/* Names of enum listenq_drop; NULL for LISTENQ_DROP_NONE. */
+extern const char *const lq_drop_names[__LISTENQ_DROP_MAX];
+
 /* Read without a lock: lengths as of about now. */
 struct lq_trace_lengths {
 	u32 accept_qlen;
