@@ -10,7 +10,7 @@
  * How a SYN becomes an accepted socket
  * ------------------------------------
  *   all      shim/hook.c                               before TCP's receive path
- *            shim/receive.c                            find the listener
+ *            shim/receive.c, lookup.h                  find the listener
  *                             lq_core_shard()          find the shard
  *   SYN      shim/syn.c       lq_core_syn()            reserve room in the SYN queue
  *                             (route, LSM, memory)
@@ -21,7 +21,7 @@
  *                             lq_core_promote_commit() move it to the accept queue
  *   data     shim/held.c      lq_core_filter_feed()    with an accept filter: has enough come?
  *                             lq_core_filter_pass()    move it on to the accept queue
- *            shim/filter.c    lq_core_filter_take()    or later, when there is room
+ *            shim/reaper.c    lq_core_filter_take()    or later, when there is room
  *   accept() shim/accept.c    lq_core_accept()         pop the child
  *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry, the end of episodes
  *   events   shim/event.c     lq_core_event()          what to tell the readers of netlink
@@ -55,7 +55,7 @@
  * take, waits for memory and for the locks of children that no process has yet.
  *
  * TCP's own listen(), shutdown() and connect() take lock_sock themselves, after we let it go; what
- * comes between is sorted out afterwards (shim/listener.c), and guard.c tells of every end.
+ * comes between is sorted out afterwards (shim/listen.c), and guard.c tells of every end.
  * lq_hook_mutex is never taken with lock_sock held.
  * Nothing is allocated, sent, woken or freed under a shard's lock, except that a
  * request's memory is returned by the core for the caller to free afterwards, and that
@@ -68,7 +68,7 @@
  * the promotion has failed. What it waits for is done in softirq, too, waits for no
  * other segment, and holds only the child's lock and, for its commit, the shard's.
  *
- * receive.c finds listeners by address and port in lq_net.ports, under RCU, by an entry that each
+ * lookup.h finds listeners by address and port in lq_net.ports, under RCU, by an entry that each
  * start makes anew. Segments of a listener's last life may find its core open again: what they
  * reserved there tells so (.life), and a child of theirs is reset. Remembered routes belong to
  * their CPU, with softirqs off.
@@ -98,7 +98,7 @@
  *                  both
  *   a filter's     its listener                  the filter is removed, or the listener stops;
  *   program                                      then an RCU grace period (callbacks)
- *   the SYN        its shard's core              replaced by shard.c's work, or close
+ *   the SYN        its shard's core              replaced by table.c's work, or close
  *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
  *   route                                        namespace (shim/route.c)

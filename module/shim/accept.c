@@ -18,7 +18,15 @@
 #include <linux/slab.h>
 #include <net/inet_common.h>
 
-#include "listenq.h"
+#include "../compat/compat.h"
+#include "accept.h"
+#include "clock.h"
+#include "filter.h"
+#include "guard.h"
+#include "listener.h"
+#include "ops.h"
+#include "request.h"
+#include "shard.h"
 #include "trace.h"
 
 static struct request_sock *lq_carrier_alloc(struct sock *sk, int references)
@@ -55,12 +63,6 @@ static struct request_sock *lq_carrier_get(struct lq_listener *lst)
 static void lq_carrier_put(struct request_sock *carrier)
 {
 	reqsk_put(carrier);
-}
-
-void lq_carrier_free(struct lq_listener *lst)
-{
-	if (lst->carrier)
-		reqsk_put(lst->carrier);
 }
 
 /* Something for accept(): in our queues, or migrated into the kernel's. The sock listens. */

@@ -7,81 +7,20 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "../compat/compat.h"
+#include "ack.h"
+#include "child.h"
+#include "cookie.h"
 #include "drop.h"
-#include "listenq.h"
-
-void lq_fill_cb(struct sk_buff *skb, bool v6)
-{
-	const struct tcphdr *th = tcp_hdr(skb);
-	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
-
-#if IS_ENABLED(CONFIG_IPV6)
-	if (v6) {
-		memmove(&cb->header.h6, IP6CB(skb), sizeof(struct inet6_skb_parm));
-		barrier();
-		cb->ip_dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
-	} else
-#endif
-	{
-		memmove(&cb->header.h4, IPCB(skb), sizeof(struct inet_skb_parm));
-		barrier();
-		cb->ip_dsfield = ipv4_get_dsfield(ip_hdr(skb));
-	}
-	cb->seq = ntohl(th->seq);
-	cb->end_seq = cb->seq + th->syn + th->fin + skb->len - th->doff * 4;
-	cb->ack_seq = ntohl(th->ack_seq);
-	cb->tcp_flags = ((const u8 *)th)[13];
-	cb->tcp_tw_isn = 0;
-	cb->sacked = 0;
-	cb->has_rxtstamp = skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
-}
-
-void lq_restore_cb(struct sk_buff *skb, bool v6)
-{
-	const struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
-
-#if IS_ENABLED(CONFIG_IPV6)
-	if (v6) {
-		memmove(IP6CB(skb), &cb->header.h6, sizeof(struct inet6_skb_parm));
-		return;
-	}
-#endif
-	memmove(IPCB(skb), &cb->header.h4, sizeof(struct inet_skb_parm));
-}
-
-void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
-{
-	const struct tcphdr *th = tcp_hdr(skb);
-
-	ack->local_port = (__force u16)th->dest;
-	ack->seq = ntohl(th->seq);
-	ack->end_seq = ack->seq + th->syn + th->fin + skb->len - th->doff * 4;
-	ack->ack_seq = ntohl(th->ack_seq);
-	ack->ack = th->ack;
-	ack->rst = th->rst;
-	ack->syn = th->syn;
-	ack->saw_tstamp = lq_core_timestamp((const u8 *)(th + 1), th->doff * 4 - sizeof(*th),
-					    &ack->tsval, &ack->tsecr);
-	ack->now = lq_now();
-	ack->now_s = lq_now_s();
-	ack->waited = false;
-	ack->vetted = false;
-	ack->cookies_recent = false;
-	ack->reason = LISTENQ_DROP_NONE;
-	ack->cookie_mss = 0;
-}
-
-void lq_ack_unpromote(struct lq_shard *shard, const struct lq_promotion *promotion)
-{
-	bool closed;
-
-	spin_lock(&shard->lock);
-	closed = lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_NONE);
-	lq_filter_room_locked(shard);
-	spin_unlock(&shard->lock);
-	if (closed && !promotion->cookie)
-		lq_request_free(promotion->request);
-}
+#include "event.h"
+#include "listener.h"
+#include "lookup.h"
+#include "request.h"
+#include "segment.h"
+#include "settings.h"
+#include "shard.h"
+#include "synack.h"
+#include "timer.h"
 
 static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, struct lq_ack *ack,
 						      union lq_request_copy *copy,
@@ -91,9 +30,9 @@ static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, st
 	enum lq_ack_verdict verdict;
 
 	spin_lock(&shard->lock);
-	lq_accept_settle_locked(shard);
+	lq_shard_accept_done_locked(shard);
 	verdict = lq_core_ack(shard->core, ack, copy, promotion, freed);
-	if (verdict == LQ_ACK_CHALLENGE || verdict == LQ_ACK_DUPLICATE)
+	if (unlikely(verdict == LQ_ACK_CHALLENGE || verdict == LQ_ACK_DUPLICATE))
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 	return verdict;
@@ -120,7 +59,7 @@ static noinline enum lq_ack_verdict lq_ack_wait(struct lq_shard *shard, const st
 
 	for (ask = 1; ask <= LQ_WAIT_ASKS; ask++) {
 		for (look = 0; look < LQ_WAIT_LOOKS; look++) {
-			if (lq_is_established(net, skb, &ack->key))
+			if (lq_connection_exists(net, skb, &ack->key))
 				return LQ_ACK_PASS;
 			cpu_relax();
 		}
@@ -154,7 +93,7 @@ static __always_inline bool lq_ack_vet(struct lq_shard *shard, struct sk_buff *s
 		return true;
 	/* Refused, or cut by a filter: it is not the segment that was judged. */
 	if (*verdict == LQ_ACK_PROMOTE)
-		lq_ack_unpromote(shard, promotion);
+		lq_promotion_undo(shard, promotion);
 	if (!good)
 		return false;
 	lq_ack_read(ack, skb);
@@ -202,7 +141,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says that */
 		break;
 	case LQ_ACK_DUPLICATE:
-		lq_syn_repeat(shard, &copy.request, NULL);
+		lq_synack_repeat(shard, &copy.request, NULL);
 		break;
 	case LQ_ACK_CHALLENGE:
 		if (ack->rst) /* tcp_reqsk_send_challenge_ack() */

@@ -10,8 +10,21 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "../compat/compat.h"
+#include "child.h"
+#include "clock.h"
 #include "drop.h"
-#include "listenq.h"
+#include "filter.h"
+#include "guard.h"
+#include "held.h"
+#include "listener.h"
+#include "lookup.h"
+#include "reaper.h"
+#include "request.h"
+#include "reset.h"
+#include "route.h"
+#include "segment.h"
+#include "shard.h"
 #include "trace.h"
 
 /* The first RTT sample: tcp_rtt_estimator() and tcp_set_rto() for a fresh connection. */
@@ -103,28 +116,21 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	return child;
 }
 
-/* inet_child_forget() of net/ipv4/inet_connection_sock.c: the child is locked. */
-void lq_child_forget_locked(struct sock *child)
+bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promotion, u8 reason)
 {
-	child->sk_prot->disconnect(child, O_NONBLOCK);
-	sock_orphan(child);
-	this_cpu_inc(*child->sk_prot->orphan_count);
-	inet_csk_destroy_sock(child);
+	bool free;
+
+	spin_lock(&shard->lock);
+	free = lq_core_promote_abort(shard->core, promotion, reason);
+	lq_filter_room_locked(shard);
+	spin_unlock(&shard->lock);
+	return free;
 }
 
-/* As tcp_close(): a process such as ss -K may own the child, segments may come for it. */
-void lq_child_reset(struct sock *child)
+void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promotion)
 {
-	sock_hold(child);
-	/* One of its own class, the listener's, may be held. */
-	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
-	local_bh_disable();
-	bh_lock_sock(child);
-	lq_child_forget_locked(child);
-	bh_unlock_sock(child);
-	local_bh_enable();
-	release_sock(child);
-	sock_put(child);
+	if (lq_promotion_abort(shard, promotion, LISTENQ_DROP_NONE) && !promotion->cookie)
+		lq_request_free(promotion->request);
 }
 
 /*
@@ -141,14 +147,11 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 {
 	struct lq_listener *lst = shard->lst;
 	const bool made = promotion->cookie &&
-			  lq_is_established(sock_net(lst->sk), skb, &ack->key);
-	bool closed, free;
+			  lq_connection_exists(sock_net(lst->sk), skb, &ack->key);
+	const bool free = lq_promotion_abort(shard, promotion, made ? LISTENQ_DROP_NONE
+								    : LISTENQ_DROP_CHILD_FAILED);
+	bool closed;
 
-	spin_lock(&shard->lock);
-	free = lq_core_promote_abort(shard->core, promotion,
-				     made ? LISTENQ_DROP_NONE : LISTENQ_DROP_CHILD_FAILED);
-	lq_filter_room_locked(shard);
-	spin_unlock(&shard->lock);
 	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 	/* As the core: an orphan ended when its listener closed. */
 	if (!made)

@@ -8,8 +8,19 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "../bridge/segment.h"
+#include "../compat/compat.h"
+#include "child.h"
+#include "cookie.h"
 #include "drop.h"
-#include "listenq.h"
+#include "event.h"
+#include "handshake.h"
+#include "listener.h"
+#include "lookup.h"
+#include "request.h"
+#include "route.h"
+#include "segment.h"
+#include "shard.h"
 
 /* What the timestamp of a cookie's ACK brings back. */
 struct lq_cookie_options {
@@ -91,10 +102,7 @@ static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff
 		return lq_child_build(shard, skb, promotion, ack, &route);
 
 abort:
-	spin_lock(&shard->lock);
-	lq_core_promote_abort(shard->core, promotion, LISTENQ_DROP_CHILD_FAILED);
-	lq_filter_room_locked(shard);
-	spin_unlock(&shard->lock);
+	lq_promotion_abort(shard, promotion, LISTENQ_DROP_CHILD_FAILED);
 	lq_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
 	return failed;
@@ -109,7 +117,7 @@ static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 	if (!sk && only && lq_listener_exclusive(lst, &ack->key))
 		return true;
 	if (!sk)
-		sk = lq_find_listener(lst->lqn, skb, &ack->key);
+		sk = lq_lookup_listener(lst->lqn, skb, &ack->key);
 	return sk == lst->sk ||
 	       (sk && rcu_access_pointer(sk->sk_reuseport_cb) &&
 		rcu_access_pointer(sk->sk_reuseport_cb) ==
@@ -122,7 +130,7 @@ static enum lq_ack_verdict lq_cookie_ask(struct lq_shard *shard, struct lq_ack *
 	enum lq_ack_verdict verdict;
 
 	spin_lock(&shard->lock);
-	lq_accept_settle_locked(shard);
+	lq_shard_accept_done_locked(shard);
 	verdict = lq_core_ack_cookie(shard->core, ack, promotion);
 	spin_unlock(&shard->lock);
 	return verdict;
@@ -141,7 +149,7 @@ static bool lq_cookie_vet(struct lq_shard *shard, struct sk_buff *skb, struct lq
 	if (good && *verdict == LQ_ACK_COOKIE && skb->len == length)
 		return true;
 	if (*verdict == LQ_ACK_COOKIE)
-		lq_ack_unpromote(shard, promotion);
+		lq_promotion_undo(shard, promotion);
 	if (!good)
 		return false;
 	lq_ack_read(ack, skb);

@@ -4,45 +4,57 @@
  * dashboards know. Each reason is one row of a table. The listener's own counters are the core's,
  * which decided on the drop or was told of it.
  */
+#include "../compat/compat.h"
 #include "drop.h"
+#include "listener.h"
+#include "request.h"
 #include "trace.h"
 
 /* Beside LISTENQ_DROP_*, which each has. */
+
 struct lq_drop_counters {
-	u8 net[2];   /* LINUX_MIB_*: TcpExt; 0: none */
-	u8 tcp;	     /* TCP_MIB_*; 0: none */
-	u8 event;    /* enum listenq_event; 0: none */
+	union {
+		struct {
+			u8 reset;    /* LINUX_MIB_*, too: the peer, or we, gave the request up */
+			u8 attempts; /* TCP_MIB_*; 0: none */
+			u8 event;    /* enum listenq_event; 0: none */
+			u8 unused;
+		};
+		u32 rare; /* any of them */
+	};
+	u8 net;	     /* LINUX_MIB_*: TcpExt; 0: none */
 	bool listen; /* a connection that a listener did not take: tcp_listendrop() */
 };
 
 static const struct lq_drop_counters lq_drop_table[__LISTENQ_DROP_MAX] = {
 	/* A SYN, or an ACK, of a connection that nothing is kept of. */
-	[LISTENQ_DROP_SYN_QUEUE_FULL] = { { LINUX_MIB_TCPREQQFULLDROP }, .listen = true },
-	[LISTENQ_DROP_SYN_BUCKET_FULL] = { { LINUX_MIB_TCPREQQFULLDROP }, .listen = true },
-	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN] = { { LINUX_MIB_LISTENOVERFLOWS }, .listen = true },
+	[LISTENQ_DROP_SYN_QUEUE_FULL] = { .net = LINUX_MIB_TCPREQQFULLDROP, .listen = true },
+	[LISTENQ_DROP_SYN_BUCKET_FULL] = { .net = LINUX_MIB_TCPREQQFULLDROP, .listen = true },
+	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true },
 	[LISTENQ_DROP_SYN_LAST_QUARTER] = { .listen = true },
 	[LISTENQ_DROP_NO_MEMORY] = { .listen = true },
 	[LISTENQ_DROP_NO_ROUTE] = { .listen = true },
 	[LISTENQ_DROP_LSM] = { .listen = true },
 	[LISTENQ_DROP_SYN_SIGNED] = {}, /* counted by tcp_inbound_hash()'s rules */
-	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK] = { { LINUX_MIB_LISTENOVERFLOWS }, .listen = true },
-	[LISTENQ_DROP_ABORT_ON_OVERFLOW] = { { LINUX_MIB_LISTENOVERFLOWS,
-					       LINUX_MIB_EMBRYONICRSTS }, .listen = true },
+	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true },
+	[LISTENQ_DROP_ABORT_ON_OVERFLOW] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true,
+					     .reset = LINUX_MIB_EMBRYONICRSTS },
 
 	/* A segment, and its request stays. */
-	[LISTENQ_DROP_SYN_RATE_LIMITED] = { { LINUX_MIB_TCPACKSKIPPEDSYNRECV },
+	[LISTENQ_DROP_SYN_RATE_LIMITED] = { .net = LINUX_MIB_TCPACKSKIPPEDSYNRECV,
 					    .event = LISTENQ_EVENT_SYN_DUPLICATE },
-	[LISTENQ_DROP_ACK_PAWS] = { { LINUX_MIB_PAWSESTABREJECTED } },
-	[LISTENQ_DROP_ACK_DEFERRED] = { { LINUX_MIB_TCPDEFERACCEPTDROP } },
+	[LISTENQ_DROP_ACK_PAWS] = { .net = LINUX_MIB_PAWSESTABREJECTED },
+	[LISTENQ_DROP_ACK_DEFERRED] = { .net = LINUX_MIB_TCPDEFERACCEPTDROP },
 	[LISTENQ_DROP_ACK_BAD_SEQ] = {},
 	[LISTENQ_DROP_ACK_BUSY] = {},
 	[LISTENQ_DROP_CHILD_FAILED] = {},
 
 	/* A request. */
-	[LISTENQ_DROP_REQUEST_EXPIRED] = { { LINUX_MIB_TCPTIMEOUTS } },
-	[LISTENQ_DROP_REQUEST_RESET] = { { LINUX_MIB_EMBRYONICRSTS }, TCP_MIB_ATTEMPTFAILS },
-	[LISTENQ_DROP_REQUEST_SYN_IN_WINDOW] = { { LINUX_MIB_EMBRYONICRSTS },
-						 TCP_MIB_ATTEMPTFAILS },
+	[LISTENQ_DROP_REQUEST_EXPIRED] = { .net = LINUX_MIB_TCPTIMEOUTS },
+	[LISTENQ_DROP_REQUEST_RESET] = { .reset = LINUX_MIB_EMBRYONICRSTS,
+					 .attempts = TCP_MIB_ATTEMPTFAILS },
+	[LISTENQ_DROP_REQUEST_SYN_IN_WINDOW] = { .reset = LINUX_MIB_EMBRYONICRSTS,
+						 .attempts = TCP_MIB_ATTEMPTFAILS },
 	[LISTENQ_DROP_REQUEST_UNREACHABLE] = { .listen = true },
 	[LISTENQ_DROP_REQUEST_EVICTED] = {},
 
@@ -53,24 +65,32 @@ static const struct lq_drop_counters lq_drop_table[__LISTENQ_DROP_MAX] = {
 	[LISTENQ_DROP_FILTER_REFUSED] = {},
 };
 
+static void lq_drop_count_rare(const struct lq_listener *lst,
+			       const struct lq_drop_counters *counters)
+{
+	struct net *net = sock_net(lst->sk);
+
+	if (counters->reset)
+		NET_INC_STATS(net, counters->reset);
+	if (counters->attempts)
+		TCP_INC_STATS(net, counters->attempts);
+	if (counters->event)
+		lq_listener_event(lst, counters->event);
+}
+
 void lq_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 {
 	const struct lq_drop_counters *counters = &lq_drop_table[reason];
-	struct net *net = sock_net(lst->sk);
 
 	BUILD_BUG_ON(__LINUX_MIB_MAX > U8_MAX || __TCP_MIB_MAX > U8_MAX);
 	this_cpu_inc(lst->lqn->counters->drops[reason]);
-	trace_drop(lst, key, reason);
-	if (counters->net[0])
-		NET_INC_STATS(net, counters->net[0]);
-	if (counters->net[1])
-		NET_INC_STATS(net, counters->net[1]);
-	if (counters->tcp)
-		TCP_INC_STATS(net, counters->tcp);
-	if (counters->event)
-		lq_listener_event(lst, counters->event);
+	if (counters->net)
+		NET_INC_STATS(sock_net(lst->sk), counters->net);
 	if (counters->listen)
 		tcp_listendrop(lst->sk);
+	if (unlikely(counters->rare))
+		lq_drop_count_rare(lst, counters);
+	trace_drop(lst, key, reason); /* last: a flood of drops saves no register for it */
 }
 
 void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u8 reason)

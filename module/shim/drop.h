@@ -3,7 +3,7 @@
 #ifndef LISTENQ_DROP_H
 #define LISTENQ_DROP_H
 
-#include "listenq.h"
+#include "listener.h"
 
 /* Any context: a segment, request or connection of @key is dropped for @reason, enum listenq_drop. */
 void lq_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason);

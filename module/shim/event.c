@@ -17,7 +17,13 @@
 #include <net/genetlink.h>
 #include <net/ipv6.h>
 
-#include "listenq.h"
+#include "clock.h"
+#include "event.h"
+#include "genl.h"
+#include "listener.h"
+#include "net.h"
+#include "shard.h"
+#include "timer.h"
 
 /* All attributes with their padding, and some more. */
 #define LQ_EVENT_SIZE 512
@@ -119,11 +125,10 @@ void lq_event_tell(struct lq_shard *shard)
 	} while (more);
 }
 
-void lq_event_listen(struct lq_listener *lst)
+void lq_event_listen(struct lq_listener *lst, const struct listenq_info *info)
 {
-	struct lq_event event = {};
+	struct lq_event event = { .info = *info };
 
-	lq_listener_info(lst, &event.info);
 	if (!lst->announced && lq_event_may_tell(lst->lqn)) {
 		lst->announced = true;
 		event.type = LISTENQ_EVENT_TYPE_LISTENER_STARTED;

@@ -16,7 +16,8 @@
  */
 #include <linux/slab.h>
 
-#include "listenq.h"
+#include "guard.h"
+#include "listener.h"
 
 struct lq_guard {
 	struct request_sock req; /* first: TCP frees it by its slab */

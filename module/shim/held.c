@@ -2,7 +2,7 @@
 /*
  * A child that an accept filter holds: what TCP tells of it, and what becomes of
  * it then. TCP tells us through the child's own callbacks, which are ours
- * meanwhile; filter.c has the queue of those that are held.
+ * meanwhile; filter.c says when they may move on.
  *
  *	built --> held --data--> passes --> accept queue
  *	           |  |--FIN, full buffer--^  | no room
@@ -17,7 +17,7 @@
  * still held before it changes anything, and whoever frees an entry has put
  * the child's own callbacks back under the child's lock first: so no callback
  * ever sees a freed entry. Nor a listener that is gone: until then the entry is
- * in a queue, or in the hands of somebody that lq_filter_drain() waits for. The
+ * in a queue, or in the hands of a work or an evictor, which lq_filter_drain() waits for. The
  * program that a callback runs is freed only after an RCU grace period.
  *
  * While a child is held its sk_user_data is ours: a BPF program that would put
@@ -29,8 +29,15 @@
 #include <linux/skbuff.h>
 #include <net/tcp.h>
 
+#include "clock.h"
 #include "drop.h"
-#include "listenq.h"
+#include "filter.h"
+#include "guard.h"
+#include "held.h"
+#include "listener.h"
+#include "net.h"
+#include "request.h"
+#include "shard.h"
 #include "trace.h"
 
 static void lq_held_data_ready(struct sock *child);
@@ -172,7 +179,7 @@ static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_r
 	spin_lock_bh(&shard->lock);
 	now_us = lq_now_us();
 	waited_us = now_us - entry->stamp_us;
-	lq_accept_settle_locked(shard);
+	lq_shard_accept_done_locked(shard);
 	passed = lq_core_filter_pass(shard->core, entry, now_us);
 	if (passed == LQ_PASSED_QUEUED) {
 		/* Before accept() can have it, which takes the lock. */

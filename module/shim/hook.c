@@ -12,7 +12,14 @@
 #include <linux/static_call.h>
 #include <net/protocol.h>
 
-#include "listenq.h"
+#include "hook.h"
+#include "icmp.h"
+#include "listener.h"
+#include "net.h"
+#include "ports.h"
+#include "receive.h"
+#include "route.h"
+#include "segment.h"
 
 static int lq_no_handler(struct sk_buff *skb)
 {

@@ -12,8 +12,14 @@
 #include <net/ipv6.h>
 #include <net/protocol.h>
 
+#include "../bridge/segment.h"
 #include "drop.h"
-#include "listenq.h"
+#include "icmp.h"
+#include "listener.h"
+#include "net.h"
+#include "ports.h"
+#include "request.h"
+#include "shard.h"
 
 lq_err_v4 *lq_tcp_err_v4;
 

@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of a listener: attached to a sock, listening, stopped, detached.
+ * Whose a listener is, and for how long it is there.
  *
- *	socket() --> (no listener) --attach--> attached <--listen--+
- *	                                          |                |
- *	                                          +--listen--> listening
- *	release(), or connect(): detach                --stop--> attached
- *
- * Whose listener a sock has is written in a table of ours (lq_owners), and not in the sock, where
+ * The listener of a sock is written in a table of ours (lq_owners), and not in the sock, where
  * others write, too. icsk_af_ops is how a segment in softirq finds the listener, and no more.
- *
- * TCP's listener and our queues open and close one after the other, with the sock's lock let go in
- * between: listen() opens the queues, then TCP listens, and listen() looks again what came of both.
- * When TCP's listener ends, whoever ends it, guard.c tells (lq_listener_ended()).
- *
- * A segment that is in flight meanwhile finds a closed core; one that found the listener before
- * detach keeps it until the end of its RCU read section.
  */
-#include <linux/mm.h>
-#include <linux/module.h>
-#include <linux/random.h>
+#include <linux/rhashtable.h>
 #include <linux/slab.h>
 
-#include "drop.h"
-#include "listenq.h"
-#include "trace.h"
-
-#include "../compat/listen_asked.h"
+#include "listener.h"
+#include "net.h"
+#include "shard.h"
 
 /* --- owners --- */
 
@@ -38,12 +22,12 @@ static const struct rhashtable_params lq_owner_params = {
 };
 static struct rhashtable lq_owners; /* struct lq_listener by its sock */
 
-int lq_listener_init(void)
+int lq_owners_init(void)
 {
 	return rhashtable_init(&lq_owners, &lq_owner_params);
 }
 
-void lq_listener_exit(void)
+void lq_owners_exit(void)
 {
 	rhashtable_destroy(&lq_owners);
 }
@@ -53,63 +37,25 @@ struct lq_listener *lq_listener_owned(const struct sock *sk)
 	return rhashtable_lookup_fast(&lq_owners, &sk, lq_owner_params);
 }
 
-/* --- attach and detach --- */
-
-static void lq_listener_end_work(struct work_struct *work);
-
-static struct lq_listener *lq_listener_make(struct sock *sk)
+int lq_owners_add(struct lq_listener *lst)
 {
-	struct lq_listener *lst = kzalloc(sizeof(*lst) + sizeof(struct lq_shard) + lq_core_size(),
-					  GFP_KERNEL_ACCOUNT);
-
-	if (!lst)
-		return NULL;
-	lst->orig_af_ops = inet_csk(sk)->icsk_af_ops;
-	lst->af_ops = *lst->orig_af_ops;
-	lst->af_ops.conn_request = lq_conn_request;
-	lst->af_ops.syn_recv_sock = lq_syn_recv_sock;
-	lst->sk = sk;
-	lst->lqn = lq_net(sock_net(sk));
-	refcount_set(&lst->refs, 1);
-	mutex_init(&lst->control);
-	spin_lock_init(&lst->settings_lock);
-	INIT_WORK(&lst->end_work, lq_listener_end_work);
-	lst->overrides = lq_follow_all;
-	lq_filter_init(lst);
-	lst->keys = lst->lqn->keys;
-	get_random_bytes(lst->keys.table, sizeof(lst->keys.table));
-	lst->shard_count = 1;
-	lq_shard_init(lq_first_shard(lst), lst);
-	return lst;
+	return rhashtable_insert_fast(&lq_owners, &lst->owner_node, lq_owner_params) ? -ENOMEM : 0;
 }
 
-struct lq_listener *lq_listener_attach(struct sock *sk)
+void lq_owners_remove(struct lq_listener *lst)
 {
-	struct lq_listener *lst = lq_listener_owned(sk);
-	int err;
-
-	if (lst)
-		return lst;
-	if (sk->sk_state != TCP_CLOSE)
-		return ERR_PTR(-EISCONN);
-	lst = lq_listener_make(sk);
-	if (!lst)
-		return ERR_PTR(-ENOMEM);
-	err = rhashtable_insert_fast(&lq_owners, &lst->owner_node, lq_owner_params);
-	if (err) {
-		lq_listener_put(lst);
-		return ERR_PTR(-ENOMEM);
-	}
-	smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
-	return lst;
+	rhashtable_remove_fast(&lq_owners, &lst->owner_node, lq_owner_params);
 }
+
+/* --- references --- */
 
 static void lq_listener_free_rcu(struct rcu_head *rcu)
 {
 	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
 
-	lq_carrier_free(lst);
-	lq_shards_free(lst);
+	if (lst->carrier)
+		reqsk_put(lst->carrier);
+	lq_shards_free(lst->more_shards, lst->shard_count - 1);
 	kfree(lst);
 }
 
@@ -119,262 +65,24 @@ void lq_listener_put(struct lq_listener *lst)
 		call_rcu(&lst->rcu, lq_listener_free_rcu);
 }
 
-void lq_listener_detach_locked(struct lq_listener *lst)
+bool lq_listener_hold(struct lq_listener *lst)
+{
+	/* The listener goes after its sock: whoever has the sock has both. */
+	if (!lst || !refcount_inc_not_zero(&lst->sk->sk_refcnt))
+		return false;
+	refcount_inc(&lst->refs);
+	return true;
+}
+
+void lq_listener_release(struct lq_listener *lst)
 {
 	struct sock *sk = lst->sk;
 
-	mutex_lock(&lst->control);
-	lq_listener_stop_locked(lst);
-	mutex_unlock(&lst->control);
-	if (lq_listener_of(sk) == lst)
-		WRITE_ONCE(inet_csk(sk)->icsk_af_ops, lst->orig_af_ops);
-	rhashtable_remove_fast(&lq_owners, &lst->owner_node, lq_owner_params);
-}
-
-void lq_listener_drop_owner(struct lq_listener *lst)
-{
-	if (lst->hooked)
-		lq_hooks_put();
-	lq_listener_put(lst);
-}
-
-/* --- listen() --- */
-
-/* lst->control held: the queues open, and segments find them. */
-static int lq_listener_open_locked(struct lq_listener *lst)
-{
-	int err;
-
-	if (lst->listening)
-		return 0;
-	err = lq_shards_open(lst);
-	if (err)
-		return err;
-	err = lq_ports_add(&lst->lqn->ports, lst);
-	if (err) {
-		lq_shards_close(lst, NULL);
-		return err;
-	}
-	WRITE_ONCE(lst->listening, true);
-	lq_net_list(lst);
-	return 0;
-}
-
-/* An unbound socket gets its port now, as inet_csk_listen_start() would do: segments are found by it. */
-static int lq_listener_bind(struct sock *sk)
-{
-	struct inet_sock *inet = inet_sk(sk);
-
-	if (inet->inet_num)
-		return 0;
-	if (sk->sk_prot->get_port(sk, 0))
-		return -EADDRINUSE;
-	inet->inet_sport = htons(inet->inet_num);
-	return 0;
-}
-
-/* lock_sock held: everything that can fail before the sock listens. */
-static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
-{
-	struct sock *sk = sock->sk;
-	struct lq_listener *lst;
-	int err;
-
-	if (sock->state != SS_UNCONNECTED ||
-	    !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))
-		return -EINVAL;
-	if (lq_compat_has_auth_keys(sk))
-		return -EOPNOTSUPP; /* our SYN-ACKs carry no signature */
-	lst = lq_listener_attach(sk);
-	if (IS_ERR(lst))
-		return PTR_ERR(lst);
-	err = lq_listener_bind(sk);
-	if (err)
-		return err;
-	mutex_lock(&lst->control);
-	if (lst->ended)
-		lq_listener_stop_locked(lst);
-	lq_listener_set_backlog(lst, backlog, asked);
-	err = lq_listener_open_locked(lst);
-	mutex_unlock(&lst->control);
-	return err;
-}
-
-/*
- * TCP never sends cookies for a listener of ours, but would check those that come: it takes the
- * last overflow of a socket that had none for recent while jiffies, modulo 2^32, are near 0, first
- * 5 minutes after boot (tcp_synq_no_recent_overflow()).
- */
-static void lq_listener_no_tcp_cookies(struct sock *sk)
-{
-	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
-}
-
-/*
- * lock_sock and lst->control held: TCP's listen() is done, and returned @err. Takes *guard. Others
- * may have ended what this call began, or begun what it ended.
- */
-static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **guard, int asked,
-				     int err)
-{
-	struct sock *sk = lst->sk;
-	int failed;
-
-	if (sk->sk_state != TCP_LISTEN) {
-		lq_listener_stop_locked(lst);
-		return err;
-	}
-	if (lst->ended)
-		lq_listener_stop_locked(lst);
-	failed = lq_listener_open_locked(lst);
-	if (!lst->guard) {
-		lq_guard_place(lst, *guard);
-		*guard = NULL;
-	}
-	if (err || failed)
-		return err ? : failed;
-	lq_listener_apply(lst); /* TCP's listen() had the limits of before */
-	WRITE_ONCE(lst->serving, true);
-	lq_listener_no_tcp_cookies(sk);
-	trace_listen(lst, asked);
-	lq_event_listen(lst);
-	return 0;
-}
-
-static int lq_listener_listen_owned(struct socket *sock, int backlog, int asked)
-{
-	struct sock *sk = sock->sk;
-	struct lq_net *lqn = lq_net(sock_net(sk));
-	struct lq_listener *lst;
-	struct lq_guard *guard;
-	bool hooked = false;
-	int err;
-
-	err = lq_hooks_get(lqn);
-	if (err)
-		return err;
-	lock_sock(sk);
-	if (!lq_family_has(sock)) { /* connect() was faster */
-		release_sock(sk);
-		lq_hooks_put();
-		return lq_orig_ops(sk)->listen(sock, backlog);
-	}
-	err = lq_listener_prepare(sock, backlog, asked);
-	lst = lq_listener_owned(sk);
-	guard = err ? NULL : lq_guard_alloc(lst);
-	if (!err && !guard)
-		err = -ENOMEM;
-	if (lst) {
-		refcount_inc(&lst->refs);
-		backlog = lst->limits.accept_limit - 1;
-	}
-	if (!err && !lst->hooked)
-		hooked = lst->hooked = true; /* until detach */
-	release_sock(sk);
-	if (!hooked)
-		lq_hooks_put();
-
-	if (!err)
-		err = lq_orig_ops(sk)->listen(sock, backlog);
-	if (!lst)
-		return err;
-
-	lock_sock(sk);
-	if (lq_listener_owned(sk) == lst) {
-		mutex_lock(&lst->control);
-		err = lq_listener_finish_locked(lst, &guard, asked, err);
-		mutex_unlock(&lst->control);
-	}
-	release_sock(sk);
-	lq_guard_free(guard);
-	lq_listener_put(lst);
-	return err;
-}
-
-int lq_listener_listen(struct socket *sock, int backlog)
-{
-	const int asked = lq_compat_listen_asked(backlog);
-	int err;
-
-	__module_get(THIS_MODULE); /* connect() in another thread may end the socket's reference */
-	err = lq_listener_listen_owned(sock, backlog, asked);
-	module_put(THIS_MODULE);
-	return err;
-}
-
-/* --- the ways out --- */
-
-void lq_listener_drain(struct lq_listener *lst, struct lq_drained *drained)
-{
-	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
-
-	while (drained->requests) {
-		struct lq_request *request = drained->requests;
-
-		drained->requests = request->next;
-		lq_drop_request(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
-	}
-	while (drained->connections) {
-		struct lq_request *entry = drained->connections;
-
-		drained->connections = entry->next;
-		spin_lock_bh(&queue->rskq_lock);
-		lq_ack_backlog_remove_locked(lst);
-		spin_unlock_bh(&queue->rskq_lock);
-		lq_child_reset(entry->child);
-		lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
-		cond_resched();
-	}
-}
-
-void lq_listener_stop_locked(struct lq_listener *lst)
-{
-	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
-
-	WRITE_ONCE(lst->ended, false);
-	WRITE_ONCE(lst->serving, false);
-	lq_ports_remove(&lst->lqn->ports, lst);
-	if (!lst->listening)
-		return;
-	WRITE_ONCE(lst->listening, false);
-	lq_net_unlist(lst);
-
-	trace_close(lst);
-	lq_listener_info(lst, &stopped.info);
-	lq_shards_close(lst, &stopped.info);
-	if (lst->announced)
-		lq_event_send(lst, &stopped, GFP_KERNEL);
-	lst->announced = false;
-	lq_filter_forget(lst);
-}
-
-void lq_listener_stop(struct sock *sk)
-{
-	struct lq_listener *lst;
-
-	lock_sock(sk);
-	lst = lq_listener_owned(sk);
-	if (lst) {
-		mutex_lock(&lst->control);
-		lq_listener_stop_locked(lst);
-		mutex_unlock(&lst->control);
-	}
-	release_sock(sk);
-}
-
-static void lq_listener_end_work(struct work_struct *work)
-{
-	struct lq_listener *lst = container_of(work, struct lq_listener, end_work);
-	struct sock *sk = lst->sk;
-
-	mutex_lock(&lst->control);
-	/* listen() may have been faster, and have begun anew. */
-	if (lst->ended)
-		lq_listener_stop_locked(lst);
-	mutex_unlock(&lst->control);
 	lq_listener_put(lst);
 	sock_put(sk);
 }
+
+/* --- TCP's listener ends --- */
 
 void lq_listener_ended(struct lq_listener *lst)
 {

@@ -4,25 +4,17 @@
 #include <linux/random.h>
 #include <net/genetlink.h>
 
-#include "listenq.h"
-
-unsigned int lq_net_id __read_mostly;
-struct workqueue_struct *lq_wq;
-
-void lq_net_counters_read(const struct net *net, struct lq_net_counters *sum)
-{
-	int cpu, i;
-
-	memset(sum, 0, sizeof(*sum));
-	for_each_possible_cpu(cpu) {
-		const struct lq_net_counters *one = per_cpu_ptr(lq_net(net)->counters, cpu);
-
-		for (i = 0; i < __LISTENQ_DROP_MAX; i++)
-			sum->drops[i] += READ_ONCE(one->drops[i]);
-		for (i = 0; i < __LISTENQ_EVENT_MAX; i++)
-			sum->events[i] += READ_ONCE(one->events[i]);
-	}
-}
+#include "event.h"
+#include "family.h"
+#include "guard.h"
+#include "listener.h"
+#include "net.h"
+#include "netlink.h"
+#include "ports.h"
+#include "proc.h"
+#include "request.h"
+#include "route.h"
+#include "sysctl.h"
 
 static int __net_init lq_net_init(struct net *net)
 {
@@ -92,12 +84,12 @@ static int __init lq_init(void)
 	err = lq_guard_init();
 	if (err)
 		goto exit_request;
-	err = lq_listener_init();
+	err = lq_owners_init();
 	if (err)
 		goto exit_guard;
 	err = register_pernet_subsys(&lq_net_ops);
 	if (err)
-		goto exit_listener;
+		goto exit_owners;
 	err = lq_netlink_init();
 	if (err)
 		goto exit_net;
@@ -111,8 +103,8 @@ exit_netlink:
 	lq_netlink_exit();
 exit_net:
 	unregister_pernet_subsys(&lq_net_ops);
-exit_listener:
-	lq_listener_exit();
+exit_owners:
+	lq_owners_exit();
 exit_guard:
 	lq_guard_exit();
 exit_request:
@@ -132,7 +124,7 @@ static void __exit lq_exit(void)
 	synchronize_rcu();
 	rcu_barrier();
 	unregister_pernet_subsys(&lq_net_ops);
-	lq_listener_exit();
+	lq_owners_exit();
 	lq_guard_exit();
 	lq_request_exit();
 }

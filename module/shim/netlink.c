@@ -10,7 +10,14 @@
 #include <net/genetlink.h>
 #include <net/ipv6.h>
 
-#include "listenq.h"
+#include "filter_set.h"
+#include "genl.h"
+#include "listener.h"
+#include "net.h"
+#include "netlink.h"
+#include "registry.h"
+#include "request_dump.h"
+#include "settings.h"
 
 static const struct nla_policy lq_listener_policy[LISTENQ_A_LISTENER_MAX + 1] = {
 	[LISTENQ_A_LISTENER_ID] = NLA_POLICY_MIN(NLA_U64, 1),
@@ -35,15 +42,6 @@ static int lq_put_u64_nest(struct sk_buff *msg, int type, const u64 *values, int
 	}
 	nla_nest_end(msg, nest);
 	return 0;
-}
-
-int lq_put_address(struct sk_buff *msg, int type, const struct sock *sk)
-{
-#if IS_ENABLED(CONFIG_IPV6)
-	if (sk->sk_family == AF_INET6)
-		return nla_put(msg, type, sizeof(struct in6_addr), &sk->sk_v6_rcv_saddr);
-#endif
-	return nla_put(msg, type, sizeof(__be32), &sk->sk_rcv_saddr);
 }
 
 /* @reader: whose view of user ids counts. */
@@ -402,24 +400,10 @@ static const struct genl_ops lq_genl_ops[] = {
 	},
 };
 
-static const struct genl_multicast_group lq_genl_groups[] = {
-	[LQ_MCGRP_EVENTS] = { .name = LISTENQ_GENL_MCGRP_EVENTS },
-};
-
-struct genl_family lq_genl_family = {
-	.name = LISTENQ_GENL_NAME,
-	.version = LISTENQ_GENL_VERSION,
-	.netnsok = true,
-	.parallel_ops = true,
-	.module = THIS_MODULE,
-	.ops = lq_genl_ops,
-	.n_ops = ARRAY_SIZE(lq_genl_ops),
-	.mcgrps = lq_genl_groups,
-	.n_mcgrps = ARRAY_SIZE(lq_genl_groups),
-};
-
 int lq_netlink_init(void)
 {
+	lq_genl_family.ops = lq_genl_ops;
+	lq_genl_family.n_ops = ARRAY_SIZE(lq_genl_ops);
 	return genl_register_family(&lq_genl_family);
 }
 

@@ -13,7 +13,9 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "listenq.h"
+#include "../bridge/segment.h"
+#include "listener.h"
+#include "ports.h"
 
 #define LQ_PORT_COUNT 65536
 

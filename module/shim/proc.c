@@ -7,7 +7,8 @@
 #include <linux/seq_file.h>
 #include <net/net_namespace.h>
 
-#include "listenq.h"
+#include "net.h"
+#include "proc.h"
 #include "trace.h"
 
 /* nstat's style of names: one word, each part capitalised. */

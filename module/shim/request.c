@@ -4,7 +4,9 @@
 #include <linux/slab.h>
 #include <net/ipv6.h>
 
-#include "listenq.h"
+#include "../compat/compat.h"
+#include "listener.h"
+#include "request.h"
 
 static struct kmem_cache *lq_cache_v4;
 static struct kmem_cache *lq_cache_v6;

@@ -8,7 +8,13 @@
  */
 #include <net/genetlink.h>
 
-#include "listenq.h"
+#include "clock.h"
+#include "genl.h"
+#include "listener.h"
+#include "net.h"
+#include "registry.h"
+#include "request_dump.h"
+#include "shard.h"
 
 const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1] = {
 	[LISTENQ_A_REQUEST_LISTENER] = NLA_POLICY_MIN(NLA_U64, 1),

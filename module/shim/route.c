@@ -48,7 +48,10 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
-#include "listenq.h"
+#include "../compat/compat.h"
+#include "listener.h"
+#include "request.h"
+#include "route.h"
 
 #define LQ_ROUTE_SLOT_BITS 3
 

@@ -9,7 +9,12 @@
  *
  * Locking: lst->settings_lock, which nests inside lock_sock and lst->control, and outside a shard's.
  */
-#include "listenq.h"
+#include "filter.h"
+#include "listener.h"
+#include "net.h"
+#include "settings.h"
+#include "shard.h"
+#include "table.h"
 
 const struct lq_overrides lq_follow_all = {
 	.shards = LQ_FOLLOW,
@@ -45,7 +50,7 @@ static u32 lq_syn_ceiling(const struct net *net)
 		   READ_ONCE(init_net.core.sysctl_somaxconn) + 1);
 }
 
-void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
+static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 {
 	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
 	const struct net *net = sock_net(lst->sk);
@@ -76,7 +81,29 @@ void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 		config->synack_retries = syncnt;
 }
 
+/* settings_lock held, no shard's lock: each shard takes new limits, open or not. */
+static void lq_shards_configure(struct lq_listener *lst, const struct lq_config *config,
+				const struct lq_limits *limits)
+{
+	struct lq_limits part;
+	struct lq_config share;
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(lst, shard, i) {
+		share = *config;
+		part = *limits;
+		lq_core_share(&share, &part, lst->shard_count, i);
+		spin_lock(&shard->lock);
+		lq_core_configure(shard->core, &share, &part);
+		lq_table_fit_locked(shard);
+		lq_filter_changed_locked(shard);
+		spin_unlock(&shard->lock);
+	}
+}
+
 /* settings_lock held, the sock lives. */
+
 static void lq_listener_apply_locked(struct lq_listener *lst)
 {
 	struct lq_config config;

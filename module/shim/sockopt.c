@@ -17,7 +17,16 @@
 #include <linux/module.h>
 #include <linux/tcp.h>
 
-#include "listenq.h"
+#include "../compat/compat.h"
+#include "filter_set.h"
+#include "leave.h"
+#include "listen.h"
+#include "listener.h"
+#include "net.h"
+#include "ops.h"
+#include "registry.h"
+#include "settings.h"
+#include "sockopt.h"
 
 /* --- SOL_LISTENQ --- */
 
@@ -161,7 +170,7 @@ static int lq_set_locked(struct socket *sock, int optname, const union lq_value 
 	struct lq_overrides changed = lq_follow_all;
 	int err;
 
-	if (!lq_family_has(sock))
+	if (!lq_ops_are_ours(sock))
 		return -ENOPROTOOPT; /* connect() was faster */
 	/* A value that is refused makes no listener. */
 	err = lq_change(sk, lst, optname, value, length, &changed);
@@ -342,9 +351,10 @@ static bool lq_refused(const struct sock *sk, int level, int optname)
 static int lq_set_ulp(struct socket *sock, sockptr_t optval, unsigned int optlen)
 {
 	const struct sock *sk = sock->sk;
+	struct lq_left_settings kept;
 	char name[TCP_ULP_NAME_MAX];
 
-	if (!((1 << inet_sk_state_load(sk)) & (TCPF_CLOSE | TCPF_LISTEN)) && lq_family_leave(sock))
+	if (!((1 << inet_sk_state_load(sk)) & (TCPF_CLOSE | TCPF_LISTEN)) && lq_leave(sock, &kept))
 		return lq_orig_ops(sk)->setsockopt(sock, SOL_TCP, TCP_ULP, optval, optlen);
 	if (optlen < 1)
 		return -EINVAL;

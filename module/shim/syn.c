@@ -15,8 +15,23 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "../bridge/segment.h"
+#include "../compat/compat.h"
+#include "clock.h"
+#include "cookie.h"
 #include "drop.h"
-#include "listenq.h"
+#include "event.h"
+#include "handshake.h"
+#include "listener.h"
+#include "request.h"
+#include "route.h"
+#include "segment.h"
+#include "settings.h"
+#include "shard.h"
+#include "syn.h"
+#include "synack.h"
+#include "table.h"
+#include "timer.h"
 #include "trace.h"
 
 static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
@@ -51,41 +66,6 @@ static u8 lq_syn_options(const struct sock *sk, const struct lq_syn_in *in,
 			return LISTENQ_DROP_SYN_SIGNED;
 	}
 	return 0;
-}
-
-/* tcp_openreq_init_rwin() of net/ipv4/tcp_minisocks.c. */
-void lq_request_window(const struct sock *sk, struct lq_route *route,
-		       struct lq_request *request)
-{
-	const struct net *net = sock_net(sk);
-	const u32 full_space = max(tcp_full_space(sk), 0);
-	const bool tstamp = request->flags & LQ_REQ_TSTAMP;
-	u32 clamp = READ_ONCE(tcp_sk(sk)->window_clamp) ? : dst_metric(route->dst, RTAX_WINDOW);
-	struct lq_window window;
-
-	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK && (clamp > full_space || clamp == 0))
-		clamp = full_space;
-	window = (struct lq_window) {
-		.space = full_space,
-		.mss = lq_synack_mss(sk, route) - (tstamp ? TCPOLEN_TSTAMP_ALIGNED : 0),
-		.clamp = clamp,
-		.space_max = max_t(u32, READ_ONCE(net->ipv4.sysctl_tcp_rmem[2]),
-				   READ_ONCE(sysctl_rmem_max)),
-		.init_segments = dst_metric(route->dst, RTAX_INITRWND),
-		.wscale_ok = request->flags & LQ_REQ_WSCALE,
-		.window_max = READ_ONCE(net->ipv4.sysctl_tcp_workaround_signed_windows)
-				      ? MAX_TCP_WINDOW : LQ_COMPAT_FIRST_WINDOW_MAX,
-	};
-	lq_core_window(&window);
-	request->window_clamp = window.clamp >> window.wscale;
-	request->rcv_wnd = window.window;
-	request->wscale |= window.wscale << 4;
-}
-
-bool lq_ecn_enabled(const struct sock *sk, const struct dst_entry *dst)
-{
-	return READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_ecn) ||
-	       dst_feature(dst, DST_FEATURE_ECN_MASK);
 }
 
 static bool lq_syn_ecn(const struct sock *sk, const struct lq_syn_in *in,
@@ -196,9 +176,9 @@ static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool
 /* The buffer that the SYN-ACK may be built in, or NULL. */
 static struct sk_buff *lq_syn_take(struct lq_syn_in *in)
 {
-	struct sk_buff *skb = in->own ? in->skb : NULL;
+	struct sk_buff *skb = in->consume ? in->skb : NULL;
 
-	in->own = false;
+	in->consume = false;
 	return skb;
 }
 
@@ -259,7 +239,7 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 				    dst_metric(answer.route.dst, RTAX_RTT));
 	if (commit == LQ_COMMIT_OK) {
 		lq_timer_arm_locked(shard, request->expires);
-		lq_shard_grow_locked(shard);
+		lq_table_fit_locked(shard);
 	}
 	spin_unlock(&shard->lock);
 
@@ -283,15 +263,6 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 	lq_request_free(request);
 }
 
-void lq_syn_repeat(struct lq_shard *shard, const struct lq_request *request, struct sk_buff *from)
-{
-	struct lq_listener *lst = shard->lst;
-
-	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
-	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), from, true))
-		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
-}
-
 /* tcp_v4_conn_request() and tcp_v6_conn_request(): addresses that are never answered. */
 static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb, bool v6)
 {
@@ -312,7 +283,7 @@ static bool lq_syn_answerable(struct sock *sk, const struct sk_buff *skb, bool v
 /* What the kernel's own helpers read of a segment: TCP has filled it, receive.c has not. */
 static void lq_syn_expose(const struct lq_syn_in *in)
 {
-	if (in->own)
+	if (in->consume)
 		lq_fill_cb(in->skb, in->syn.key.v6);
 }
 
@@ -343,7 +314,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	lq_listener_refresh(lst);
 	shard = lq_shard_of(lst, &syn->key);
 	spin_lock(&shard->lock);
-	lq_accept_settle_locked(shard);
+	lq_shard_accept_done_locked(shard);
 	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
 	if (verdict == LQ_SYN_DUPLICATE || verdict == LQ_SYN_CHALLENGE)
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
@@ -365,7 +336,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		lq_syn_cookie(shard, in);
 		break;
 	case LQ_SYN_DUPLICATE:
-		lq_syn_repeat(shard, &copy.request, lq_syn_take(in));
+		lq_synack_repeat(shard, &copy.request, lq_syn_take(in));
 		break;
 	case LQ_SYN_CHALLENGE:
 		lq_syn_expose(in);
@@ -385,7 +356,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	if (unlikely(syn->news))
 		lq_event_tell(shard);
 consume:
-	if (in->own)
+	if (in->consume)
 		consume_skb(in->skb);
 }
 
@@ -398,27 +369,15 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 		.tw_isn = TCP_SKB_CB(skb)->tcp_tw_isn,
 		.dsfield = TCP_SKB_CB(skb)->ip_dsfield,
 	};
-	struct lq_key *key = &in.syn.key;
+	const bool v6 = IS_ENABLED(CONFIG_IPV6) && skb->protocol == htons(ETH_P_IPV6);
 
 	if (!lst)
 		return 0; /* detached since TCP looked */
-	key->peer_port = (__force u16)in.th->source;
+	lq_segment_key_tcp(&in.syn.key, skb, v6);
 #if IS_ENABLED(CONFIG_IPV6)
-	if (skb->protocol == htons(ETH_P_IPV6)) {
-		key->v6 = 1;
-		memcpy(&key->addr[0], &ipv6_hdr(skb)->saddr, sizeof(struct in6_addr));
-		memcpy(&key->addr[4], &ipv6_hdr(skb)->daddr, sizeof(struct in6_addr));
-		key->ifindex = tcp_v6_iif(skb);
-		key->l3_ifindex = tcp_v6_sdif(skb);
+	if (v6)
 		in.l3_slave = ipv6_l3mdev_skb(TCP_SKB_CB(skb)->header.h6.flags);
-	} else
 #endif
-	{
-		key->addr[0] = (__force u32)ip_hdr(skb)->saddr;
-		key->addr[1] = (__force u32)ip_hdr(skb)->daddr;
-		key->ifindex = inet_iif(skb);
-		key->l3_ifindex = tcp_v4_sdif(skb);
-	}
 	if (!lq_listener_port(lst, in.th))
 		return lst->orig_af_ops->conn_request(sk, skb);
 	lq_syn_receive(lst, &in);

@@ -11,17 +11,16 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
-#include "listenq.h"
+#include "../bridge/segment.h"
+#include "../compat/compat.h"
+#include "clock.h"
+#include "handshake.h"
+#include "listener.h"
+#include "request.h"
+#include "route.h"
+#include "shard.h"
+#include "synack.h"
 #include "trace.h"
-
-u16 lq_synack_mss(const struct sock *sk, struct lq_route *route)
-{
-	const u16 user_mss = READ_ONCE(tcp_sk(sk)->rx_opt.user_mss);
-
-	if (!route->advmss)
-		route->advmss = tcp_dst_advmss(route->dst);
-	return user_mss && user_mss < route->advmss ? user_mss : route->advmss;
-}
 
 /* tcp_reflect_tos: the SYN's DS field with the listener's ECN bits. */
 static u8 lq_synack_tos(const struct sock *sk, const struct lq_request *request, u8 own)
@@ -211,6 +210,16 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 	lq_listener_event(lst, LISTENQ_EVENT_SYNACK_SENT);
 	trace_synack(lst, request);
 	return true;
+}
+
+void lq_synack_repeat(struct lq_shard *shard, const struct lq_request *request,
+		      struct sk_buff *from)
+{
+	struct lq_listener *lst = shard->lst;
+
+	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
+	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), from, true))
+		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
 }
 
 void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6)

@@ -7,7 +7,10 @@
 #include <linux/slab.h>
 #include <linux/sysctl.h>
 
-#include "listenq.h"
+#include "../compat/compat.h"
+#include "net.h"
+#include "registry.h"
+#include "sysctl.h"
 
 static int lq_zero;
 static int lq_one = 1;

@@ -5,34 +5,15 @@
  * It runs when something is due, but not more often than once in an interval.
  * Softirq.
  */
+#include "clock.h"
 #include "drop.h"
-#include "listenq.h"
-
-#define LQ_TICK_INTERVAL (HZ / LQ_TICKS_PER_SECOND)
-
-/*
- * Jiffies until the timer is to run for what is due at @due. One that is far away may be late by
- * an eighth (kernel/time/timer.c): it comes nearer in a few steps.
- */
-static unsigned long lq_timer_wait(const struct lq_shard *shard, u32 due)
-{
-	const unsigned long now = jiffies, ran = now - shard->timer_ran;
-	unsigned long wait = max_t(s32, due - (u32)now, 1);
-
-	if (wait / 8 > LQ_TICK_INTERVAL)
-		wait -= wait / 8;
-	if (ran < LQ_TICK_INTERVAL)
-		wait = max(wait, LQ_TICK_INTERVAL - ran);
-	return wait;
-}
-
-/* Armed under the lock, and never after the core closed: stop finds it. */
-void lq_timer_arm_locked(struct lq_shard *shard, u32 due)
-{
-	if (timer_pending(&shard->timer) && (s32)(due - (u32)shard->timer.expires) >= 0)
-		return;
-	timer_reduce(&shard->timer, jiffies + lq_timer_wait(shard, due));
-}
+#include "event.h"
+#include "listener.h"
+#include "settings.h"
+#include "shard.h"
+#include "synack.h"
+#include "table.h"
+#include "timer.h"
 
 static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
 {
@@ -64,7 +45,7 @@ static void lq_timer(struct timer_list *timer)
 		else if (!tick.idle && !tick.again)
 			lq_timer_arm_locked(shard, tick.now + tick.wait);
 		if (tick.idle)
-			lq_shard_grow_locked(shard);
+			lq_table_fit_locked(shard);
 		spin_unlock(&shard->lock);
 
 		__NET_ADD_STATS(net, LINUX_MIB_TCPTIMEOUTS, tick.silent_count);

@@ -19,7 +19,9 @@
 
 #include <linux/tracepoint.h>
 
-#include "listenq.h"
+#include "clock.h"
+#include "request.h"
+#include "shard.h"
 
 #ifndef LISTENQ_TRACE_ONCE
 #define LISTENQ_TRACE_ONCE

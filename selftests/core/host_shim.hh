@@ -62,7 +62,7 @@ public:
 	std::atomic<u32> now{1000};
 	std::atomic<u64> handed_over{0}, created{0}, resets{0};
 
-	// --- listener.c, shard.c; one at a time, as lock_sock() has it ---
+	// --- listen.c, shard.c; one at a time, as lock_sock() has it ---
 
 	// False: no memory, and it does not listen.
 	bool listen(const lq_config &config)
@@ -249,7 +249,7 @@ public:
 		return verdict;
 	}
 
-	// --- filter.c ---
+	// --- filter.c, reaper.c ---
 
 	// The oldest that a filter holds has waited long enough: it, and no other, is ready.
 	void held()
@@ -449,7 +449,7 @@ private:
 		std::free(table);
 		memory_.give();
 	}
-	// The work of shard.c, of which there is one.
+	// The work of table.c, of which there is one.
 	void grow()
 	{
 		std::unique_lock work(work_, std::try_to_lock);

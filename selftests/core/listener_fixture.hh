@@ -26,7 +26,7 @@ protected:
 		EXPECT_EQ(core.check(), nullptr);
 	}
 
-	// As shim/listener.c and shard.c do.
+	// As shim/listen.c and shard.c do.
 	void listen(const lq_config &c)
 	{
 		lq_limits limits;
@@ -39,7 +39,7 @@ protected:
 		}
 		grow();
 	}
-	// What the work of shim/shard.c would do.
+	// What the work of shim/table.c would do.
 	void grow()
 	{
 		if (const u32 count = core.table_wanted()) {

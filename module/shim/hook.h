@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The handlers before TCP's: in the kernel's tables while anybody listens. */
+#ifndef LISTENQ_HOOK_H
+#define LISTENQ_HOOK_H
+
+#include "net.h"
+
+int lq_hooks_get(struct lq_net *lqn); /* Process context, no lock. -ENOMEM. */
+void lq_hooks_put(void);
+
+#endif

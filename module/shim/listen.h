@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The life of a listener: attach, listen, stop, detach. */
+#ifndef LISTENQ_LISTEN_H
+#define LISTENQ_LISTEN_H
+
+#include <linux/net.h>
+
+#include "listener.h"
+
+/*
+ * lock_sock held, process context: the listener of @sk, made if there is none.
+ * ERR_PTR(-ENOMEM), ERR_PTR(-EISCONN).
+ */
+struct lq_listener *lq_listener_attach(struct sock *sk);
+int lq_listener_listen(struct socket *sock, int backlog); /* proto_ops.listen */
+/* lock_sock not held: empty the queues of @sk's listener, if it has one. TCP's goes on. */
+void lq_listener_stop(struct sock *sk);
+/* lst->control held: the same. Harmless when not listening. */
+void lq_listener_stop_locked(struct lq_listener *lst);
+/* lock_sock held: stop, and leave the sock, which is TCP's in every field again. */
+void lq_listener_detach_locked(struct lq_listener *lst);
+/* lock_sock not held, after that: the sock's reference, and what came with it. */
+void lq_listener_drop_owner(struct lq_listener *lst);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a listener's limits and verdicts depend on. */
+#ifndef LISTENQ_SETTINGS_H
+#define LISTENQ_SETTINGS_H
+
+#include "listener.h"
+
+extern const struct lq_overrides lq_follow_all;
+
+/* The sock lives. Any context: take up what changed. */
+void lq_listener_apply(struct lq_listener *lst);
+static inline void lq_listener_refresh(struct lq_listener *lst)
+{
+	if (unlikely(READ_ONCE(lst->settings_seen) != (u32)atomic_read(&lst->lqn->settings)))
+		lq_listener_apply(lst);
+}
+/* listen()'s argument, after the kernel's clamp and before it. */
+void lq_listener_set_backlog(struct lq_listener *lst, int backlog, int asked);
+/* How many shards the settings ask for, at least 1. */
+u32 lq_listener_shards_asked(const struct lq_listener *lst);
+void lq_overrides_get(struct lq_listener *lst, struct lq_overrides *to);
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
+
+#endif
