@@ -167,6 +167,8 @@ check_module() {
 		return
 	fi
 	scripts/audit-core "$core" 2>&1 | tee "$log/$suite.audit.log" | take_tap "audit "
+	scripts/audit-floors "${core%/core.o}/shim" 2>&1 | tee -a "$log/$suite.audit.log" |
+		take_tap "audit "
 }
 
 check_tools() {
