@@ -200,7 +200,7 @@ struct lq_request {
 	};
 	u16 peer_port; /* network byte order */
 	u8 flags;      /* LQ_REQ_* */
-	u8 oow_stamp;  /* 1/16 s: last reply to an odd segment; 0 none */
+	u8 oow_stamp;  /* 1/16 s: last reply to a duplicate or out-of-window segment; 0 none */
 	u32 addr[2];	  /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
 };
 
@@ -381,7 +381,7 @@ struct lq_syn {
 	u32 now_s;	/* seconds of a clock that does not go back */
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
-	bool news;	/* out: lq_core_event() has something to tell */
+	bool news;	/* out: an event waits for lq_core_event() */
 	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
 	u32 life;	/* the same */
@@ -697,7 +697,7 @@ struct lq_request_info {
 /*
  * Where a walk over the SYN queue is; all zeros at its beginning. What came or
  * went since then may have been seen or not. All others are seen once unless
- * it is torn: the table was resized or closed, which ends the walk, or the
+ * it is torn (NLM_F_DUMP_INTR): the table was resized or closed, which ends the walk, or the
  * request that it stopped at in the middle of a bucket went.
  */
 struct lq_request_cursor {

@@ -5,7 +5,8 @@
  * The connection comes off our queue, and goes to the new socket by one of two
  * ways. Where memory cgroups count sockets, the kernel's own accept() hands it
  * over, as only that may charge them: it takes the child from the sock's own,
- * otherwise empty, queue of request_socks, and a carrier brings it there.
+ * otherwise empty, queue of request_socks. We bring it there in a carrier: a request_sock
+ * that stands for no handshake and only points at the child.
  * Elsewhere it is done here, without the listener's lock_sock.
  *
  * Invariants: a child is popped and its carrier queued in one critical
@@ -41,15 +42,15 @@ static struct request_sock *lq_carrier_alloc(struct sock *sk, int references)
 	return carrier;
 }
 
-/* The listener's own carrier if nobody uses it, or a fresh one; NULL without memory. */
+/* The carrier that the listener keeps if nobody uses it, or a fresh one; NULL without memory. */
 static struct request_sock *lq_carrier_get(struct lq_listener *lst)
 {
-	struct request_sock *own = READ_ONCE(lst->carrier);
+	struct request_sock *kept = READ_ONCE(lst->carrier);
 	struct request_sock *made;
 
-	if (own) {
-		if (atomic_cmpxchg(&own->rsk_refcnt.refs, 1, 2) == 1)
-			return own;
+	if (kept) {
+		if (atomic_cmpxchg(&kept->rsk_refcnt.refs, 1, 2) == 1)
+			return kept;
 		return lq_carrier_alloc(lst->sk, 1);
 	}
 	made = lq_carrier_alloc(lst->sk, 2);
@@ -65,7 +66,7 @@ static void lq_carrier_put(struct request_sock *carrier)
 	reqsk_put(carrier);
 }
 
-/* Something for accept(): in our queues, or migrated into the kernel's. The sock listens. */
+/* Whether a child waits: in our queues, or migrated into the kernel's. The sock listens. */
 static __always_inline bool lq_accept_ready(const struct lq_listener *lst)
 {
 	u32 i;
@@ -154,7 +155,7 @@ static noinline struct sock *lq_accept_pop_shards(struct lq_listener *lst,
 	return child;
 }
 
-/* As lq_accept_pop(), of whichever shard has one; *from, unless it is NULL: that one. */
+/* As lq_accept_pop(), of whichever shard has a child; *from, unless it is NULL: that shard. */
 static __always_inline struct sock *lq_accept_pop_any(struct lq_listener *lst,
 						      struct request_sock *carrier,
 						      struct lq_shard **from)
@@ -253,7 +254,7 @@ static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *soc
 
 	if (!reqsk_queue_empty(&inet_csk(lst->sk)->icsk_accept_queue))
 		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
-	/* Another accept() may take what this one brought, and leave what it came for. */
+	/* Another accept() may take the child that this call brought, and leave its own. */
 	while (err == -EAGAIN) {
 		carrier = lq_carrier_get(lst);
 		if (!carrier) {

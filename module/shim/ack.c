@@ -22,6 +22,12 @@
 #include "synack.h"
 #include "timer.h"
 
+/* Out of line: it is rare, and what the final ACK runs through stays short. */
+static noinline void lq_ack_arm_locked(struct lq_shard *shard)
+{
+	lq_timer_arm_locked(shard, lq_core_due(shard->core));
+}
+
 static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, struct lq_ack *ack,
 						      union lq_request_copy *copy,
 						      struct lq_promotion *promotion,
@@ -32,8 +38,8 @@ static __always_inline enum lq_ack_verdict lq_ack_ask(struct lq_shard *shard, st
 	spin_lock(&shard->lock);
 	lq_shard_accept_done_locked(shard);
 	verdict = lq_core_ack(shard->core, ack, copy, promotion, freed);
-	if (unlikely(verdict == LQ_ACK_CHALLENGE || verdict == LQ_ACK_DUPLICATE))
-		lq_timer_arm_locked(shard, lq_core_due(shard->core));
+	if (verdict == LQ_ACK_CHALLENGE || verdict == LQ_ACK_DUPLICATE)
+		lq_ack_arm_locked(shard);
 	spin_unlock(&shard->lock);
 	return verdict;
 }

@@ -19,7 +19,7 @@ static inline void lq_cookie_remember(struct lq_net *lqn, u16 local_port, u32 no
 	if (READ_ONCE(*slot) != (now_s ? : 1))
 		WRITE_ONCE(*slot, now_s ? : 1);
 }
-/* Whether one may have done so while its cookies are good. */
+/* Whether a listener at the port may have sent a cookie that is still good. */
 static inline bool lq_cookies_recent(struct lq_net *lqn, u16 local_port, u32 now_s)
 {
 	const u32 sent = READ_ONCE(*lq_cookie_slot(lqn, local_port));

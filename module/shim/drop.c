@@ -11,7 +11,6 @@
 #include "trace.h"
 
 /* Beside LISTENQ_DROP_*, which each has. */
-
 struct lq_drop_counters {
 	union {
 		struct {
@@ -78,7 +77,7 @@ static void lq_drop_count_rare(const struct lq_listener *lst,
 		lq_listener_event(lst, counters->event);
 }
 
-void lq_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
+void lq_drop(struct lq_listener *lst, const struct lq_key *key, u32 reason)
 {
 	const struct lq_drop_counters *counters = &lq_drop_table[reason];
 
@@ -93,7 +92,7 @@ void lq_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 	trace_drop(lst, key, reason); /* last: a flood of drops saves no register for it */
 }
 
-void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u8 reason)
+void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u32 reason)
 {
 	struct lq_key key LQ_UNINITIALIZED; /* of which nothing but what is filled is traced */
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A drop: counted, traced, and counted by TCP's own counters. The core counted it for the listener. */
+/* A drop: counted for the namespace and by TCP's own counters, and traced. */
 #ifndef LISTENQ_DROP_H
 #define LISTENQ_DROP_H
 
 #include "listener.h"
 
-/* Any context: a segment, request or connection of @key is dropped for @reason, enum listenq_drop. */
-void lq_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason);
+/* Any context: a drop of @key for @reason, enum listenq_drop. The core has counted it, too. */
+void lq_drop(struct lq_listener *lst, const struct lq_key *key, u32 reason);
 /* The same of @request, which has left its queue and is freed. */
-void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u8 reason);
+void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u32 reason);
 
 #endif

@@ -34,12 +34,12 @@
 void lq_event_init(struct lq_net *lqn)
 {
 	ratelimit_state_init(&lqn->listen_events, HZ, LQ_LISTEN_EVENTS);
-	/* Whoever reads is told how many were left out, and not the log. */
+	/* The readers of events learn how many were left out, and not the log. */
 	ratelimit_set_flags(&lqn->listen_events, RATELIMIT_MSG_ON_RELEASE);
 }
 
-/* Whether there is room for an event that listen() made: not all of it is one user's. */
-static bool lq_event_may_tell(struct lq_net *lqn)
+/* Whether an event that listen() made may be sent: no user has all of a second's to himself. */
+static bool lq_event_has_room(struct lq_net *lqn)
 {
 	if (___ratelimit(&lqn->listen_events, __func__))
 		return true;
@@ -106,7 +106,7 @@ void lq_event_send(struct lq_listener *lst, const struct lq_event *event, gfp_t 
 	genl_set_err(&lq_genl_family, net, 0, LQ_MCGRP_EVENTS, -ENOBUFS);
 }
 
-void lq_event_tell(struct lq_shard *shard)
+void lq_event_send_pending(struct lq_shard *shard)
 {
 	struct lq_listener *lst = shard->lst;
 	struct lq_event event;
@@ -129,12 +129,12 @@ void lq_event_listen(struct lq_listener *lst, const struct listenq_info *info)
 {
 	struct lq_event event = { .info = *info };
 
-	if (!lst->announced && lq_event_may_tell(lst->lqn)) {
+	if (!lst->announced && lq_event_has_room(lst->lqn)) {
 		lst->announced = true;
 		event.type = LISTENQ_EVENT_TYPE_LISTENER_STARTED;
 		lq_event_send(lst, &event, GFP_KERNEL);
 	}
-	if (event.info.flags & LISTENQ_F_BACKLOG_TRUNCATED && lq_event_may_tell(lst->lqn)) {
+	if (event.info.flags & LISTENQ_F_BACKLOG_TRUNCATED && lq_event_has_room(lst->lqn)) {
 		event.type = LISTENQ_EVENT_TYPE_BACKLOG_TRUNCATED;
 		lq_event_send(lst, &event, GFP_KERNEL);
 	}

@@ -10,7 +10,6 @@
 
 /* --- lst->control held --- */
 
-
 static void lq_filter_use(struct lq_listener *lst, u8 filter)
 {
 	struct lq_shard *shard;

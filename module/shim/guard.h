@@ -12,11 +12,11 @@ void lq_guard_free(struct lq_guard *guard); /* NULL is fine */
 /* lock_sock held, the sock listens: sk_ack_backlog counts ours from now on. Takes @guard. */
 void lq_guard_place(struct lq_listener *lst, struct lq_guard *guard);
 
-/* A connection more is on our accept queues: for ss and syn_recv_sock(). BH are off. */
+/* One connection more is on our accept queues: for ss and syn_recv_sock(). BH are off. */
 void lq_ack_backlog_add(struct lq_listener *lst);
-/* rskq_lock held: one less. */
+/* rskq_lock held: one connection less. */
 void lq_ack_backlog_remove_locked(struct lq_listener *lst);
-/* rskq_lock held: one of ours is on the kernel's own queue now, which counts it down. */
+/* rskq_lock held: a connection of ours is on the kernel's own queue now, which counts it down. */
 void lq_ack_backlog_hand_over_locked(struct lq_listener *lst);
 
 #endif

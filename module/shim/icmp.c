@@ -51,7 +51,7 @@ static enum lq_unreachable lq_icmp_ask(struct lq_listener *lst, const struct lq_
 	return verdict;
 }
 
-/* The only one of @list that is to be asked, for it cannot be told which. */
+/* The listener of @list if it is the only one: which of several is meant nobody can say. */
 static struct lq_listener *lq_icmp_only(struct rhlist_head *list)
 {
 	struct lq_listener *only = NULL;

@@ -108,7 +108,7 @@ bool lq_leave(struct socket *sock, struct lq_left_settings *kept)
 	return !listens;
 }
 
-/* Who looks at the operations of a connected socket has its lock, so they may be taken back under it. */
+/* Upper layers look at a socket's operations under its lock, so they may be changed under it. */
 void lq_come_back(struct socket *sock, const struct lq_left_settings *kept)
 {
 	struct lq_ops *set = READ_ONCE(sock->sk->sk_family) == AF_INET6 ? &lq_ops_v6 : &lq_ops_v4;

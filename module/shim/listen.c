@@ -9,7 +9,7 @@
  *
  * TCP's listener and our queues open and close one after the other, with the sock's lock let go in
  * between: listen() opens the queues, then TCP listens, and listen() looks again what came of both.
- * When TCP's listener ends, whoever ends it, guard.c tells (lq_listener_ended()).
+ * When TCP's listener ends, by our doing or not, guard.c notices (lq_listener_ended()).
  *
  * A segment that is in flight meanwhile finds a closed core; one that found the listener before
  * detach keeps it until the end of its RCU read section.

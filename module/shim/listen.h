@@ -19,7 +19,7 @@ void lq_listener_stop(struct sock *sk);
 void lq_listener_stop_locked(struct lq_listener *lst);
 /* lock_sock held: stop, and leave the sock, which is TCP's in every field again. */
 void lq_listener_detach_locked(struct lq_listener *lst);
-/* lock_sock not held, after that: the sock's reference, and what came with it. */
+/* lock_sock not held, after detach: the sock's reference on @lst, and on the handlers. */
 void lq_listener_drop_owner(struct lq_listener *lst);
 
 #endif

@@ -33,7 +33,7 @@ static __always_inline struct sock *lq_connection_get(struct net *net, const str
 					 key->l3_ifindex);
 }
 
-/* Whether there is one. */
+/* Whether there is a connection, a request of TCP's, or a pair in TIME_WAIT. */
 bool lq_connection_exists(struct net *net, const struct sk_buff *skb, const struct lq_key *key);
 
 /*

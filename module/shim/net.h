@@ -39,12 +39,12 @@ struct lq_route_cache;
 #define LQ_COOKIE_SLOTS 256
 
 struct lq_net {
-	struct net *net;	     /* whose we are */
+	struct net *net;	     /* the namespace */
 	struct lq_ports ports;	     /* read in softirq for every segment without a socket */
 	struct lq_route_cache __percpu *routes; /* set before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
 	atomic_t settings;	     /* counts their changes */
-	struct lq_keys keys;	     /* all but those of tables; drawn once */
+	struct lq_keys keys;	     /* all but a table's, which each listener draws; drawn once */
 	u32 cookie_sent_s[LQ_COOKIE_SLOTS]; /* 0: never; lq_now_s(); READ_ONCE() */
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
@@ -56,7 +56,7 @@ struct lq_net {
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 	u64 last_id;		     /* list_lock */
 	struct ratelimit_state listen_events; /* of what listen() alone can make */
-	atomic_t untold;	     /* of these: not told since the last event */
+	atomic_t untold;	     /* listen_events that were not sent since the last event */
 };
 
 extern unsigned int lq_net_id;

@@ -29,17 +29,17 @@ struct lq_port {
 	struct rcu_head rcu;
 };
 
-/* Ports that are told at once, by a few of their bits. */
+/* Ports with a single listener, which is found without the tables: by a few bits of the port. */
 #define LQ_PORT_SLOTS 256
 
 /* Of one namespace. */
 struct lq_ports {
 	unsigned long *map;	 /* a bit for each port where one of ours listens; NULL: none ever did */
 	u32 any;		 /* how many listen at any address; READ_ONCE() */
-	u32 particular;		 /* and at one; READ_ONCE() */
+	u32 particular;		 /* how many at a particular address; READ_ONCE() */
 	struct rhltable places;  /* struct lq_port by place */
 	struct rhltable tags;	 /* struct lq_port by tag */
-	spinlock_t lock;	 /* writers; process context: whoever has it is not preempted */
+	spinlock_t lock;	 /* writers; process context, not preempted */
 	struct xarray counts;	 /* lock; listeners by port, in host byte order */
 	u32 next_tag;		 /* lock */
 	/*
@@ -49,7 +49,7 @@ struct lq_ports {
 	struct lq_port __rcu *alone[LQ_PORT_SLOTS];
 };
 
-/* RCU: the only listener of ours at @port (network byte order), if that can be told at once, or NULL. */
+/* RCU: the only listener of ours at @port (network byte order), if lq_ports.alone has it, or NULL. */
 static __always_inline struct lq_port *lq_ports_alone(const struct lq_ports *ports, __be16 port)
 {
 	struct lq_port *alone = rcu_dereference(ports->alone[ntohs(port) % LQ_PORT_SLOTS]);
@@ -63,7 +63,7 @@ void lq_ports_exit(struct lq_ports *ports); /* no listener is left */
 
 /* Process context: @lst, whose sock has its port, is found from now on. -ENOMEM, -E2BIG. */
 int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst);
-/* Process context: not any more, but for readers that are under way. Harmless when it is not. */
+/* Process context: @lst is not found any more, but by readers under way. Harmless if it was not. */
 void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst);
 
 /* Any context: whether a listener is at @port (network byte order). */
@@ -74,11 +74,11 @@ static __always_inline bool lq_port_in_use(const struct lq_ports *ports, __be16 
 	return map && test_bit(ntohs(port), map);
 }
 
-/* RCU: the listeners at @port of any address, or NULL; those at the address that @key is to. */
+/* RCU: the listeners at @port of any address, or NULL; and at the address that @key is to. */
 struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port);
 struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
 					const struct lq_key *key);
-/* RCU: those at @port whose SYN-ACKs carry @tag. */
+/* RCU: the listeners at @port whose SYN-ACKs carry @tag. */
 struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag);
 
 #endif

@@ -8,7 +8,7 @@
  *
  * What TCP checks before it lets a segment near a listener is checked here:
  * header, checksum, and, once the core knows the segment for its own, socket filter, IPsec policy,
- * minimum TTL (lq_segment_acceptable()). A segment that fails, and whatever is odd, is left to TCP,
+ * minimum TTL (lq_segment_acceptable()). A segment that fails, or is malformed, is left to TCP,
  * which finds the listener and fails it the same way; a SYN comes back by the other door,
  * lq_conn_request().
  * Softirq, RCU; skb->data is at the TCP header.
@@ -25,9 +25,9 @@
 #include "syn.h"
 
 /*
- * The listener that the ACK selects need not be the one that the SYN selected: one with an address
- * of its own, a member of an SO_REUSEPORT group came or went, or a program chose. The number that
- * the ACK acknowledges says which one sent it.
+ * The listener that the ACK selects need not be the listener that the SYN selected: a listener at
+ * the address, or a member of an SO_REUSEPORT group, came or went, or a program chose. The number
+ * that the ACK acknowledges says which listener sent the SYN-ACK.
  */
 static noinline enum lq_received lq_ack_try_tagged(struct lq_net *lqn, const struct lq_listener *not,
 						   struct sk_buff *skb, struct lq_ack *ack)
@@ -49,7 +49,7 @@ static noinline enum lq_received lq_ack_try_tagged(struct lq_net *lqn, const str
 
 /*
  * An RST without ACK says nothing of who sent the SYN-ACK: where TCP's lookup has chosen between a
- * listener at the address and one at any, ask the other.
+ * listener at the address and a listener at any address, ask the other.
  */
 static noinline enum lq_received lq_ack_try_other_place(struct lq_net *lqn,
 							const struct lq_listener *not,
@@ -99,8 +99,7 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 			: lq_ack_try_other_place(lqn, lst, skb, ack);
 }
 
-/* What may belong to another socket is TCP's. @in: its key is known, and all that IP says. */
-
+/* A SYN that may be for a socket of others is left to TCP. @in: all is known but the TCP header. */
 static __always_inline enum lq_received lq_syn_for(struct lq_net *lqn, struct sk_buff *skb,
 						   struct lq_syn_in *in)
 {
@@ -108,7 +107,7 @@ static __always_inline enum lq_received lq_syn_for(struct lq_net *lqn, struct sk
 	struct sock *sk = skb->sk;
 	struct lq_listener *lst;
 
-	/* A connection of its own, or one in TIME_WAIT. */
+	/* There is a connection, or a pair in TIME_WAIT. */
 	if (!sk && lq_connection_demux(lqn->net, skb, key))
 		return LQ_RECEIVED_PASS;
 	if (!sk)

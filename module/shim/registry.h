@@ -5,11 +5,11 @@
 
 #include "listener.h"
 
-/* lq_net.list_lock held: the first listening one whose id is @id or higher, or NULL. */
+/* lq_net.list_lock held: the first listener whose id is @id or higher, or NULL. */
 struct lq_listener *lq_net_first(const struct lq_net *lqn, u64 id);
-/* The same: that one, or NULL. */
+/* The same lock: the listener whose id is @id, or NULL. */
 struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id);
-/* The same: the one after @lst, or NULL. */
+/* The same lock: the listener with the next id after @lst's, or NULL. */
 struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* lst->control held: it has a new id from now on, and readers find it; and not any more. */
 void lq_net_list(struct lq_listener *lst);

@@ -28,7 +28,7 @@ const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1] = {
 struct lq_request_dump {
 	u64 listener;
 	u32 shard; /* that is being walked */
-	bool torn; /* in a shard before it */
+	bool interrupted; /* NLM_F_DUMP_INTR: the walk of a shard before it was torn */
 	bool done;
 	struct lq_request_cursor cursor;
 };
@@ -151,8 +151,8 @@ static void lq_request_fill(struct sk_buff *msg, struct netlink_callback *cb,
 		count = lq_core_requests(shard->core, &dump->cursor, lq_now(), lq_now_us(), batch,
 					 room);
 		spin_unlock_bh(&shard->lock);
-		dump->torn |= dump->cursor.torn;
-		cb->seq = dump->torn ? 2 : 1;
+		dump->interrupted |= dump->cursor.torn;
+		cb->seq = dump->interrupted ? 2 : 1;
 		for (i = 0; i < count; i++)
 			WARN_ON_ONCE(lq_put_request(msg, cb, &batch[i], dump->listener, port));
 		if (dump->cursor.done) {
@@ -163,7 +163,7 @@ static void lq_request_fill(struct sk_buff *msg, struct netlink_callback *cb,
 	}
 }
 
-/* cb->seq: 1, or 2 once the dump is torn. cb->args[0]: the struct lq_request_dump. */
+/* cb->seq: 1, or 2 once the dump is interrupted. cb->args[0]: the struct lq_request_dump. */
 int lq_request_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
 {
 	struct lq_request_dump *dump = (struct lq_request_dump *)cb->args[0];

@@ -7,7 +7,7 @@
 
 /* Reset a child that nobody will accept. Takes the queue's reference. Process context. */
 void lq_child_reset(struct sock *child);
-/* The same, with the child's spinlock held, which nobody owns but the caller, and a reference. */
+/* The same, with the child's spinlock and a reference held; no process owns its lock. */
 void lq_child_forget_locked(struct sock *child);
 
 #endif

@@ -45,32 +45,6 @@ void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
 	ack->cookie_mss = 0;
 }
 
-void lq_fill_cb(struct sk_buff *skb, bool v6)
-{
-	const struct tcphdr *th = tcp_hdr(skb);
-	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
-
-#if IS_ENABLED(CONFIG_IPV6)
-	if (v6) {
-		memmove(&cb->header.h6, IP6CB(skb), sizeof(struct inet6_skb_parm));
-		barrier();
-		cb->ip_dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
-	} else
-#endif
-	{
-		memmove(&cb->header.h4, IPCB(skb), sizeof(struct inet_skb_parm));
-		barrier();
-		cb->ip_dsfield = ipv4_get_dsfield(ip_hdr(skb));
-	}
-	cb->seq = ntohl(th->seq);
-	cb->end_seq = cb->seq + th->syn + th->fin + skb->len - th->doff * 4;
-	cb->ack_seq = ntohl(th->ack_seq);
-	cb->tcp_flags = ((const u8 *)th)[13];
-	cb->tcp_tw_isn = 0;
-	cb->sacked = 0;
-	cb->has_rxtstamp = skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
-}
-
 void lq_restore_cb(struct sk_buff *skb, bool v6)
 {
 	const struct tcp_skb_cb *cb = TCP_SKB_CB(skb);

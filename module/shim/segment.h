@@ -122,6 +122,33 @@ static __always_inline bool lq_segment_signed(const struct tcphdr *th)
 	return lq_compat_auth(th) != LQ_AUTH_NONE;
 }
 
+/* As tcp_v4_fill_cb() and tcp_v6_fill_cb(): the control block is TCP's now. */
+static inline void lq_fill_cb(struct sk_buff *skb, bool v6)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (v6) {
+		memmove(&cb->header.h6, IP6CB(skb), sizeof(struct inet6_skb_parm));
+		barrier();
+		cb->ip_dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
+	} else
+#endif
+	{
+		memmove(&cb->header.h4, IPCB(skb), sizeof(struct inet_skb_parm));
+		barrier();
+		cb->ip_dsfield = ipv4_get_dsfield(ip_hdr(skb));
+	}
+	cb->seq = ntohl(th->seq);
+	cb->end_seq = cb->seq + th->syn + th->fin + skb->len - th->doff * 4;
+	cb->ack_seq = ntohl(th->ack_seq);
+	cb->tcp_flags = ((const u8 *)th)[13];
+	cb->tcp_tw_isn = 0;
+	cb->sacked = 0;
+	cb->has_rxtstamp = skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
+}
+
 /*
  * What TCP holds a segment to before a listener may make a socket of it. It has side effects
  * (programs, the length that a filter leaves), so the core has known the segment for its own before.
@@ -129,8 +156,6 @@ static __always_inline bool lq_segment_signed(const struct tcphdr *th)
 bool lq_segment_acceptable(struct sock *sk, struct sk_buff *skb, bool v6);
 /* All of @ack but the key from the segment @skb. */
 void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb);
-/* As tcp_v4_fill_cb() and tcp_v6_fill_cb(): the control block is TCP's now. */
-void lq_fill_cb(struct sk_buff *skb, bool v6);
 /* It is IP's again, to be passed on after all. */
 void lq_restore_cb(struct sk_buff *skb, bool v6);
 

@@ -103,7 +103,6 @@ static void lq_shards_configure(struct lq_listener *lst, const struct lq_config 
 }
 
 /* settings_lock held, the sock lives. */
-
 static void lq_listener_apply_locked(struct lq_listener *lst)
 {
 	struct lq_config config;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The shards of a listener: how many, opened, and closed with all that they hold. Process context. */
+/* The shards of a listener are made, opened, and closed with all that they hold. Process context. */
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -54,7 +54,7 @@ static int lq_shards_decide(struct lq_listener *lst)
 		if (!more)
 			return -ENOMEM;
 	}
-	/* Others configure them meanwhile; whoever else reads has seen the sock listen first. */
+	/* Settings take this lock, too; other readers have seen the sock listen first. */
 	spin_lock_bh(&lst->settings_lock);
 	lst->more_shards = more;
 	lst->shard_count = count;

@@ -16,7 +16,7 @@
  */
 struct lq_shard {
 	spinlock_t lock;	   /* the core and everything it queues */
-	atomic_t accepts_done;	   /* to be told to the core by whoever locks it next */
+	atomic_t accepts_done;	   /* lq_shard_accept_done_locked() tells the core of them */
 	u32 turn;		   /* accept() calls of its CPUs; a hint, no lock */
 	bool ready;		   /* an entry of the filter queue may be ready; filter.c */
 	struct lq_listener *lst;   /* whose it is */
@@ -26,7 +26,7 @@ struct lq_shard {
 	struct work_struct grow;   /* queued under lock, while the core is open; table.c */
 	unsigned long grow_failed; /* lock; jiffies: when there was no memory for a table */
 	atomic_t evicting;	   /* calls of lq_filter_evict() under way; counted up under lock */
-	struct lq_request *abandoned; /* what those left to the one that closed the core */
+	struct lq_request *abandoned; /* lock; evicted too late: lq_filter_drain() resets them */
 } ____cacheline_aligned_in_smp;
 
 static inline struct lq_shard *lq_first_shard(const struct lq_listener *lst)

@@ -36,10 +36,10 @@
 
 static void lq_syn_drop(struct lq_listener *lst, const struct lq_key *key, u8 reason)
 {
-	lq_drop(lst, key, reason);
 	/* Elsewhere the reason says that a request or a connection ended: no drop of a new one. */
 	if (reason == LISTENQ_DROP_LISTENER_CLOSED)
 		tcp_listendrop(lst->sk);
+	lq_drop(lst, key, reason);
 }
 
 /* Returns the reason that it cannot be answered, or 0. */
@@ -300,7 +300,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		tcp_listendrop(lst->sk);
 		goto consume;
 	}
-	/* Whoever got the SYN here pulled its whole header. */
+	/* Either door pulled the whole TCP header. */
 	syn->options = (const u8 *)(in->th + 1);
 	syn->options_length = in->th->doff * 4 - sizeof(*in->th);
 	syn->seq = ntohl(in->th->seq);
@@ -354,7 +354,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		break;
 	}
 	if (unlikely(syn->news))
-		lq_event_tell(shard);
+		lq_event_send_pending(shard);
 consume:
 	if (in->consume)
 		consume_skb(in->skb);

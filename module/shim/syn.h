@@ -6,13 +6,13 @@
 #include "listener.h"
 
 struct lq_syn_in {
-	struct lq_syn syn;    /* for the core; whoever found the listener fills in the key */
+	struct lq_syn syn;    /* for the core; the door fills in the key */
 	struct sk_buff *skb;  /* data at the TCP header, all of which is linear */
 	const struct tcphdr *th;
 	u32 tw_isn;	      /* TCP chose it: a TIME_WAIT pair is reused; 0: none */
 	u8 dsfield;
 	bool l3_slave;	      /* IPv6: came in by a VRF's slave */
-	bool consume;	      /* by the first door: the skb is to be consumed, or to be answered in */
+	bool consume;	      /* by the first door: the skb is ours, to consume or to answer in */
 };
 /* Softirq, RCU. */
 void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in);

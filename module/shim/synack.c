@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sends a SYN-ACK, the first or a later one, and the ACK that answers an odd
- * segment. Softirq, RCU; no lock is held.
+ * Sends a SYN-ACK, the first or a later one, the challenge ACK that answers a segment out of the
+ * window, and RST. Softirq, RCU; no lock is held.
  */
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
@@ -34,7 +34,7 @@ static u8 lq_synack_tos(const struct sock *sk, const struct lq_request *request,
  * skb_set_owner_edemux() of net/core/sock.c. A listener that just closed has no reference
  * left to take, not even skb_set_owner_w()'s: its last SYN-ACK belongs to nobody.
  */
-static void lq_synack_own(struct sk_buff *skb, struct sock *sk)
+static void lq_synack_set_owner(struct sk_buff *skb, struct sock *sk)
 {
 	if (refcount_inc_not_zero(&sk->sk_refcnt)) {
 		skb->sk = sk;
@@ -106,7 +106,7 @@ static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request 
 		return NULL;
 	offload = route->dst->dev->features & (NETIF_F_HW_CSUM | (v6 ? NETIF_F_IPV6_CSUM
 								     : NETIF_F_IP_CSUM));
-	lq_synack_own(skb, sk);
+	lq_synack_set_owner(skb, sk);
 	skb_set_hash(skb, lq_request_tx_hash(sk, request), PKT_HASH_TYPE_L4);
 	skb->mark = request->mark ? : READ_ONCE(sk->sk_mark);
 	length = lq_core_synack(request, (__force u16)htons(inet_sk(sk)->inet_num),
