@@ -9,10 +9,10 @@
 #include <csignal>
 #include <cstdio>
 
-#include "commands.hh"
-#include "error.hh"
-#include "output.hh"
-#include "reply.hh"
+#include "base/error.hh"
+#include "base/output.hh"
+#include "commands/commands.hh"
+#include "wire/reply.hh"
 
 namespace lqctl {
 namespace {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lqctl monitor: events as they come. */
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+
+#include "base/error.hh"
+#include "base/json.hh"
+#include "base/output.hh"
+#include "base/runner.hh"
+#include "commands/commands.hh"
+#include "kernel/genl.hh"
+#include "kernel/subscription.hh"
+#include "model/event.hh"
+#include "model/selection.hh"
+#include "model/threshold.hh"
+
+namespace lqctl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto poll_interval = std::chrono::seconds(1);
+
+std::uint64_t now_ns()
+{
+	const auto now = std::chrono::system_clock::now().time_since_epoch();
+	return static_cast<std::uint64_t>(
+		std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+/* SIGINT, SIGTERM and SIGCHLD, to be read where everything else is waited for. */
+class Signals final {
+public:
+	Signals()
+	{
+		sigset_t set;
+		sigemptyset(&set);
+		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
+			sigaddset(&set, signal);
+		/* One that is ignored, by inheritance, would never come: SIGINT, of a script's
+		   "lqctl monitor &". */
+		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
+			std::signal(signal, SIG_DFL);
+		sigprocmask(SIG_BLOCK, &set, nullptr);
+		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+		if (fd_ < 0)
+			throw Error(fmt::format("signalfd: {}",
+						std::generic_category().message(errno)));
+	}
+	~Signals() { close(fd_); }
+	Signals(const Signals &) = delete;
+	Signals &operator=(const Signals &) = delete;
+
+	[[nodiscard]] int fd() const { return fd_; }
+	/* False: the program is to end. */
+	[[nodiscard]] bool read(std::optional<Runner> &runner)
+	{
+		signalfd_siginfo info;
+		while (::read(fd_, &info, sizeof(info)) == sizeof(info)) {
+			if (info.ssi_signo != SIGCHLD)
+				return false;
+			if (runner)
+				runner->reap();
+		}
+		return true;
+	}
+
+private:
+	int fd_;
+};
+
+class Monitor final {
+public:
+	explicit Monitor(const MonitorOptions &options)
+	    : options_(options), selection_(options.filter)
+	{
+		if (selection_.wants_processes())
+			throw Error("monitor cannot filter by process: one that listens may have "
+				    "gone when its event comes; filter by port or address");
+		if (!options.warn.empty())
+			thresholds_.emplace(parse_percent(options.warn));
+		if (!options.exec.empty())
+			runner_.emplace(options.exec);
+	}
+
+	void run()
+	{
+		Genl genl;
+		Subscription subscription(genl.family());
+		Signals signals;
+		auto next = Clock::now();
+
+		for (;;) {
+			if (thresholds_ && Clock::now() >= next) {
+				warn(genl);
+				next = Clock::now() + poll_interval;
+			}
+			/* Of stdout only what is wrong with it: the reader is gone. */
+			pollfd fds[] = {{subscription.fd(), POLLIN, 0},
+					{signals.fd(), POLLIN, 0},
+					{STDOUT_FILENO, 0, 0}};
+			if (closed_ || (poll(fds, 3, wait_until(next)) < 0 && errno != EINTR))
+				return;
+			if (fds[2].revents & (POLLERR | POLLHUP))
+				return;
+			if (fds[1].revents && !signals.read(runner_))
+				return;
+			if (fds[0].revents)
+				subscription.read([&](Bytes a) { tell(parse_event(a)); },
+						  [&] { tell(events_lost(now_ns())); });
+		}
+	}
+
+private:
+	[[nodiscard]] int wait_until(Clock::time_point next) const
+	{
+		if (!thresholds_)
+			return -1;
+		const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+		return left.count() > 0 ? static_cast<int>(left.count()) : 0;
+	}
+
+	void warn(Genl &genl)
+	{
+		bool incomplete;
+		std::vector<Listener> listeners;
+
+		try {
+			listeners = genl.listeners(incomplete);
+		} catch (const NetlinkError &error) {
+			if (error.code() == ENOENT || error.code() == EPROTONOSUPPORT)
+				throw module_unloaded();
+			throw;
+		}
+		/* One that an inconsistent dump left out is not below. */
+		if (incomplete)
+			return;
+		for (const Event &event : thresholds_->update(listeners, now_ns()))
+			tell(event);
+	}
+
+	void tell(const Event &event)
+	{
+		if (closed_ || (event.listener && !selection_.matches(as_listener(event))))
+			return;
+		if (!write_stdout(options_.json
+					  ? json_line(to_json(event))
+					  : event_text(event, options_.numeric, locale_glyphs()))) {
+			closed_ = true;
+			return;
+		}
+		if (runner_ && !runner_->start(event_environment(event)))
+			fmt::print(stderr, "lqctl: too many commands wait to run: none for {}\n",
+				   event.type);
+	}
+
+	const MonitorOptions &options_;
+	Selection selection_;
+	std::optional<Thresholds> thresholds_;
+	std::optional<Runner> runner_;
+	bool closed_ = false; /* nobody reads stdout any more */
+};
+
+} // namespace
+
+void monitor(const MonitorOptions &options)
+{
+	Monitor(options).run();
+}
+
+} // namespace lqctl

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lqctl record: samples of listeners, and what happens to them, to a file. */
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+
+#include "base/error.hh"
+#include "commands/commands.hh"
+#include "kernel/genl.hh"
+#include "kernel/subscription.hh"
+#include "report/recording.hh"
+#include "report/recording_file.hh"
+
+namespace lqctl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+std::uint64_t now_ns()
+{
+	const auto now = std::chrono::system_clock::now().time_since_epoch();
+	return static_cast<std::uint64_t>(
+		std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+Error failed(const char *what)
+{
+	return Error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
+}
+
+/* What ends a recording in good order, to be read where everything else is waited for. */
+class EndSignals final {
+public:
+	EndSignals()
+	{
+		sigset_t set;
+		sigemptyset(&set);
+		for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+			sigaddset(&set, signal);
+		/* A script's "lqctl record &" inherits that SIGINT is ignored, and could not end
+		 * it; that SIGHUP is ignored is nohup's wish. */
+		for (const int signal : {SIGINT, SIGTERM})
+			std::signal(signal, SIG_DFL);
+		sigprocmask(SIG_BLOCK, &set, nullptr);
+		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+		if (fd_ < 0)
+			throw failed("signalfd");
+	}
+	~EndSignals() { close(fd_); }
+	EndSignals(const EndSignals &) = delete;
+	EndSignals &operator=(const EndSignals &) = delete;
+	[[nodiscard]] int fd() const { return fd_; }
+
+private:
+	int fd_;
+};
+
+/* FILTERs and "@" with an id; none: all listeners. */
+class Selection final {
+public:
+	explicit Selection(const std::vector<std::string> &words)
+	{
+		for (const std::string &word : words) {
+			if (word.starts_with('@'))
+				ids_.push_back(parse_id(word));
+			else
+				filters_.emplace_back(word);
+		}
+	}
+	[[nodiscard]] bool matches(std::uint64_t id, const Address &address) const
+	{
+		if (ids_.empty() && filters_.empty())
+			return true;
+		for (const std::uint64_t wanted : ids_) {
+			if (wanted == id)
+				return true;
+		}
+		for (const Filter &filter : filters_) {
+			if (filter.matches(address))
+				return true;
+		}
+		return false;
+	}
+
+private:
+	static std::uint64_t parse_id(const std::string &word)
+	{
+		std::uint64_t id = 0;
+		const char *last = word.data() + word.size();
+		const auto [end, error] = std::from_chars(word.data() + 1, last, id);
+		if (error != std::errc{} || end != last || id == 0)
+			throw Error(fmt::format("\"{}\" is no listener: write its id as @7; "
+						"\"lqctl list -e\" shows it",
+						word));
+		return id;
+	}
+
+	std::vector<std::uint64_t> ids_;
+	std::vector<Filter> filters_;
+};
+
+class Recorder final {
+public:
+	explicit Recorder(const RecordOptions &options)
+	    : options_(options), selection_(options.listeners),
+	      interval_(parse_timespan(options.interval, "interval", 10ms)),
+	      duration_(parse_duration(options.duration)),
+	      shows_progress_(isatty(STDERR_FILENO) == 1)
+	{
+	}
+
+	void run()
+	{
+		Subscription subscription(genl_.family());
+		EndSignals signals;
+		file_.emplace(options_.output, options_.append);
+		start_ = Clock::now();
+		write(header_line(now_ns(), interval_, options_.listeners));
+
+		try {
+			watch(subscription, signals);
+		} catch (const Error &error) {
+			if (error.status() == Exit::no_module)
+				write(end_line(elapsed(), "module unloaded"));
+			throw;
+		}
+	}
+
+private:
+	static std::optional<Microseconds> parse_duration(const std::string &text)
+	{
+		if (text.empty())
+			return std::nullopt;
+		return parse_timespan(text, "duration", 1ms);
+	}
+
+	[[nodiscard]] Microseconds elapsed() const
+	{
+		return std::chrono::duration_cast<Microseconds>(Clock::now() - start_);
+	}
+
+	[[nodiscard]] int wait_until(Clock::time_point next) const
+	{
+		if (duration_)
+			next = std::min(next, start_ + *duration_);
+		const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+		return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+	}
+
+	void watch(Subscription &subscription, const EndSignals &signals)
+	{
+		auto next = start_;
+		while (!closed_) {
+			if (Clock::now() >= next) {
+				sample();
+				progress();
+				/* Late by more than an interval: the missed ones are not made up
+				 * for. */
+				next += interval_ * ((Clock::now() - next) / interval_ + 1);
+			}
+			pollfd fds[] = {{subscription.fd(), POLLIN, 0},
+					{signals.fd(), POLLIN, 0},
+					{file_->fd(), 0, 0}};
+			if (poll(fds, 3, wait_until(next)) < 0 && errno != EINTR)
+				throw failed("poll");
+			/* Of the output only what is wrong with it: the reader is gone. */
+			if (fds[2].revents & (POLLERR | POLLHUP))
+				closed_ = true;
+			if (fds[0].revents)
+				subscription.read([&](Bytes a) { tell(parse_event(a)); },
+						  [&] { tell(events_lost(now_ns())); });
+			if (fds[1].revents)
+				return finish("signal");
+			if (duration_ && elapsed() >= *duration_)
+				return finish("duration");
+		}
+	}
+
+	void write(const std::string &line) { closed_ = closed_ || !file_->write(line); }
+
+	void sample()
+	{
+		bool incomplete;
+		std::vector<Listener> listeners;
+
+		try {
+			listeners = genl_.listeners(incomplete);
+		} catch (const NetlinkError &error) {
+			/* Gone, or going: __netlink_dump_start() of net/netlink/af_netlink.c. */
+			if (error.code() != ENOENT && error.code() != EPROTONOSUPPORT)
+				throw;
+			throw module_unloaded();
+		}
+		std::erase_if(listeners, [&](const Listener &l) {
+			return !selection_.matches(l.id, l.address);
+		});
+		write(sample_line(elapsed(), !incomplete, listeners));
+		samples_++;
+		listeners_ = listeners.size();
+	}
+
+	void tell(const Event &event)
+	{
+		if (event.listener && !selection_.matches(event.listener, event.address))
+			return;
+		write(event_line(elapsed(), event));
+		events_++;
+	}
+
+	void finish(const char *reason)
+	{
+		/* So that what came since the last one is not lost. */
+		sample();
+		write(end_line(elapsed(), reason));
+		if (!shows_progress_)
+			return;
+		progress();
+		fmt::print(stderr, "\n{} samples in {}: look at them by\n  lqctl report {} -o {}\n",
+			   samples_, timespan_text(elapsed()), options_.output,
+			   options_.output == "-" ? "report.html" : options_.output + ".html");
+	}
+
+	/* One line that is written over and over, no wider than the terminal. */
+	void progress() const
+	{
+		if (!shows_progress_)
+			return;
+		winsize size{};
+		if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+			size.ws_col = 80;
+		std::string line = fmt::format(
+			"{}{}  samples {}  listeners {}  events {}  {} kB  (Ctrl-C ends)",
+			timespan_text(std::chrono::round<std::chrono::seconds>(elapsed())),
+			duration_ ? " of " + timespan_text(*duration_) : "", samples_, listeners_,
+			events_, file_->written() / 1024);
+		line.resize(std::min<std::size_t>(line.size(), size.ws_col - 1));
+		fmt::print(stderr, "\r{}\033[K", line);
+	}
+
+	const RecordOptions &options_;
+	Selection selection_;
+	Microseconds interval_;
+	std::optional<Microseconds> duration_;
+	Genl genl_;
+	std::optional<RecordingFile> file_;
+	Clock::time_point start_;
+	bool shows_progress_;
+	bool closed_ = false; /* nobody reads the output any more */
+	std::size_t samples_ = 0, listeners_ = 0, events_ = 0;
+};
+
+} // namespace
+
+void declare_record(CLI::App &app, RecordOptions &o)
+{
+	auto *record = app.add_subcommand("record", "Samples of listeners, to a file for report");
+	record->add_option("-o,--output", o.output, "The file; - is stdout")->required();
+	record->add_option("-i,--interval", o.interval,
+			   "Between samples, such as 100ms or 5s; 1s unless given");
+	record->add_option("-d,--duration", o.duration, "How long; until a signal unless given");
+	record->add_flag("-a,--append", o.append, "Add to a file that holds recordings already");
+	record->add_option("LISTENER", o.listeners, "@ID, or as in list; none: all of them");
+	record->set_help_flag("-h,--help", "What can be said to this command");
+}
+
+void record(const RecordOptions &options)
+{
+	Recorder(options).run();
+}
+
+} // namespace lqctl

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Looking up listeners. */
+#include "kernel/lookup.hh"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "base/error.hh"
+#include "kernel/processes.hh"
+
+namespace lqctl {
+
+void add_processes(std::vector<Listener> &listeners)
+{
+	const auto found = find_processes();
+
+	for (Listener &l : listeners) {
+		l.has_processes = true;
+		if (const auto here = found.find(l.inode); here != found.end())
+			l.processes = here->second;
+	}
+}
+
+std::vector<Listener> find_listeners(Genl &genl, const Selection &selection, bool processes)
+{
+	bool incomplete;
+	std::vector<Listener> listeners = genl.listeners(incomplete);
+
+	if (incomplete)
+		std::fputs("lqctl: listeners came and went while they were listed: "
+			   "some may be missing or shown twice\n",
+			   stderr);
+	if (processes || selection.wants_processes())
+		add_processes(listeners);
+	std::erase_if(listeners, [&](const Listener &l) { return !selection.matches(l); });
+	return listeners;
+}
+
+std::vector<Listener> find_some(Genl &genl, const Selection &selection, bool processes)
+{
+	std::vector<Listener> listeners = find_listeners(genl, selection, processes);
+
+	if (!listeners.empty())
+		return listeners;
+	if (selection.text().empty())
+		throw Error("no socket of family AF_LISTENQ listens in this network namespace: run "
+			    "a server with \"lqrun\"");
+	throw Error(
+		fmt::format("no listener matches \"{}\": see \"lqctl list -e\"", selection.text()));
+}
+
+} // namespace lqctl

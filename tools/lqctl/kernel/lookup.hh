@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The listeners that a command is about, from the kernel and, if wanted, /proc. */
+#pragma once
+
+#include <vector>
+
+#include "kernel/genl.hh"
+#include "model/selection.hh"
+
+namespace lqctl {
+
+/* Who holds each of them. */
+void add_processes(std::vector<Listener> &listeners);
+
+/* Says on stderr when some may be missing. */
+[[nodiscard]] std::vector<Listener> find_listeners(Genl &genl, const Selection &selection,
+						   bool processes = false);
+
+/* One at least; throws when there is none. */
+[[nodiscard]] std::vector<Listener> find_some(Genl &genl, const Selection &selection,
+					      bool processes = false);
+
+} // namespace lqctl

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sysctls: names, reading, writing, and what a refusal means. */
+#include "kernel/sysctl.hh"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+
+#include "base/error.hh"
+
+namespace lqctl {
+
+namespace {
+
+class File final {
+public:
+	File(const std::filesystem::path &path, int flags)
+	    : fd_(open(path.c_str(), flags | O_CLOEXEC))
+	{
+	}
+	~File()
+	{
+		if (fd_ >= 0)
+			close(fd_);
+	}
+	File(const File &) = delete;
+	File &operator=(const File &) = delete;
+	[[nodiscard]] int fd() const { return fd_; }
+
+private:
+	int fd_;
+};
+
+/* What a name may be set to: module/shim/sysctl.c. */
+std::string expected(std::string_view name)
+{
+	if (name == "policy")
+		return "one of " + std::string(kPolicies);
+	if (name == "max_syn_backlog")
+		return "a number from 1 to 1048576";
+	if (name == "abort_on_overflow" || name == "syncookie_pause")
+		return "0 or 1";
+	if (name == "syncookies")
+		return "0, 1 or 2";
+	if (name == "shards")
+		return "a number from 0 to 64";
+	if (name == "soacceptqueue")
+		return "a number from 1 to 65535";
+	if (name == "synack_retries")
+		return "a number from 0 to 255";
+	if (name == "filter_timeout_ms")
+		return "milliseconds from 0 to 3600000";
+	if (name == "synack_timeout_ms")
+		return "milliseconds from 10 to 120000";
+	return "another value";
+}
+
+} // namespace
+
+Error write_error(const std::string &name, const std::string &value, int code)
+{
+	switch (code) {
+	case EINVAL:
+	case ERANGE:
+		return Error(fmt::format("net.listenq.{} does not take \"{}\": give {}", name,
+					 value, expected(name)));
+	case EACCES:
+	case EPERM:
+		return Error(fmt::format("net.listenq.{} cannot be set: needs CAP_NET_ADMIN in the "
+					 "network namespace's user namespace",
+					 name));
+	case EROFS:
+		return Error(fmt::format("net.listenq.{} cannot be set: /proc/sys is mounted "
+					 "read-only here, as containers do: set it from outside, "
+					 "with nsenter --net",
+					 name));
+	default:
+		return Error(fmt::format("net.listenq.{} cannot be set: {}", name,
+					 std::generic_category().message(code)));
+	}
+}
+
+SysctlDir::SysctlDir(std::filesystem::path root) : root_(std::move(root))
+{
+	std::error_code error;
+	for (std::filesystem::directory_iterator it(root_, error), end; !error && it != end;
+	     it.increment(error))
+		if (it->is_regular_file(error))
+			names_.push_back(it->path().filename());
+	if (names_.empty())
+		throw module_not_loaded();
+	std::sort(names_.begin(), names_.end());
+}
+
+std::string SysctlDir::resolve(std::string_view given) const
+{
+	std::string_view name = given;
+	for (std::string_view prefix : {"net.listenq.", "net/listenq/"})
+		if (name.starts_with(prefix))
+			name.remove_prefix(prefix.size());
+	if (std::find(names_.begin(), names_.end(), name) == names_.end())
+		throw Error(fmt::format("there is no setting \"{}\": the module has {}", given,
+					fmt::join(names_, ", ")));
+	return std::string(name);
+}
+
+std::string SysctlDir::read(const std::string &name) const
+{
+	File file(root_ / name, O_RDONLY);
+	char text[4096]; /* a sysctl is read in one go */
+	ssize_t size = file.fd() < 0 ? -1 : ::read(file.fd(), text, sizeof(text));
+	if (size < 0)
+		throw Error(fmt::format("net.listenq.{} cannot be read: {}", name,
+					std::generic_category().message(errno)));
+	std::string value(text, static_cast<std::size_t>(size));
+	while (value.ends_with('\n'))
+		value.pop_back();
+	return value;
+}
+
+void SysctlDir::write(const std::string &name, const std::string &value) const
+{
+	File file(root_ / name, O_WRONLY | O_TRUNC);
+	if (file.fd() < 0)
+		throw write_error(name, value, errno);
+	std::string line = value + '\n';
+	ssize_t size = ::write(file.fd(), line.data(), line.size());
+	if (size < 0)
+		throw write_error(name, value, errno);
+	if (static_cast<std::size_t>(size) != line.size())
+		throw write_error(name, value, EINVAL);
+}
+
+std::uint32_t read_somaxconn()
+{
+	std::uint32_t value = 0;
+	std::ifstream("/proc/sys/net/core/somaxconn") >> value;
+	return value;
+}
+
+std::pair<std::string, std::string> parse_assignment(std::string_view text)
+{
+	auto equals = text.find('=');
+	if (equals == text.npos)
+		throw Error(fmt::format("\"{}\" sets nothing: write it as NAME=VALUE, "
+					"such as max_syn_backlog=1024",
+					text));
+	std::string name(text.substr(0, equals)), value(text.substr(equals + 1));
+	if (name.empty())
+		throw Error(fmt::format("\"{}\" has no name before the =: write it as NAME=VALUE",
+					text));
+	if (value.empty() || value.find('\n') != value.npos)
+		throw Error(fmt::format("{} has no value: write it as NAME=VALUE", name));
+	return {name, value};
+}
+
+} // namespace lqctl

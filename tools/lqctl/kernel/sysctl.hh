@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The settings of a network namespace: the files of /proc/sys/net/listenq. */
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hh"
+
+namespace lqctl {
+
+/* The policies of module/core/policy.cc, for messages. */
+inline constexpr std::string_view kPolicies = "linux, linux-modern, linux-2.4, bsd, berkeley, "
+					      "freebsd, freebsd-4, aix, hpux, solaris, xnu, "
+					      "windows";
+
+class SysctlDir final {
+public:
+	explicit SysctlDir(std::filesystem::path root = "/proc/sys/net/listenq");
+
+	/* What the loaded module has, sorted. */
+	[[nodiscard]] const std::vector<std::string> &names() const { return names_; }
+
+	/* "policy", "net.listenq.policy" or "net/listenq/policy" to "policy"; an Error lists the
+	 * known names. */
+	[[nodiscard]] std::string resolve(std::string_view given) const;
+
+	[[nodiscard]] std::string read(const std::string &name) const;
+	void write(const std::string &name, const std::string &value) const;
+
+private:
+	std::filesystem::path root_;
+	std::vector<std::string> names_;
+};
+
+/* net.core.somaxconn, or 0 where it cannot be read. */
+[[nodiscard]] std::uint32_t read_somaxconn();
+
+/* What an errno of a write means, in words. */
+[[nodiscard]] Error write_error(const std::string &name, const std::string &value, int code);
+
+/* "NAME=VALUE" to its parts. */
+[[nodiscard]] std::pair<std::string, std::string> parse_assignment(std::string_view text);
+
+} // namespace lqctl

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kernel/sysctl.hh"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+
+#include "base/error.hh"
+
+using namespace lqctl;
+
+namespace {
+
+/* Stands for /proc/sys/net/listenq. */
+class sysctl : public ::testing::Test {
+protected:
+	void SetUp() override
+	{
+		char name[] = "/tmp/sysctl_test.XXXXXX";
+		ASSERT_NE(mkdtemp(name), nullptr);
+		root_ = name;
+		std::ofstream(root_ / "policy") << "linux\n";
+		std::ofstream(root_ / "max_syn_backlog") << "256\n";
+		std::filesystem::create_directory(root_ / "conf");
+	}
+	void TearDown() override { std::filesystem::remove_all(root_); }
+
+	std::string error_of(const std::function<void()> &call)
+	{
+		try {
+			call();
+		} catch (const Error &error) {
+			return error.what();
+		}
+		return "no error";
+	}
+
+	std::filesystem::path root_;
+};
+
+TEST_F(sysctl, names__sorted_files_only)
+{
+	EXPECT_EQ(SysctlDir(root_).names(),
+		  (std::vector<std::string>{"max_syn_backlog", "policy"}));
+}
+
+TEST_F(sysctl, names__no_directory_is_no_module)
+{
+	try {
+		SysctlDir dir(root_ / "absent");
+		FAIL();
+	} catch (const Error &error) {
+		EXPECT_EQ(error.status(), Exit::no_module);
+	}
+}
+
+TEST_F(sysctl, resolve__with_and_without_prefix)
+{
+	SysctlDir dir(root_);
+	for (const char *name : {"policy", "net.listenq.policy", "net/listenq/policy"})
+		EXPECT_EQ(dir.resolve(name), "policy");
+}
+
+TEST_F(sysctl, resolve__unknown_lists_the_known)
+{
+	SysctlDir dir(root_);
+	for (const char *name : {"polcy", "", "../policy", "conf", "net.core.policy"})
+		EXPECT_EQ(error_of([&] { (void)dir.resolve(name); }),
+			  "there is no setting \"" + std::string(name) +
+				  "\": the module has max_syn_backlog, policy");
+}
+
+TEST_F(sysctl, read__without_newline)
+{
+	EXPECT_EQ(SysctlDir(root_).read("policy"), "linux");
+}
+
+TEST_F(sysctl, read__gone)
+{
+	SysctlDir dir(root_);
+	EXPECT_NE(error_of([&] { (void)dir.read("gone"); }).find("cannot be read"),
+		  std::string::npos);
+}
+
+TEST_F(sysctl, write__then_read)
+{
+	SysctlDir dir(root_);
+	dir.write("max_syn_backlog", "1024");
+	EXPECT_EQ(dir.read("max_syn_backlog"), "1024");
+}
+
+TEST(write_error, einval__says_what_fits)
+{
+	EXPECT_STREQ(write_error("abort_on_overflow", "7", EINVAL).what(),
+		     "net.listenq.abort_on_overflow does not take \"7\": give 0 or 1");
+	EXPECT_STREQ(write_error("of_the_future", "7", EINVAL).what(),
+		     "net.listenq.of_the_future does not take \"7\": give another value");
+}
+
+TEST(write_error, eperm__says_what_is_needed)
+{
+	for (int code : {EPERM, EACCES})
+		EXPECT_STREQ(write_error("policy", "bsd", code).what(),
+			     "net.listenq.policy cannot be set: needs CAP_NET_ADMIN in the network "
+			     "namespace's user namespace");
+}
+
+TEST(write_error, erofs_and_others)
+{
+	EXPECT_NE(std::string(write_error("policy", "bsd", EROFS).what()).find("read-only"),
+		  std::string::npos);
+	EXPECT_STREQ(write_error("policy", "bsd", EIO).what(),
+		     "net.listenq.policy cannot be set: Input/output error");
+}
+
+TEST(parse_assignment, name_and_value)
+{
+	EXPECT_EQ(parse_assignment("policy=linux"),
+		  std::make_pair(std::string("policy"), std::string("linux")));
+	EXPECT_EQ(parse_assignment("a=b=c").second, "b=c");
+	EXPECT_EQ(parse_assignment("synack_retries=-1").second, "-1");
+}
+
+TEST(parse_assignment, bad)
+{
+	for (const char *text : {"", "policy", "=linux", "policy=", "policy=a\nb"})
+		EXPECT_THROW((void)parse_assignment(text), Error) << text;
+}
+
+} // namespace

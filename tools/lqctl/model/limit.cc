@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Limits: the rules of module/core/policy.cc in words. */
+#include "model/limit.hh"
+
+#include <fmt/core.h>
+#include <linux/listenq.h>
+
+#include <algorithm>
+
+namespace lqctl {
+
+namespace {
+
+enum class Clamp { none, five, soacceptqueue, windows };
+enum class Size { classic, modern, linux24, sum, syncache, solaris };
+
+struct Rule {
+	std::string_view policy;
+	Clamp clamp;
+	const char *accept; /* the formula of the accept queue */
+	Size size;
+};
+
+constexpr Rule rules[] = {
+	{"linux", Clamp::none, "backlog + 1", Size::classic},
+	{"linux-modern", Clamp::none, "backlog + 1", Size::modern},
+	{"linux-2.4", Clamp::none, "backlog + 1", Size::linux24},
+	{"bsd", Clamp::five, "backlog, for both queues together", Size::sum},
+	{"berkeley", Clamp::five, "3 * backlog / 2 + 1, for both queues together", Size::sum},
+	{"freebsd", Clamp::soacceptqueue, "3 * backlog / 2 + 1", Size::syncache},
+	{"freebsd-4", Clamp::soacceptqueue, "backlog + 1", Size::syncache},
+	{"aix", Clamp::none, "3 * backlog / 2 + 1, for both queues together", Size::sum},
+	{"hpux", Clamp::none, "3 * backlog / 2, for both queues together", Size::sum},
+	{"solaris", Clamp::none, "3 * backlog / 2 + 1", Size::solaris},
+	{"xnu", Clamp::none, "backlog, for both queues together", Size::sum},
+	{"windows", Clamp::windows, "backlog", Size::modern},
+};
+
+/* Of a newer module's policy nothing is known. */
+const Rule *rule_of(const Listener &l)
+{
+	const auto *found = std::find_if(std::begin(rules), std::end(rules),
+					 [&](const Rule &r) { return r.policy == l.policy; });
+	return found == std::end(rules) ? nullptr : found;
+}
+
+std::string own_or_sysctl(const Listener &l)
+{
+	return l.own.value_or(0) & LISTENQ_OWN_MAX_SYN_BACKLOG ? "its own max_syn_backlog"
+							       : "max_syn_backlog";
+}
+
+Reason classic_reason(const Listener &l)
+{
+	const std::uint32_t least = std::min(l.backlog, l.max_syn_backlog);
+	constexpr const char *rounded = "rounded up to 2^k";
+
+	if (least < 8)
+		return {l.max_syn_backlog < l.backlog ? Cause::max_syn_backlog : Cause::asked,
+			fmt::format("8 + 1 at least, {}", rounded)};
+	if (l.max_syn_backlog < l.backlog)
+		return {Cause::max_syn_backlog,
+			fmt::format("{} {} + 1, {}", own_or_sysctl(l), l.max_syn_backlog, rounded)};
+	return {Cause::asked, fmt::format("backlog {} + 1, {}", l.backlog, rounded)};
+}
+
+} // namespace
+
+const char *to_string(Cause cause)
+{
+	switch (cause) {
+	case Cause::asked:
+		return "backlog";
+	case Cause::somaxconn:
+		return "somaxconn";
+	case Cause::soacceptqueue:
+		return "soacceptqueue";
+	case Cause::max_syn_backlog:
+		return "max_syn_backlog";
+	case Cause::policy:
+		return "policy";
+	}
+	return "";
+}
+
+Reason backlog_reason(const Listener &l)
+{
+	const Rule *rule = rule_of(l);
+	const Clamp clamp = rule ? rule->clamp : Clamp::none;
+	const std::int64_t asked = l.backlog_asked,
+			   given = l.backlog_given.value_or(l.backlog_asked);
+	const std::int64_t backlog = l.backlog;
+
+	if (asked == backlog)
+		return {Cause::asked, "as listen() asked"};
+	if (clamp == Clamp::five && (asked < 0 || (backlog == 5 && given > 5)))
+		return {Cause::policy, fmt::format("the policy {} takes 0 to 5", l.policy)};
+	if (clamp == Clamp::windows && backlog == 200 && asked >= 0 && asked < 200)
+		return {Cause::policy, "the policy windows takes at least 200"};
+	if (clamp == Clamp::windows && backlog == 65535)
+		return {Cause::policy, "the policy windows takes at most 65535"};
+	if (clamp == Clamp::soacceptqueue && (asked < 0 || given > backlog))
+		return {Cause::soacceptqueue,
+			asked < 0
+				? fmt::format("a negative backlog means net.listenq.soacceptqueue, "
+					      "{}",
+					      backlog)
+				: fmt::format("net.listenq.soacceptqueue is {}", backlog)};
+	if (asked < 0)
+		return {Cause::somaxconn,
+			fmt::format("{} means net.core.somaxconn, {} at listen()", asked, backlog)};
+	return {Cause::somaxconn, fmt::format("net.core.somaxconn was {} at listen()", backlog)};
+}
+
+Reason accept_limit_reason(const Listener &l)
+{
+	const Rule *rule = rule_of(l);
+
+	if (!rule)
+		return {Cause::policy,
+			fmt::format("the policy {}, which this lqctl does not know", l.policy)};
+	return {backlog_reason(l).cause, rule->accept};
+}
+
+Reason syn_limit_reason(const Listener &l)
+{
+	const Rule *rule = rule_of(l);
+
+	if (!rule)
+		return accept_limit_reason(l);
+	switch (rule->size) {
+	case Size::classic:
+		return classic_reason(l);
+	case Size::modern:
+		return {Cause::asked, "backlog + 1"};
+	case Size::linux24:
+		return {Cause::max_syn_backlog, fmt::format("{} {}, 64 at least, rounded up to 2^k",
+							    own_or_sysctl(l), l.max_syn_backlog)};
+	case Size::sum:
+		return {Cause::asked, "the same places as the accept queue's"};
+	case Size::syncache:
+		return {Cause::policy, "512 buckets of 30; of more the oldest leaves"};
+	case Size::solaris:
+		return {Cause::policy, "accept queue + 1024; of more an old one leaves"};
+	}
+	return {Cause::policy, ""};
+}
+
+bool counts_both_queues(const Listener &l)
+{
+	const Rule *rule = rule_of(l);
+	return rule && rule->size == Size::sum;
+}
+
+} // namespace lqctl

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One listener as LISTENQ_CMD_LISTENER_GET describes it. */
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/address.hh"
+#include "model/counters.hh"
+#include "model/histogram.hh"
+#include "model/process.hh"
+#include "wire/attr.hh"
+
+namespace lqctl {
+
+/* The members carry the names of LISTENQ_A_LISTENER_*; what an older module leaves out stays 0. */
+struct Listener {
+	std::uint64_t id = 0;
+	Address address;
+	std::uint64_t inode = 0;
+	std::uint32_t uid = 0;
+	std::string policy;
+	std::uint32_t flags = 0; /* LISTENQ_F_* */
+	std::int32_t backlog_asked = 0;
+	std::uint32_t backlog = 0;
+	std::uint32_t accept_qlen = 0;
+	std::uint32_t accept_limit = 0;
+	std::uint32_t syn_qlen = 0;
+	std::uint32_t syn_young = 0;
+	std::uint32_t syn_limit = 0;
+	std::uint32_t syn_buckets = 0;
+	std::uint32_t max_syn_backlog = 0;
+	std::uint32_t synack_retries = 0;
+	std::uint32_t accept_qlen_peak = 0;
+	std::uint32_t syn_qlen_peak = 0;
+	std::uint32_t syncookies = 0;
+	std::string accept_filter; /* empty: none */
+	std::uint32_t filter_qlen = 0;
+	std::uint32_t filter_limit = 0;
+	/* Of an older module there are none of these. */
+	std::optional<std::uint32_t> own; /* LISTENQ_OWN_* */
+	std::optional<std::int32_t> backlog_given;
+	std::optional<std::uint32_t> shards;
+	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
+	Counters drops = zero_counters(CounterKind::drop);
+	Counters events = zero_counters(CounterKind::event);
+	Histogram accept_wait;
+	/* What lqctl found in /proc, when it looked. */
+	bool has_processes = false;
+	std::vector<Process> processes;
+};
+
+/* From the attributes of one message; attributes of a newer module are passed over. */
+[[nodiscard]] Listener parse_listener(Bytes attributes);
+
+/* The settings of LISTENQ_OWN_*. */
+[[nodiscard]] std::vector<std::string> own_names(std::uint32_t own);
+
+[[nodiscard]] nlohmann::ordered_json to_json(const Listener &listener);
+
+} // namespace lqctl

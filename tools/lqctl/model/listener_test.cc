@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "model/listener.hh"
+
+#include <gtest/gtest.h>
+#include <linux/listenq.h>
+
+#include "base/error.hh"
+#include "wire/message.hh"
+
+using namespace lqctl;
+using lqctl::testing::Message;
+
+namespace {
+
+Message &minimal(Message &m)
+{
+	return m.u64(LISTENQ_A_LISTENER_ID, 7)
+		.bytes(LISTENQ_A_LISTENER_ADDR, {127, 0, 0, 1})
+		.u16(LISTENQ_A_LISTENER_PORT, 8080);
+}
+
+TEST(listener, parse__minimal)
+{
+	Message m;
+	Listener l = parse_listener(minimal(m).attributes());
+	EXPECT_EQ(l.id, 7u);
+	EXPECT_EQ(l.address.family, AF_INET);
+	EXPECT_EQ(l.address.host(), "127.0.0.1");
+	EXPECT_EQ(l.address.port, 8080);
+	EXPECT_EQ(total(l.drops), 0u);
+	EXPECT_TRUE(l.accept_wait.empty());
+}
+
+TEST(listener, parse__everything)
+{
+	Message m;
+	std::vector<std::uint64_t> wait(LISTENQ_HIST_BUCKETS);
+	wait[5] = 6;
+	m.u64(LISTENQ_A_LISTENER_ID, 1ull << 40)
+		.u16(LISTENQ_A_LISTENER_FAMILY, AF_INET6)
+		.bytes(LISTENQ_A_LISTENER_ADDR, std::vector<std::uint8_t>(16))
+		.u16(LISTENQ_A_LISTENER_PORT, 443)
+		.u32(LISTENQ_A_LISTENER_IFINDEX, 2)
+		.u64(LISTENQ_A_LISTENER_INODE, 3)
+		.u32(LISTENQ_A_LISTENER_UID, 4)
+		.text(LISTENQ_A_LISTENER_POLICY, "linux")
+		.u32(LISTENQ_A_LISTENER_FLAGS, LISTENQ_F_BACKLOG_TRUNCATED)
+		.u32(LISTENQ_A_LISTENER_BACKLOG_ASKED, static_cast<std::uint32_t>(-1))
+		.u32(LISTENQ_A_LISTENER_BACKLOG, 4096)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_QLEN, 10)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_LIMIT, 4097)
+		.u32(LISTENQ_A_LISTENER_SYN_QLEN, 12)
+		.u32(LISTENQ_A_LISTENER_SYN_YOUNG, 13)
+		.u32(LISTENQ_A_LISTENER_SYN_LIMIT, 14)
+		.u32(LISTENQ_A_LISTENER_SYN_BUCKETS, 15)
+		.u32(LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, 16)
+		.u32(LISTENQ_A_LISTENER_SYNACK_RETRIES, 17)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK, 18)
+		.u32(LISTENQ_A_LISTENER_SYN_QLEN_PEAK, 19)
+		.nest(LISTENQ_A_LISTENER_DROPS, [&] { m.u64(LISTENQ_DROP_LSM, 20); })
+		.nest(LISTENQ_A_LISTENER_EVENTS, [&] { m.u64(LISTENQ_EVENT_ACCEPTED, 21); })
+		.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT, wait)
+		.u8(LISTENQ_A_LISTENER_V6ONLY, 1)
+		.text(LISTENQ_A_LISTENER_ACCEPT_FILTER, "httpready")
+		.u32(LISTENQ_A_LISTENER_SYNCOOKIES, 2)
+		.u32(LISTENQ_A_LISTENER_FILTER_QLEN, 22)
+		.u32(LISTENQ_A_LISTENER_FILTER_LIMIT, 23)
+		.u32(LISTENQ_A_LISTENER_SHARDS, 3);
+
+	auto json = to_json(parse_listener(m.attributes()));
+	EXPECT_EQ(json["drops"]["lsm"], 20);
+	EXPECT_EQ(json["drops_total"], 20);
+	EXPECT_EQ(json["events"]["accepted"], 21);
+	EXPECT_EQ(json["accept_wait"][5]["count"], 6);
+	for (const char *key : {"drops", "events", "accept_wait", "interface"})
+		json.erase(key);
+	EXPECT_EQ(json.dump(),
+		  R"({"id":1099511627776,"family":"inet6","address":"::","port":443,"v6only":true,)"
+		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
+		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
+		  R"("synack_retries":17,"syncookies":2,"accept_qlen":10,"accept_limit":4097,)"
+		  R"("accept_qlen_peak":18,"syn_qlen":12,"syn_young":13,"syn_limit":14,)"
+		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
+		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
+		  R"("shards":3,"accept_oldest_us":0,"own":null,"drops_total":20})");
+}
+
+TEST(listener, parse__unknown_attributes_and_padding_are_passed_over)
+{
+	Message m;
+	m.bytes(LISTENQ_A_LISTENER_PAD, {});
+	minimal(m).u32(LISTENQ_A_LISTENER_MAX + 1, 1).bytes(LISTENQ_A_LISTENER_MAX + 9, {1, 2, 3});
+	EXPECT_EQ(parse_listener(m.attributes()).id, 7u);
+}
+
+TEST(listener, parse__without_id_address_or_port)
+{
+	Message empty, no_port;
+	no_port.u64(LISTENQ_A_LISTENER_ID, 7).bytes(LISTENQ_A_LISTENER_ADDR, {1, 2, 3, 4});
+	EXPECT_THROW((void)parse_listener(empty.attributes()), Error);
+	EXPECT_THROW((void)parse_listener(no_port.attributes()), Error);
+}
+
+TEST(listener, parse__wrong_sizes)
+{
+	Message address, number;
+	address.bytes(LISTENQ_A_LISTENER_ADDR, {1, 2, 3, 4, 5});
+	EXPECT_THROW((void)parse_listener(address.attributes()), Error);
+	minimal(number).u16(LISTENQ_A_LISTENER_SYN_QLEN, 1);
+	EXPECT_THROW((void)parse_listener(number.attributes()), Error);
+}
+
+} // namespace

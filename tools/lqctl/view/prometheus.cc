@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Prometheus: families of samples, one after the other. */
+#include "view/prometheus.hh"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace lqctl {
+
+namespace {
+
+/* Label values, exposition format: backslash, quote and newline. */
+std::string escaped(std::string_view text)
+{
+	std::string out;
+	for (const char c : text) {
+		if (c == '\\' || c == '"')
+			out += '\\';
+		if (c == '\n')
+			out += "\\n";
+		else
+			out += c;
+	}
+	return out;
+}
+
+struct Group {
+	std::vector<const Listener *> members;
+};
+using Key = std::tuple<std::uint16_t, std::string, std::string>; /* port, address, interface */
+using Groups = std::map<Key, Group>;
+
+std::string labels_of(const Key &key)
+{
+	const auto &[port, address, interface] = key;
+	return fmt::format("address=\"{}\",port=\"{}\",interface=\"{}\"", escaped(address), port,
+			   escaped(interface));
+}
+
+class Writer final {
+public:
+	void family(std::string_view name, std::string_view type, std::string_view help)
+	{
+		name_ = name;
+		out_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+	}
+	template <typename T>
+	void sample(const std::string &labels, T value, std::string_view suffix = "")
+	{
+		out_ += labels.empty()
+				? fmt::format("{}{} {}\n", name_, suffix, value)
+				: fmt::format("{}{}{{{}}} {}\n", name_, suffix, labels, value);
+	}
+	[[nodiscard]] std::string take() { return std::move(out_); }
+
+private:
+	std::string name_, out_;
+};
+
+/* Names of counters come from the header: letters, digits and underscores. */
+void counters(Writer &w, const char *label, const Counters &all, const std::string &labels)
+{
+	for (const Counter &c : all)
+		w.sample(fmt::format("{}{}{}=\"{}\"", labels, labels.empty() ? "" : ",", label,
+				     escaped(c.name)),
+			 c.value);
+}
+
+Counters added_up(const Group &group, Counters Listener::*which)
+{
+	Counters sum;
+	for (const Listener *l : group.members) {
+		for (const Counter &c : l->*which) {
+			const auto found =
+				std::find_if(sum.begin(), sum.end(),
+					     [&](const Counter &s) { return s.name == c.name; });
+			if (found == sum.end())
+				sum.push_back(c);
+			else
+				found->value += c.value;
+		}
+	}
+	return sum;
+}
+
+struct Gauge {
+	const char *name, *help;
+	std::int64_t (*of)(const Listener &);
+	bool highest; /* of the group; or the sum */
+};
+
+constexpr Gauge gauges[] = {
+	{"listenq_listener_backlog_asked", "Argument of the last listen().",
+	 [](const Listener &l) -> std::int64_t { return l.backlog_asked; }, false},
+	{"listenq_listener_backlog", "Backlog in force, after the clamps.",
+	 [](const Listener &l) -> std::int64_t { return l.backlog; }, false},
+	{"listenq_listener_accept_queue_length", "Connections that wait for accept().",
+	 [](const Listener &l) -> std::int64_t { return l.accept_qlen; }, false},
+	{"listenq_listener_accept_queue_limit", "Connections that may wait for accept().",
+	 [](const Listener &l) -> std::int64_t { return l.accept_limit; }, false},
+	{"listenq_listener_accept_queue_peak", "Most connections that waited for accept() at once.",
+	 [](const Listener &l) -> std::int64_t { return l.accept_qlen_peak; }, true},
+	{"listenq_listener_syn_queue_length", "Half-open requests.",
+	 [](const Listener &l) -> std::int64_t { return l.syn_qlen; }, false},
+	{"listenq_listener_syn_queue_young",
+	 "Half-open requests whose SYN-ACK was never sent again.",
+	 [](const Listener &l) -> std::int64_t { return l.syn_young; }, false},
+	{"listenq_listener_syn_queue_limit", "Half-open requests that there may be.",
+	 [](const Listener &l) -> std::int64_t { return l.syn_limit; }, false},
+	{"listenq_listener_syn_queue_peak", "Most half-open requests at once.",
+	 [](const Listener &l) -> std::int64_t { return l.syn_qlen_peak; }, true},
+	{"listenq_listener_filter_queue_length", "Connections that an accept filter holds back.",
+	 [](const Listener &l) -> std::int64_t { return l.filter_qlen; }, false},
+	{"listenq_listener_filter_queue_limit",
+	 "Connections that an accept filter may hold back; 0 without one.",
+	 [](const Listener &l) -> std::int64_t { return l.filter_limit; }, false},
+};
+
+void write_gauges(Writer &w, const Groups &groups)
+{
+	for (const Gauge &gauge : gauges) {
+		w.family(gauge.name, "gauge", gauge.help);
+		for (const auto &[key, group] : groups) {
+			std::int64_t value = 0;
+			for (const Listener *l : group.members)
+				value = gauge.highest ? std::max(value, gauge.of(*l))
+						      : value + gauge.of(*l);
+			w.sample(labels_of(key), value);
+		}
+	}
+	w.family("listenq_listener_accept_oldest_seconds", "gauge",
+		 "How long the oldest connection has waited for accept(); 0 without one.");
+	for (const auto &[key, group] : groups) {
+		std::uint32_t us = 0;
+		for (const Listener *l : group.members)
+			us = std::max(us, l->accept_oldest);
+		w.sample(labels_of(key), us / 1e6);
+	}
+}
+
+/* Without the _sum that a histogram may have: nobody adds the waits up. */
+void write_waits(Writer &w, const Groups &groups)
+{
+	w.family("listenq_listener_accept_wait_seconds", "histogram",
+		 "How long connections waited for accept().");
+	for (const auto &[key, group] : groups) {
+		std::vector<std::pair<std::string, std::uint64_t>> buckets;
+		for (const Listener *l : group.members) {
+			std::size_t n = 0;
+			for (const Histogram::Bucket &b : l->accept_wait.cumulative()) {
+				if (buckets.size() == n)
+					buckets.emplace_back(
+						b.below_us ? fmt::format("{}", *b.below_us / 1e6)
+							   : "+Inf",
+						0);
+				buckets[n++].second += b.count;
+			}
+		}
+		for (const auto &[le, count] : buckets)
+			w.sample(fmt::format("{},le=\"{}\"", labels_of(key), le), count, "_bucket");
+		if (!buckets.empty())
+			w.sample(labels_of(key), buckets.back().second, "_count");
+	}
+}
+
+} // namespace
+
+std::string prometheus_text(const Stats &stats, const std::vector<Listener> &listeners)
+{
+	Groups groups;
+	for (const Listener &l : listeners)
+		groups[{l.address.port, l.address.host(),
+			l.address.ifindex ? interface_name(l.address.ifindex) : ""}]
+			.members.push_back(&l);
+
+	Writer w;
+	w.family("listenq_listeners", "gauge", "Sockets that listen in this network namespace.");
+	w.sample("", stats.listeners);
+	w.family("listenq_drops_total", "counter",
+		 "What did not go on in this network namespace, by reason.");
+	counters(w, "reason", stats.drops, "");
+	w.family("listenq_events_total", "counter",
+		 "What happened in this network namespace, by event.");
+	counters(w, "event", stats.events, "");
+
+	w.family("listenq_listener_info", "gauge", "Always 1; what a listener is set to.");
+	for (const auto &[key, group] : groups) {
+		std::set<std::string> seen;
+		for (const Listener *l : group.members) {
+			const std::string labels =
+				fmt::format("{},policy=\"{}\",accept_filter=\"{}\"", labels_of(key),
+					    escaped(l->policy), escaped(l->accept_filter));
+			if (seen.insert(labels).second)
+				w.sample(labels, 1);
+		}
+	}
+	w.family("listenq_listener_sockets", "gauge", "Sockets that share the address and port.");
+	for (const auto &[key, group] : groups)
+		w.sample(labels_of(key), group.members.size());
+	write_gauges(w, groups);
+	w.family("listenq_listener_drops_total", "counter", "What did not go on, by reason.");
+	for (const auto &[key, group] : groups)
+		counters(w, "reason", added_up(group, &Listener::drops), labels_of(key));
+	w.family("listenq_listener_events_total", "counter", "What happened, by event.");
+	for (const auto &[key, group] : groups)
+		counters(w, "event", added_up(group, &Listener::events), labels_of(key));
+	write_waits(w, groups);
+	return w.take();
+}
+
+} // namespace lqctl

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "view/prometheus.hh"
+
+#include <gtest/gtest.h>
+#include <linux/listenq.h>
+
+#include <arpa/inet.h>
+
+#include <cmath>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+using namespace lqctl;
+
+namespace {
+
+Listener listener(const char *address, std::uint16_t port, std::uint32_t qlen)
+{
+	Listener l;
+	inet_pton(AF_INET, address, l.address.bytes.data());
+	l.address.port = port;
+	l.policy = "linux";
+	l.accept_qlen = qlen;
+	l.accept_qlen_peak = 10 * qlen;
+	l.accept_limit = 100;
+	l.drops[LISTENQ_DROP_SYN_QUEUE_FULL - 1].value = qlen;
+	std::vector<std::uint64_t> counts(LISTENQ_HIST_BUCKETS);
+	counts[0] = 1;
+	counts[11] = qlen;
+	counts[31] = 2;
+	l.accept_wait =
+		Histogram(Attr(LISTENQ_A_LISTENER_ACCEPT_WAIT, std::as_bytes(std::span(counts))));
+	return l;
+}
+
+/*
+ * The exposition format as its parser has it, and more strictly, as "promtool check metrics" does:
+ * HELP and TYPE before, together; _total for counters alone; of a histogram _bucket with le and
+ * _count, no _sum.
+ */
+std::map<std::string, std::string> parse(const std::string &text)
+{
+	static const std::regex meta("# (HELP|TYPE) ([a-z_]+) (.+)"),
+		sample("([a-z_]+)(?:\\{(.*)\\})? (-?[0-9.e+-]+|\\+Inf)"),
+		label("([a-z_]+)=\"((?:[^\"\\\\\n]|\\\\[\\\\\"n])*)\"(,|$)");
+	std::map<std::string, std::string> samples;
+	std::map<std::string, std::pair<double, double>> last_bucket; /* le and value */
+	std::set<std::string> families, counted;
+	std::string family, type, line;
+	std::istringstream lines(text);
+	std::smatch m;
+
+	EXPECT_TRUE(text.ends_with('\n'));
+	while (std::getline(lines, line)) {
+		if (std::regex_match(line, m, meta)) {
+			if (m[1] == "HELP") {
+				EXPECT_TRUE(families.insert(m[2]).second) << line;
+				family = m[2];
+				type = "";
+			} else {
+				EXPECT_EQ(m[2], family) << line;
+				EXPECT_TRUE(m[3] == "gauge" || m[3] == "counter" ||
+					    m[3] == "histogram")
+					<< line;
+				type = m[3];
+			}
+			continue;
+		}
+		if (!std::regex_match(line, m, sample)) {
+			ADD_FAILURE() << line;
+			continue;
+		}
+		std::string labels = m[2], name = m[1], all, le;
+		const bool bucket = type == "histogram" && name == family + "_bucket";
+		EXPECT_TRUE(bucket || name == family + (type == "histogram" ? "_count" : ""))
+			<< line;
+		EXPECT_NE(type, "") << line;
+		EXPECT_EQ(family.ends_with("_total"), type == "counter") << line;
+		std::set<std::string> names;
+		for (std::smatch l; !labels.empty(); labels = l.suffix()) {
+			if (!std::regex_search(labels, l, label,
+					       std::regex_constants::match_continuous)) {
+				ADD_FAILURE() << line << ": " << labels;
+				break;
+			}
+			EXPECT_TRUE(names.insert(l[1]).second) << line;
+			if (l[1] == "le")
+				le = l[2];
+			else
+				all += "," + l[1].str() + "=" + l[2].str();
+		}
+		EXPECT_EQ(!le.empty(), bucket) << line;
+		if (type == "histogram") {
+			const double count = std::stod(m[3]);
+			auto &[last_le, last_count] = last_bucket[family + all];
+			if (bucket) {
+				EXPECT_GT(std::stod(le), last_le) << line;
+				EXPECT_GE(count, last_count) << line;
+				last_le = std::stod(le);
+				last_count = count;
+				all += ",le=" + le;
+			} else {
+				EXPECT_TRUE(std::isinf(last_le)) << line;
+				EXPECT_EQ(count, last_count) << line;
+				counted.insert(family + all);
+			}
+		}
+		EXPECT_TRUE(samples.emplace(name + all, m[3]).second) << "twice: " << line;
+	}
+	for (const auto &[name, bucket] : last_bucket)
+		EXPECT_TRUE(counted.contains(name)) << name;
+	return samples;
+}
+
+TEST(prometheus, every_line_is_of_the_format)
+{
+	Stats stats;
+	stats.listeners = 2;
+	auto samples = parse(
+		prometheus_text(stats, {listener("10.0.0.1", 80, 3), listener("10.0.0.2", 80, 4)}));
+	EXPECT_EQ(samples["listenq_listeners"], "2");
+	EXPECT_EQ(
+		samples["listenq_listener_accept_queue_length,address=10.0.0.1,port=80,interface="],
+		"3");
+	EXPECT_EQ(samples["listenq_drops_total,reason=syn_queue_full"], "0");
+	EXPECT_EQ(samples["listenq_listener_drops_total,address=10.0.0.2,port=80,interface=,reason="
+			  "syn_queue_full"],
+		  "4");
+	EXPECT_EQ(samples["listenq_listener_info,address=10.0.0.2,port=80,interface=,policy=linux,"
+			  "accept_filter="],
+		  "1");
+}
+
+TEST(prometheus, no_listener)
+{
+	EXPECT_EQ(parse(prometheus_text({}, {}))["listenq_listeners"], "0");
+}
+
+TEST(prometheus, a_reuseport_group_is_one)
+{
+	Listener other = listener("10.0.0.1", 80, 4);
+	other.policy = "aix";
+	auto samples = parse(prometheus_text({}, {listener("10.0.0.1", 80, 3), other}));
+	const std::string labels = ",address=10.0.0.1,port=80,interface=";
+	EXPECT_EQ(samples["listenq_listener_sockets" + labels], "2");
+	EXPECT_EQ(samples["listenq_listener_accept_queue_length" + labels], "7");
+	EXPECT_EQ(samples["listenq_listener_accept_queue_peak" + labels], "40");
+	EXPECT_EQ(samples["listenq_listener_drops_total" + labels + ",reason=syn_queue_full"], "7");
+	EXPECT_EQ(samples["listenq_listener_info" + labels + ",policy=linux,accept_filter="], "1");
+	EXPECT_EQ(samples["listenq_listener_info" + labels + ",policy=aix,accept_filter="], "1");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=1e-06"],
+		  "2");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=0.001024"],
+		  "2");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=0.002048"],
+		  "9");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=+Inf"],
+		  "13");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_count" + labels], "13");
+}
+
+TEST(prometheus, labels_are_escaped)
+{
+	Listener l = listener("10.0.0.1", 80, 3);
+	l.policy = "a\"b\\c\nd";
+	const std::string text = prometheus_text({}, {l});
+	EXPECT_NE(text.find(R"(policy="a\"b\\c\nd")"), std::string::npos);
+	(void)parse(text);
+}
+
+} // namespace

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Top: rates, order and lines. */
+#include "view/top.hh"
+
+#include <fmt/core.h>
+#include <linux/listenq.h>
+
+#include <algorithm>
+
+namespace lqctl {
+
+namespace {
+
+using enum Table::Align;
+
+std::uint64_t event(const Listener &l, unsigned number)
+{
+	for (const Counter &c : l.events) {
+		if (c.number == number)
+			return c.value;
+	}
+	return 0;
+}
+
+/* The fuller of both queues. */
+double load(const Listener &l)
+{
+	const auto part = [](double n, double of) { return of > 0 ? n / of : 0; };
+	return std::max(part(l.accept_qlen, l.accept_limit), part(l.syn_qlen, l.syn_limit));
+}
+
+std::string bar(std::uint64_t part, std::uint64_t limit, const Glyphs &glyphs)
+{
+	constexpr std::uint64_t cells = 8;
+	std::uint64_t full = limit ? std::min(cells, part * cells / limit) : 0;
+	if (part && !full)
+		full = 1;
+	std::string text = "[";
+	for (std::uint64_t i = 0; i < cells; i++)
+		text += i < full ? glyphs.bar : ".";
+	return text + ']';
+}
+
+std::string rate(double per_second)
+{
+	return per_second < 1000 ? fmt::format("{:.1f}", per_second)
+				 : fmt::format("{:.0f}", per_second);
+}
+
+/* Cut to @columns; all is one cell wide each. */
+Table::Line cut(const Table::Line &line, unsigned columns)
+{
+	Table::Line out;
+	std::size_t left = columns;
+
+	for (const Table::Cell &piece : line) {
+		std::size_t bytes = 0, cells = 0;
+		while (bytes < piece.text.size()) {
+			if ((piece.text[bytes] & 0xc0) != 0x80 && cells++ == left)
+				break;
+			bytes++;
+		}
+		cells = std::min(cells, left);
+		out.push_back({piece.text.substr(0, bytes), piece.tone});
+		left -= cells;
+	}
+	return out;
+}
+
+} // namespace
+
+const char *to_string(TopSort sort)
+{
+	switch (sort) {
+	case TopSort::load:
+		return "load";
+	case TopSort::drops:
+		return "drops";
+	case TopSort::syns:
+		return "SYNs";
+	case TopSort::accepts:
+		return "accepts";
+	case TopSort::port:
+		return "port";
+	}
+	return "";
+}
+
+TopSort next(TopSort sort)
+{
+	return sort == TopSort::port ? TopSort::load
+				     : static_cast<TopSort>(static_cast<int>(sort) + 1);
+}
+
+void Top::update(std::vector<Listener> listeners, double time)
+{
+	before_.clear();
+	for (Listener &l : listeners_)
+		before_.emplace(l.id, std::move(l));
+	seconds_ = before_.empty() ? 0 : time - time_;
+	time_ = time;
+	listeners_ = std::move(listeners);
+}
+
+void Top::set_filter(const std::string &text)
+{
+	selection_ = text.find_first_not_of(' ') == text.npos ? Selection() : Selection(text);
+	first = 0;
+}
+
+Top::Rates Top::rates_of(const Listener &now) const
+{
+	const auto found = before_.find(now.id);
+	if (found == before_.end() || seconds_ <= 0)
+		return {};
+	const Listener &old = found->second;
+	const auto per_second = [&](std::uint64_t a, std::uint64_t b) {
+		return a > b ? static_cast<double>(a - b) / seconds_ : 0;
+	};
+	return {.syns = per_second(event(now, LISTENQ_EVENT_SYN_RECEIVED),
+				   event(old, LISTENQ_EVENT_SYN_RECEIVED)),
+		.accepts = per_second(event(now, LISTENQ_EVENT_ACCEPTED),
+				      event(old, LISTENQ_EVENT_ACCEPTED)),
+		.drops = per_second(total(now.drops), total(old.drops))};
+}
+
+std::vector<Top::Row> Top::rows() const
+{
+	std::vector<Row> rows;
+
+	for (const Listener &l : listeners_) {
+		if (selection_.matches(l))
+			rows.push_back({&l, rates_of(l)});
+	}
+	const auto greater = [&](const Row &a, const Row &b) {
+		switch (sort) {
+		case TopSort::load:
+			return load(*a.listener) > load(*b.listener);
+		case TopSort::drops:
+			/* What happens now, before what happened once. */
+			return std::pair(a.rates.drops, total(a.listener->drops)) >
+			       std::pair(b.rates.drops, total(b.listener->drops));
+		case TopSort::syns:
+			return a.rates.syns > b.rates.syns;
+		case TopSort::accepts:
+			return a.rates.accepts > b.rates.accepts;
+		case TopSort::port:
+			return a.listener->address.port < b.listener->address.port;
+		}
+		return false;
+	};
+	std::stable_sort(rows.begin(), rows.end(), greater);
+	if (reversed)
+		std::reverse(rows.begin(), rows.end());
+	return rows;
+}
+
+std::size_t Top::size() const
+{
+	return static_cast<std::size_t>(
+		std::count_if(listeners_.begin(), listeners_.end(),
+			      [&](const Listener &l) { return selection_.matches(l); }));
+}
+
+std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &clock) const
+{
+	const std::vector<Row> all = rows();
+	Table table({{"Accept", left, 9},
+		     {"queue", right},
+		     {"SYN", left, 4},
+		     {"queue", right, 7},
+		     {"SYN/s", right, 6},
+		     {"Acc/s", right, 8},
+		     {"Drop/s", right, 10},
+		     {"Drops", right, 3},
+		     {"Oldest", right, 2},
+		     {"Policy", left, 1},
+		     {"Address:Port", left}});
+	Rates sum;
+
+	for (const Row &row : all) {
+		sum.syns += row.rates.syns;
+		sum.accepts += row.rates.accepts;
+		sum.drops += row.rates.drops;
+	}
+	const std::size_t from = std::min(first, all.empty() ? 0 : all.size() - 1);
+	const std::size_t room = style.rows > 2 ? style.rows - 2 : 0;
+	for (std::size_t i = from; i < all.size() && i - from < room; i++) {
+		const Listener &l = *all[i].listener;
+		const Rates &r = all[i].rates;
+		const Tone accept = level_tone(l.accept_qlen, l.accept_limit);
+		const Tone syn = level_tone(l.syn_qlen, l.syn_limit);
+		const std::uint64_t drops = total(l.drops);
+		const std::string oldest =
+			l.accept_oldest ? fmt::format("{:.1f}s", l.accept_oldest / 1e6) : "";
+		table.add({{bar(l.accept_qlen, l.accept_limit, style.glyphs),
+			    accept == Tone::plain ? Tone::good : accept},
+			   {fmt::format("{}/{}", l.accept_qlen, l.accept_limit), accept},
+			   {bar(l.syn_qlen, l.syn_limit, style.glyphs),
+			    syn == Tone::plain ? Tone::good : syn},
+			   {fmt::format("{}/{}", l.syn_qlen, l.syn_limit), syn},
+			   {rate(r.syns)},
+			   {rate(r.accepts)},
+			   {rate(r.drops), r.drops > 0 ? Tone::bad : Tone::plain},
+			   {fmt::format("{}", drops), drops ? Tone::warn : Tone::plain},
+			   {oldest, l.accept_oldest >= 1'000'000 ? Tone::warn : Tone::plain},
+			   {l.policy},
+			   {to_string(l.address, style.numeric)}});
+	}
+
+	std::vector<Table::Line> frame;
+	frame.push_back({{fmt::format("lqctl {} {} of {}", clock, all.size(), listeners_.size()),
+			  Tone::title},
+			 {fmt::format(" by {}{}", reversed ? "-" : "", to_string(sort))},
+			 {"  "},
+			 {fmt::format("drop {}/s", rate(sum.drops)),
+			  sum.drops > 0 ? Tone::bad : Tone::plain},
+			 {fmt::format(" SYN {}/s acc {}/s", rate(sum.syns), rate(sum.accepts))},
+			 {selection_.text().empty() ? "" : "  " + selection_.text()}});
+	for (Table::Line &line : table.lines(true, style.columns))
+		frame.push_back(std::move(line));
+	for (Table::Line &line : frame)
+		line = cut(line, style.columns);
+	frame.resize(std::min<std::size_t>(frame.size(), style.rows));
+	return frame;
+}
+
+} // namespace lqctl

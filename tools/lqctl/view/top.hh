@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lqctl top without its terminal: what was seen, how it is sorted, and the lines that show it.
+ * Nothing here looks at a clock, a key or a screen.
+ */
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/glyphs.hh"
+#include "base/table.hh"
+#include "model/listener.hh"
+#include "model/selection.hh"
+
+namespace lqctl {
+
+enum class TopSort { load, drops, syns, accepts, port };
+[[nodiscard]] const char *to_string(TopSort sort);
+[[nodiscard]] TopSort next(TopSort sort);
+
+struct TopStyle {
+	unsigned columns = 80, rows = 24;
+	Glyphs glyphs = ascii_glyphs;
+	bool numeric = false;
+};
+
+class Top final {
+public:
+	/* @time: seconds of any clock that does not go back. */
+	void update(std::vector<Listener> listeners, double time);
+
+	/* As a Selection takes it; empty: all. Throws when malformed, and leaves the last one. */
+	void set_filter(const std::string &text);
+	[[nodiscard]] const std::string &filter() const { return selection_.text(); }
+	[[nodiscard]] bool wants_processes() const { return selection_.wants_processes(); }
+
+	TopSort sort = TopSort::load;
+	bool reversed = false;
+	std::size_t first = 0; /* row at the top, of those that are shown */
+
+	/* Header, titles and rows: at most style.rows lines of at most style.columns. */
+	[[nodiscard]] std::vector<Table::Line> frame(const TopStyle &style,
+						     const std::string &clock) const;
+	/* How many rows the filter leaves. */
+	[[nodiscard]] std::size_t size() const;
+
+private:
+	struct Rates {
+		double syns = 0, accepts = 0, drops = 0; /* per second */
+	};
+	struct Row {
+		const Listener *listener;
+		Rates rates;
+	};
+	[[nodiscard]] std::vector<Row> rows() const;
+	[[nodiscard]] Rates rates_of(const Listener &now) const;
+
+	Selection selection_;
+	std::vector<Listener> listeners_;
+	std::map<std::uint64_t, Listener> before_; /* by id */
+	double time_ = 0, seconds_ = 0;		   /* seconds_ since before_; 0: there is none */
+};
+
+} // namespace lqctl

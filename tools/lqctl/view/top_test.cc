@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "view/top.hh"
+
+#include <gtest/gtest.h>
+#include <linux/listenq.h>
+
+#include "base/error.hh"
+
+using namespace lqctl;
+
+namespace {
+
+Listener listener(std::uint64_t id, std::uint16_t port, std::uint32_t qlen, std::uint64_t syns,
+		  std::uint64_t drops)
+{
+	Listener l;
+	l.id = id;
+	l.address.port = port;
+	l.policy = "linux";
+	l.accept_qlen = qlen;
+	l.accept_limit = 10;
+	l.syn_limit = 16;
+	l.events[LISTENQ_EVENT_SYN_RECEIVED - 1].value = syns;
+	l.events[LISTENQ_EVENT_ACCEPTED - 1].value = 100 - syns;
+	l.drops[0].value = drops;
+	return l;
+}
+
+class top : public testing::Test {
+protected:
+	top()
+	{
+		t.update({listener(1, 80, 0, 10, 0), listener(2, 81, 9, 20, 5),
+			  listener(3, 82, 10, 30, 0)},
+			 100);
+	}
+	std::string text(unsigned columns = 120, unsigned rows = 24)
+	{
+		std::string out;
+		for (const Table::Line &line :
+		     t.frame({.columns = columns, .rows = rows, .numeric = true}, "14:05:07")) {
+			for (const Table::Cell &piece : line)
+				out += piece.text;
+			while (out.ends_with(' '))
+				out.pop_back();
+			out += '\n';
+		}
+		return out;
+	}
+	/* The ports in the order of their rows. */
+	std::string ports()
+	{
+		std::string out, all = text();
+		for (std::size_t at = 0; (at = all.find("0.0.0.0:", at)) != all.npos; at += 8)
+			out += all.substr(at + 8, 2) + " ";
+		return out;
+	}
+
+	Top t;
+};
+
+TEST_F(top, frame__first_look_has_no_rates)
+{
+	EXPECT_EQ(text(),
+		  "lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
+		  "Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Policy "
+		  "Address:Port\n"
+		  "[########] 10/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
+		  "0.0.0.0:82\n"
+		  "[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5        linux  "
+		  "0.0.0.0:81\n"
+		  "[........]  0/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
+		  "0.0.0.0:80\n");
+}
+
+TEST_F(top, frame__rates)
+{
+	t.update({listener(1, 80, 0, 30, 0), listener(2, 81, 9, 20, 9), listener(4, 83, 0, 99, 9)},
+		 102);
+	EXPECT_EQ(text().substr(0, text().find('\n')),
+		  "lqctl 14:05:07 3 of 3 by load  drop 2.0/s SYN 10.0/s acc 0.0/s");
+	t.sort = TopSort::drops;
+	EXPECT_EQ(ports(), "81 83 80 ");
+	t.sort = TopSort::syns;
+	EXPECT_EQ(ports().substr(0, 3), "80 ");
+}
+
+TEST_F(top, sort__each_and_reversed)
+{
+	EXPECT_EQ(ports(), "82 81 80 ");
+	t.sort = TopSort::port;
+	EXPECT_EQ(ports(), "80 81 82 ");
+	t.reversed = true;
+	EXPECT_EQ(ports(), "82 81 80 ");
+	TopSort sort = TopSort::load;
+	for (int i = 0; i < 5; i++)
+		sort = next(sort);
+	EXPECT_EQ(sort, TopSort::load);
+}
+
+TEST_F(top, filter)
+{
+	t.set_filter("drops > 0");
+	EXPECT_EQ(ports(), "81 ");
+	EXPECT_EQ(t.size(), 1u);
+	EXPECT_NE(text().find("1 of 3"), std::string::npos);
+	EXPECT_NE(text().find("  drops > 0\n"), std::string::npos);
+	EXPECT_THROW(t.set_filter("nonsense"), Error);
+	EXPECT_EQ(ports(), "81 ");
+	t.set_filter(" ");
+	EXPECT_EQ(ports(), "82 81 80 ");
+}
+
+TEST_F(top, frame__fits_any_terminal)
+{
+	Listener wide = listener(1, 65535, 10, 10, 1ULL << 60);
+	wide.address.family = AF_INET6;
+	wide.address.bytes.fill(0xfe);
+	wide.accept_limit = wide.syn_limit = 0x7fffffff;
+	t.update({wide}, 101);
+	for (unsigned columns = 1; columns < 200; columns++) {
+		for (const unsigned rows : {0u, 1u, 2u, 3u, 50u}) {
+			const auto frame = t.frame(
+				{.columns = columns, .rows = rows, .glyphs = utf8_glyphs}, "x");
+			EXPECT_LE(frame.size(), rows);
+			for (const Table::Line &line : frame) {
+				std::size_t cells = 0;
+				for (const Table::Cell &piece : line)
+					for (const char c : piece.text)
+						cells += (c & 0xc0) != 0x80;
+				EXPECT_LE(cells, columns);
+			}
+		}
+	}
+}
+
+TEST_F(top, frame__forty_columns)
+{
+	EXPECT_EQ(text(40), "lqctl 14:05:07 3 of 3 by load  drop 0.0/\n"
+			    "Accept     queue Drop/s Address:Port\n"
+			    "[########] 10/10    0.0 0.0.0.0:82\n"
+			    "[#######.]  9/10    0.0 0.0.0.0:81\n"
+			    "[........]  0/10    0.0 0.0.0.0:80\n");
+}
+
+TEST_F(top, frame__scrolled)
+{
+	t.first = 1;
+	EXPECT_EQ(ports(), "81 80 ");
+	t.first = 99;
+	EXPECT_EQ(ports(), "80 ");
+	t.first = 0;
+	EXPECT_EQ(text(120, 3).find("0.0.0.0:81"), std::string::npos);
+}
+
+TEST_F(top, frame__nobody_listens)
+{
+	t.update({}, 101);
+	EXPECT_NE(text().find("0 of 0"), std::string::npos);
+}
+
+} // namespace

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the kernel answers to one netlink request: messages, then an end or an error. */
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+#include "wire/attr.hh"
+
+namespace lqctl {
+
+/* The kernel refused: an errno, and its own words (extended ACK) where it gave some. */
+class NetlinkError final : public std::runtime_error {
+public:
+	NetlinkError(int code, std::string extack);
+	[[nodiscard]] int code() const { return code_; }
+	[[nodiscard]] const std::string &extack() const { return extack_; }
+
+private:
+	int code_;
+	std::string extack_;
+};
+
+class Reply final {
+public:
+	/* visit is called with the attributes of each message that answers request seq. */
+	using Visit = std::function<void(Bytes attributes)>;
+	Reply(std::uint32_t seq, Visit visit) : seq_(seq), visit_(std::move(visit)) {}
+
+	/* One datagram; true: it was the last. Throws NetlinkError. */
+	[[nodiscard]] bool feed(Bytes datagram);
+
+	/* The dump is inconsistent: what it describes changed meanwhile. */
+	[[nodiscard]] bool interrupted() const { return interrupted_; }
+
+private:
+	std::uint32_t seq_;
+	Visit visit_;
+	bool interrupted_ = false;
+};
+
+} // namespace lqctl
