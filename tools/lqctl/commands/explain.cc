@@ -2,13 +2,16 @@
 /* lqctl explain: what holds listeners back, in words. */
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <thread>
 
 #include "base/json.hh"
 #include "base/terminal.hh"
 #include "commands/commands.hh"
+#include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
 #include "kernel/sysctl.hh"
@@ -18,7 +21,14 @@ namespace lqctl {
 
 namespace {
 
-std::vector<Observation> observe(const ExplainOptions &options)
+struct Options {
+	bool numeric = false;
+	bool json = false;
+	double interval = 1; /* seconds between two looks; 0: one look */
+	std::vector<std::string> filter;
+};
+
+std::vector<Observation> observe(const Options &options)
 {
 	const Selection selection(options.filter);
 	Genl genl;
@@ -84,9 +94,7 @@ std::string text_of(const Observation &o, bool numeric, const Terminal &terminal
 	return out;
 }
 
-} // namespace
-
-std::string explain(const ExplainOptions &options)
+std::string run(const Options &options)
 {
 	const std::vector<Observation> observations = observe(options);
 
@@ -113,6 +121,22 @@ std::string explain(const ExplainOptions &options)
 	for (const Observation &o : observations)
 		out += (out.empty() ? "" : "\n") + text_of(o, options.numeric, stdout_terminal());
 	return out;
+}
+
+} // namespace
+
+Command explain(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand(
+		"explain", "What holds listeners back, in words, and what to change");
+	command->add_flag("-n,--numeric", o->numeric, numeric_help);
+	command->add_flag("-j,--json", o->json, "JSON");
+	command->add_option("-i,--interval", o->interval,
+			    "Seconds to watch, 1 unless given; 0: what was counted is all")
+		->check(CLI::Range(0.0, 3600.0));
+	command->add_option("FILTER", o->filter, filter_help);
+	return {command, [o] { return run(*o); }};
 }
 
 } // namespace lqctl

@@ -5,10 +5,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <system_error>
 
@@ -17,6 +19,7 @@
 #include "base/output.hh"
 #include "base/runner.hh"
 #include "commands/commands.hh"
+#include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/subscription.hh"
 #include "model/event.hh"
@@ -26,6 +29,14 @@
 namespace lqctl {
 
 namespace {
+
+struct Options {
+	bool numeric = false;
+	bool json = false; /* JSON lines */
+	std::vector<std::string> filter;
+	std::string warn; /* a part of the limits, as "80%"; empty: no warning */
+	std::string exec; /* a command for sh -c; empty: none */
+};
 
 using Clock = std::chrono::steady_clock;
 constexpr auto poll_interval = std::chrono::seconds(1);
@@ -80,8 +91,7 @@ private:
 
 class Monitor final {
 public:
-	explicit Monitor(const MonitorOptions &options)
-	    : options_(options), selection_(options.filter)
+	explicit Monitor(const Options &options) : options_(options), selection_(options.filter)
 	{
 		if (selection_.wants_processes())
 			throw Error("monitor cannot filter by process: one that listens may have "
@@ -163,18 +173,36 @@ private:
 				   event.type);
 	}
 
-	const MonitorOptions &options_;
+	const Options &options_;
 	Selection selection_;
 	std::optional<Thresholds> thresholds_;
 	std::optional<Runner> runner_;
 	bool closed_ = false; /* nobody reads stdout any more */
 };
 
-} // namespace
-
-void monitor(const MonitorOptions &options)
+void run(const Options &options)
 {
 	Monitor(options).run();
+}
+
+} // namespace
+
+Command monitor(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command =
+		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
+	command->add_flag("-n,--numeric", o->numeric, numeric_help);
+	command->add_flag("-j,--json", o->json, "JSON, one object in a line");
+	command->add_option("-w,--warn", o->warn,
+			    "Warn when a queue reaches this part of its limit, such as 80%");
+	command->add_option("-x,--exec", o->exec,
+			    "Run this by sh for each event, with LISTENQ_* in its environment");
+	command->add_option("FILTER", o->filter, filter_help);
+	return {command, [o] {
+			run(*o);
+			return std::string();
+		}};
 }
 
 } // namespace lqctl

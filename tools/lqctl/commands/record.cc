@@ -11,6 +11,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <system_error>
 
@@ -24,6 +25,14 @@
 namespace lqctl {
 
 namespace {
+
+struct Options {
+	bool append = false;
+	std::string output; /* "-": stdout */
+	std::string interval = "1s";
+	std::string duration;		    /* empty: until a signal */
+	std::vector<std::string> listeners; /* FILTER, or "@" and an id; none: all */
+};
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
@@ -113,7 +122,7 @@ private:
 
 class Recorder final {
 public:
-	explicit Recorder(const RecordOptions &options)
+	explicit Recorder(const Options &options)
 	    : options_(options), selection_(options.listeners),
 	      interval_(parse_timespan(options.interval, "interval", 10ms)),
 	      duration_(parse_duration(options.duration)),
@@ -249,7 +258,7 @@ private:
 		fmt::print(stderr, "\r{}\033[K", line);
 	}
 
-	const RecordOptions &options_;
+	const Options &options_;
 	Selection selection_;
 	Microseconds interval_;
 	std::optional<Microseconds> duration_;
@@ -261,23 +270,27 @@ private:
 	std::size_t samples_ = 0, listeners_ = 0, events_ = 0;
 };
 
-} // namespace
-
-void declare_record(CLI::App &app, RecordOptions &o)
-{
-	auto *record = app.add_subcommand("record", "Samples of listeners, to a file for report");
-	record->add_option("-o,--output", o.output, "The file; - is stdout")->required();
-	record->add_option("-i,--interval", o.interval,
-			   "Between samples, such as 100ms or 5s; 1s unless given");
-	record->add_option("-d,--duration", o.duration, "How long; until a signal unless given");
-	record->add_flag("-a,--append", o.append, "Add to a file that holds recordings already");
-	record->add_option("LISTENER", o.listeners, "@ID, or as in list; none: all of them");
-	record->set_help_flag("-h,--help", "What can be said to this command");
-}
-
-void record(const RecordOptions &options)
+void run(const Options &options)
 {
 	Recorder(options).run();
+}
+
+} // namespace
+
+Command record(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand("record", "Samples of listeners, to a file for report");
+	command->add_option("-o,--output", o->output, "The file; - is stdout")->required();
+	command->add_option("-i,--interval", o->interval,
+			    "Between samples, such as 100ms or 5s; 1s unless given");
+	command->add_option("-d,--duration", o->duration, "How long; until a signal unless given");
+	command->add_flag("-a,--append", o->append, "Add to a file that holds recordings already");
+	command->add_option("LISTENER", o->listeners, "@ID, or as in list; none: all of them");
+	return {command, [o] {
+			run(*o);
+			return std::string();
+		}};
 }
 
 } // namespace lqctl

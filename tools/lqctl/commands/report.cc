@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <system_error>
 
 #include "base/error.hh"
@@ -15,6 +16,12 @@
 namespace lqctl {
 
 namespace {
+
+struct Options {
+	std::string input;  /* "-": stdin */
+	std::string output; /* "-": stdout */
+	std::string title;
+};
 
 /* Wide enough for a screen, few enough for a page that opens at once. */
 constexpr std::size_t max_columns = 200;
@@ -42,18 +49,7 @@ void write(const std::string &name, const std::string &page)
 					std::generic_category().message(errno)));
 }
 
-} // namespace
-
-void declare_report(CLI::App &app, ReportOptions &o)
-{
-	auto *report = app.add_subcommand("report", "A recording of record as one HTML page");
-	report->add_option("-o,--output", o.output, "The page; - is stdout")->required();
-	report->add_option("-t,--title", o.title, "At its top");
-	report->add_option("FILE", o.input, "What record wrote; - is stdin")->required();
-	report->set_help_flag("-h,--help", "What can be said to this command");
-}
-
-std::string report(const ReportOptions &options)
+std::string run(const Options &options)
 {
 	const Recording recording = read(options.input);
 	if (recording.samples() == 0)
@@ -65,6 +61,18 @@ std::string report(const ReportOptions &options)
 		return page;
 	write(options.output, page);
 	return {};
+}
+
+} // namespace
+
+Command report(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand("report", "A recording of record as one HTML page");
+	command->add_option("-o,--output", o->output, "The page; - is stdout")->required();
+	command->add_option("-t,--title", o->title, "At its top");
+	command->add_option("FILE", o->input, "What record wrote; - is stdin")->required();
+	return {command, [o] { return run(*o); }};
 }
 
 } // namespace lqctl

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl requests: the half-open requests of listeners. */
+#include <CLI/CLI.hpp>
 #include <cstdio>
+#include <memory>
 
 #include "base/json.hh"
 #include "commands/commands.hh"
+#include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
 #include "model/request.hh"
 
 namespace lqctl {
 
-std::string requests(const RequestsOptions &options)
+namespace {
+
+struct Options {
+	bool no_header = false;
+	bool numeric = false;
+	bool json = false;
+	std::vector<std::string> filter;
+};
+
+std::string run(const Options &options)
 {
 	const Selection selection(options.filter);
 	Genl genl;
@@ -41,6 +53,19 @@ std::string requests(const RequestsOptions &options)
 	return requests_text(std::move(all), {.header = !options.no_header,
 					      .numeric = options.numeric,
 					      .terminal = stdout_terminal()});
+}
+
+} // namespace
+
+Command requests(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand("requests", "The half-open requests of listeners");
+	command->add_flag("-H,--no-header", o->no_header, no_header_help);
+	command->add_flag("-n,--numeric", o->numeric, numeric_help);
+	command->add_flag("-j,--json", o->json, "JSON");
+	command->add_option("FILTER", o->filter, filter_help);
+	return {command, [o] { return run(*o); }};
 }
 
 } // namespace lqctl

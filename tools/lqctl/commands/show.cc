@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl show: listeners whole. */
-#include "view/show.hh"
+#include <CLI/CLI.hpp>
+#include <memory>
+
 #include "base/json.hh"
 #include "commands/commands.hh"
+#include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
+#include "view/show.hh"
 
 namespace lqctl {
 
-std::string show(const ShowOptions &options)
+namespace {
+
+struct Options {
+	bool numeric = false;
+	bool json = false;
+	std::vector<std::string> filter;
+};
+
+std::string run(const Options &options)
 {
 	const Selection selection(options.filter);
 	Genl genl;
@@ -27,6 +39,19 @@ std::string show(const ShowOptions &options)
 								 .glyphs = locale_glyphs(),
 								 .terminal = stdout_terminal()});
 	return out;
+}
+
+} // namespace
+
+Command show(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command =
+		app.add_subcommand("show", "Listeners whole: limits and why, queues, drops, waits");
+	command->add_flag("-n,--numeric", o->numeric, numeric_help);
+	command->add_flag("-j,--json", o->json, "JSON");
+	command->add_option("FILTER", o->filter, filter_help);
+	return {command, [o] { return run(*o); }};
 }
 
 } // namespace lqctl

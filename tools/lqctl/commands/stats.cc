@@ -3,9 +3,11 @@
  */
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <memory>
 #include <thread>
 
 #include "base/error.hh"
@@ -20,6 +22,14 @@ namespace lqctl {
 
 namespace {
 
+struct Options {
+	bool zeros = false;
+	bool json = false;
+	bool since = false;  /* the last call with it */
+	double interval = 0; /* seconds; 0: once */
+	unsigned count = 0;  /* of intervals; 0: without end */
+};
+
 double now_s()
 {
 	timespec ts{};
@@ -27,7 +37,7 @@ double now_s()
 	return static_cast<double>(ts.tv_sec) + static_cast<double>(ts.tv_nsec) / 1e9;
 }
 
-std::string text_of(const Stats &stats, const StatsOptions &options, double seconds, bool rates)
+std::string text_of(const Stats &stats, const Options &options, double seconds, bool rates)
 {
 	if (!options.json)
 		return stats_text(stats, {.zeros = options.zeros, .seconds = rates ? seconds : 0});
@@ -38,7 +48,7 @@ std::string text_of(const Stats &stats, const StatsOptions &options, double seco
 }
 
 /* Until count is reached, a signal comes, or nobody reads any more. */
-void each_interval(const StatsOptions &options)
+void each_interval(const Options &options)
 {
 	Genl genl;
 	Stats before = genl.stats();
@@ -62,9 +72,7 @@ void each_interval(const StatsOptions &options)
 	}
 }
 
-} // namespace
-
-void stats(const StatsOptions &options)
+void run(const Options &options)
 {
 	if (options.interval > 0)
 		return each_interval(options);
@@ -81,6 +89,28 @@ void stats(const StatsOptions &options)
 					    time - before->time, false)
 				  : text_of(now, options, 0, false));
 	file.write({time, now});
+}
+
+} // namespace
+
+Command stats(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand("stats", "The counters of this network namespace");
+	command->add_flag("-z,--zeros", o->zeros, "Counters at 0 too");
+	command->add_flag("-j,--json", o->json, "JSON");
+	auto *since = command->add_flag("-s,--since", o->since,
+					"What came since the last call with this option");
+	auto *interval = command->add_option("-i,--interval", o->interval,
+					     "What comes in each so many seconds, with rates");
+	interval->check(CLI::Range(0.1, 86400.0))->excludes(since);
+	command->add_option("-c,--count", o->count, "Intervals, then the end")
+		->check(CLI::Range(1u, 1000000000u))
+		->needs(interval);
+	return {command, [o] {
+			run(*o);
+			return std::string();
+		}};
 }
 
 } // namespace lqctl

@@ -5,15 +5,18 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <thread>
 
 #include "base/error.hh"
 #include "base/output.hh"
 #include "commands/commands.hh"
+#include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
 #include "view/top.hh"
@@ -21,6 +24,14 @@
 namespace lqctl {
 
 namespace {
+
+struct Options {
+	bool numeric = false;
+	bool batch = false;
+	double interval = 1; /* seconds */
+	unsigned count = 0;  /* of frames; 0: without end */
+	std::vector<std::string> filter;
+};
 
 using Clock = std::chrono::steady_clock;
 
@@ -52,7 +63,7 @@ void look(Genl &genl, Top &top)
 }
 
 /* Frames one after the other, for a file or a pipe. */
-void batch(const TopOptions &options, Genl &genl, Top &top)
+void batch(const Options &options, Genl &genl, Top &top)
 {
 	for (unsigned n = 0; options.count == 0 || n < options.count; n++) {
 		look(genl, top);
@@ -153,7 +164,7 @@ private:
 
 class View final {
 public:
-	View(const TopOptions &options, Genl &genl, Top &top)
+	View(const Options &options, Genl &genl, Top &top)
 	    : options_(options), genl_(genl), top_(top), numeric_(options.numeric)
 	{
 	}
@@ -299,7 +310,7 @@ private:
 		}
 	}
 
-	const TopOptions &options_;
+	const Options &options_;
 	Genl &genl_;
 	Top &top_;
 	Screen screen_;
@@ -308,9 +319,7 @@ private:
 	bool editing_ = false, paused_ = false, help_ = false, done_ = false;
 };
 
-} // namespace
-
-void top(const TopOptions &options)
+void run(const Options &options)
 {
 	Top model;
 
@@ -322,6 +331,27 @@ void top(const TopOptions &options)
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		throw Error("top needs a terminal: use --batch to write to a file or a pipe");
 	View(options, genl, model).run();
+}
+
+} // namespace
+
+Command top(CLI::App &app)
+{
+	const auto o = std::make_shared<Options>();
+	auto *command = app.add_subcommand("top", "The listeners, refreshed in place");
+	command->add_flag("-n,--numeric", o->numeric, numeric_help);
+	command->add_flag("-b,--batch", o->batch,
+			  "One frame after the other, for a file or a pipe");
+	command->add_option("-i,--interval", o->interval,
+			    "Seconds between two looks, 1 unless given")
+		->check(CLI::Range(0.1, 3600.0));
+	command->add_option("-c,--count", o->count, "Looks, then the end")
+		->check(CLI::Range(1u, 1000000000u));
+	command->add_option("FILTER", o->filter, filter_help);
+	return {command, [o] {
+			run(*o);
+			return std::string();
+		}};
 }
 
 } // namespace lqctl

@@ -124,6 +124,15 @@ std::string SysctlDir::read(const std::string &name) const
 	return value;
 }
 
+std::vector<std::pair<std::string, std::string>>
+SysctlDir::read(const std::vector<std::string> &names) const
+{
+	std::vector<std::pair<std::string, std::string>> values;
+	for (const std::string &name : names)
+		values.emplace_back(name, read(name));
+	return values;
+}
+
 void SysctlDir::write(const std::string &name, const std::string &value) const
 {
 	File file(root_ / name, O_WRONLY | O_TRUNC);

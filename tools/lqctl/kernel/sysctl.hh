@@ -30,6 +30,9 @@ public:
 	[[nodiscard]] std::string resolve(std::string_view given) const;
 
 	[[nodiscard]] std::string read(const std::string &name) const;
+	/* Names and values. */
+	[[nodiscard]] std::vector<std::pair<std::string, std::string>>
+	read(const std::vector<std::string> &names) const;
 	void write(const std::string &name, const std::string &value) const;
 
 private:

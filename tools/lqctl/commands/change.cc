@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* lqctl set --listener and lqctl reset: the settings of live listeners. */
+/* Live listeners, changed one after the other. */
+#include "commands/change.hh"
+
 #include <fmt/core.h>
-#include <linux/listenq.h>
 
 #include <cerrno>
 #include <set>
 
 #include "base/error.hh"
 #include "base/json.hh"
-#include "commands/commands.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
-#include "kernel/sysctl.hh"
 #include "view/listing.hh"
 
 namespace lqctl {
@@ -36,9 +35,6 @@ bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
 
 } // namespace
 
-namespace {
-
-/* Set for all that are selected, and show them. */
 std::string change_all(const Selection &selection, const std::vector<Setting> &settings, bool json)
 {
 	Genl genl;
@@ -59,29 +55,6 @@ std::string change_all(const Selection &selection, const std::vector<Setting> &s
 				  .extended = true,
 				  .glyphs = locale_glyphs(),
 				  .terminal = stdout_terminal()});
-}
-
-} // namespace
-
-std::string set_listeners(const SetOptions &options)
-{
-	const Selection selection(options.listener);
-	std::vector<Setting> settings;
-
-	for (const std::string &text : options.assignments) {
-		const auto [name, value] = parse_assignment(text);
-		settings.push_back(parse_setting(name, value));
-	}
-	return change_all(selection, settings, options.json);
-}
-
-std::string reset(const ResetOptions &options)
-{
-	/* An accept filter follows no sysctl, and shards are decided: both stay. */
-	std::vector<Setting> settings;
-	for (const std::string &name : own_names(~static_cast<std::uint32_t>(LISTENQ_OWN_SHARDS)))
-		settings.push_back(parse_setting(name, "default"));
-	return change_all(Selection(options.filter), settings, options.json);
 }
 
 } // namespace lqctl

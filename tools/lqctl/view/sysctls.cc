@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sysctls: as sysctl(8) writes them, or as JSON. */
+#include "view/sysctls.hh"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/json.hh"
+
+namespace lqctl {
+
+namespace {
+
+nlohmann::ordered_json json_value(const std::string &text)
+{
+	std::int64_t number = 0;
+	auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+	if (error == std::errc{} && end == text.data() + text.size())
+		return number;
+	return text;
+}
+
+} // namespace
+
+std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls, bool json,
+			 bool values)
+{
+	auto object = nlohmann::ordered_json::object();
+	std::string text;
+
+	for (const auto &[name, value] : sysctls) {
+		if (json)
+			object["net.listenq." + name] = json_value(value);
+		else if (values)
+			text += value + '\n';
+		else
+			text += fmt::format("net.listenq.{} = {}\n", name, value);
+	}
+	return json ? json_text(object) : text;
+}
+
+} // namespace lqctl
