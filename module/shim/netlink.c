@@ -71,23 +71,11 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 		u32 value;
 	} numbers[] = {
 		{ LISTENQ_A_LISTENER_FLAGS, info->flags },
-		{ LISTENQ_A_LISTENER_BACKLOG, info->backlog },
-		{ LISTENQ_A_LISTENER_ACCEPT_QLEN, info->accept_qlen },
-		{ LISTENQ_A_LISTENER_ACCEPT_LIMIT, info->accept_limit },
-		{ LISTENQ_A_LISTENER_SYN_QLEN, info->syn_qlen },
-		{ LISTENQ_A_LISTENER_SYN_YOUNG, info->syn_young },
-		{ LISTENQ_A_LISTENER_SYN_LIMIT, info->syn_limit },
-		{ LISTENQ_A_LISTENER_SYN_BUCKETS, info->syn_buckets },
-		{ LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, info->max_syn_backlog },
-		{ LISTENQ_A_LISTENER_SYNACK_RETRIES, info->synack_retries },
-		{ LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK, info->accept_qlen_peak },
-		{ LISTENQ_A_LISTENER_SYN_QLEN_PEAK, info->syn_qlen_peak },
-		{ LISTENQ_A_LISTENER_FILTER_QLEN, info->filter_qlen },
-		{ LISTENQ_A_LISTENER_FILTER_LIMIT, info->filter_limit },
 		{ LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW,
 		  !!(info->flags & LISTENQ_F_ABORT_ON_OVERFLOW) },
-		{ LISTENQ_A_LISTENER_SYNCOOKIES, info->syncookies },
-		{ LISTENQ_A_LISTENER_SHARDS, info->shards },
+#define LQ_NUMBER(number, NAME, name, place, metric, text) { number, info->name },
+		LISTENQ_NUMBERS(LQ_NUMBER)
+#undef LQ_NUMBER
 	};
 	size_t i;
 

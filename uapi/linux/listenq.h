@@ -122,6 +122,40 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_OWN_SHARDS 32
 
 /*
+ * A listener's numbers, each a __u32 field of struct listenq_info and a u32 attribute
+ * LISTENQ_A_LISTENER_*. The list makes both, what the kernel puts into its messages, and what lqctl
+ * reads of them, shows and exports: X(NUMBER, NAME, name, PLACE, "metric", "What it is.").
+ *
+ * NUMBER is the attribute's. PLACE is where lqctl shows it: the tens are its group (backlog, settings,
+ * accept queue, SYN queue, accept filter, shards), the ones its place there. The metric is
+ * listenq_listener_<metric> for Prometheus, "" where there is none; one that ends with "_peak" is of
+ * several sockets the highest, any other the sum.
+ *
+ * The order is that of the structure, which has other fields between the first and the later ones:
+ * a new number goes to the end of the later ones.
+ */
+/* clang-format off */
+#define LISTENQ_NUMBERS_FIRST(X) \
+	X(12, BACKLOG,          backlog,          10, "backlog",             "Backlog in force, after the clamps.") \
+	X(13, ACCEPT_QLEN,      accept_qlen,      30, "accept_queue_length", "Connections that wait for accept().") \
+	X(14, ACCEPT_LIMIT,     accept_limit,     31, "accept_queue_limit",  "Connections that may wait for accept().") \
+	X(15, SYN_QLEN,         syn_qlen,         40, "syn_queue_length",    "Half-open requests.") \
+	X(16, SYN_YOUNG,        syn_young,        41, "syn_queue_young",     "Half-open requests whose SYN-ACK was never sent again.") \
+	X(17, SYN_LIMIT,        syn_limit,        42, "syn_queue_limit",     "Half-open requests that there may be.") \
+	X(18, SYN_BUCKETS,      syn_buckets,      44, "",                    "Buckets that the SYN queue's hash table has now.") \
+	X(19, MAX_SYN_BACKLOG,  max_syn_backlog,  20, "",                    "In force: what limits the SYN queue, as the policy has it.") \
+	X(20, SYNACK_RETRIES,   synack_retries,   21, "",                    "In force: SYN-ACKs beyond the first, 0 to 255.") \
+	X(21, ACCEPT_QLEN_PEAK, accept_qlen_peak, 32, "accept_queue_peak",   "Most connections that waited for accept() at once.") \
+	X(22, SYN_QLEN_PEAK,    syn_qlen_peak,    43, "syn_queue_peak",      "Most half-open requests at once.")
+#define LISTENQ_NUMBERS_LATER(X) \
+	X(28, FILTER_QLEN,      filter_qlen,      50, "filter_queue_length", "Connections that an accept filter holds back.") \
+	X(29, FILTER_LIMIT,     filter_limit,     51, "filter_queue_limit",  "Connections that an accept filter may hold back; 0 without one.") \
+	X(31, SYNCOOKIES,       syncookies,       22, "",                    "In force: 0 never, 1 when the SYN queue is full, 2 always.") \
+	X(35, SHARDS,           shards,           60, "",                    "In force: parts that the queues are divided into; 0 before listen().")
+#define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
+/* clang-format on */
+
+/*
  * What getsockopt(LQ_INFO) returns, in the manner of TCP_INFO: a shorter
  * buffer gets the front part, and optlen says how much was written. Before
  * listen() the queues are empty and the limits 0. All numbers are in host
@@ -132,26 +166,15 @@ struct listenq_info {
 	char policy[LISTENQ_POLICY_NAMSIZ];
 	__u32 flags;		    /* LISTENQ_F_* */
 	__s32 backlog_asked;	    /* the argument of the last listen() */
-	__u32 backlog;		    /* in force, after the clamps */
-	__u32 accept_qlen;	    /* connections waiting for accept() */
-	__u32 accept_limit;	    /* connections the accept queue may hold */
-	__u32 syn_qlen;		    /* half-open requests */
-	__u32 syn_young;	    /* of these: SYN-ACK never retransmitted */
-	__u32 syn_limit;	    /* half-open requests the SYN queue may hold */
-	__u32 syn_buckets;	    /* buckets that its hash table has now */
-	__u32 max_syn_backlog;	    /* in force */
-	__u32 synack_retries;	    /* in force */
-	__u32 accept_qlen_peak;	    /* since the first listen() */
-	__u32 syn_qlen_peak;	    /* since the first listen() */
+#define LISTENQ_X(number, NAME, name, place, metric, text) __u32 name;
+	LISTENQ_NUMBERS_FIRST(LISTENQ_X) /* peaks since the first listen() */
 	__u32 pad;
 	__u64 accepted;		    /* connections handed to accept() */
 	__u64 established;	    /* connections put on the accept queue */
 	__u64 drops;		    /* all counters of enum listenq_drop added up */
 	char accept_filter[16];	    /* its name, or empty */
-	__u32 filter_qlen;	    /* connections that it holds back */
-	__u32 filter_limit;	    /* connections that it may hold back */
-	__u32 syncookies;	    /* in force: 0 never, 1 when the SYN queue is full, 2 always */
-	__u32 shards;		    /* in force; 0 before listen() */
+	LISTENQ_NUMBERS_LATER(LISTENQ_X)
+#undef LISTENQ_X
 };
 
 /*
@@ -344,17 +367,6 @@ enum {
 	LISTENQ_A_LISTENER_POLICY = 9,		/* string */
 	LISTENQ_A_LISTENER_FLAGS = 10,		/* u32: LISTENQ_F_* */
 	LISTENQ_A_LISTENER_BACKLOG_ASKED = 11,	/* s32 */
-	LISTENQ_A_LISTENER_BACKLOG = 12,	/* u32: in force */
-	LISTENQ_A_LISTENER_ACCEPT_QLEN = 13,	/* u32 */
-	LISTENQ_A_LISTENER_ACCEPT_LIMIT = 14,	/* u32 */
-	LISTENQ_A_LISTENER_SYN_QLEN = 15,	/* u32 */
-	LISTENQ_A_LISTENER_SYN_YOUNG = 16,	/* u32 */
-	LISTENQ_A_LISTENER_SYN_LIMIT = 17,	/* u32 */
-	LISTENQ_A_LISTENER_SYN_BUCKETS = 18,	/* u32 */
-	LISTENQ_A_LISTENER_MAX_SYN_BACKLOG = 19, /* u32: in force */
-	LISTENQ_A_LISTENER_SYNACK_RETRIES = 20, /* u32: in force */
-	LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK = 21, /* u32 */
-	LISTENQ_A_LISTENER_SYN_QLEN_PEAK = 22,	/* u32 */
 	LISTENQ_A_LISTENER_DROPS = 23,		/* nest: LISTENQ_DROP_x = u64 */
 	LISTENQ_A_LISTENER_EVENTS = 24,		/* nest: LISTENQ_EVENT_x = u64 */
 	/*
@@ -365,16 +377,15 @@ enum {
 	LISTENQ_A_LISTENER_ACCEPT_WAIT = 25,
 	LISTENQ_A_LISTENER_V6ONLY = 26,		/* u8: IPV6_V6ONLY, 0 or 1 */
 	LISTENQ_A_LISTENER_ACCEPT_FILTER = 27,	/* string: its name; absent: none */
-	LISTENQ_A_LISTENER_FILTER_QLEN = 28,	/* u32: connections that it holds back */
-	LISTENQ_A_LISTENER_FILTER_LIMIT = 29,	/* u32: connections that it may hold back */
 	LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW = 30, /* u32: in force */
-	LISTENQ_A_LISTENER_SYNCOOKIES = 31,	/* u32: in force */
 	LISTENQ_A_LISTENER_OWN = 32,		/* u32: LISTENQ_OWN_* */
 	LISTENQ_A_LISTENER_BACKLOG_GIVEN = 33,	/* s32: asked, after the clamp to somaxconn */
 	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
-	LISTENQ_A_LISTENER_SHARDS = 35,		/* u32: in force */
-	__LISTENQ_A_LISTENER_MAX
+#define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
+	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each; the last of all is the highest */
+#undef LISTENQ_X
+		__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
 

@@ -53,59 +53,14 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_BACKLOG_ASKED:
 			l.backlog_asked = attr.number<std::int32_t>();
 			break;
-		case LISTENQ_A_LISTENER_BACKLOG:
-			l.backlog = u32();
-			break;
-		case LISTENQ_A_LISTENER_ACCEPT_QLEN:
-			l.accept_qlen = u32();
-			break;
-		case LISTENQ_A_LISTENER_ACCEPT_LIMIT:
-			l.accept_limit = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYN_QLEN:
-			l.syn_qlen = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYN_YOUNG:
-			l.syn_young = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYN_LIMIT:
-			l.syn_limit = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYN_BUCKETS:
-			l.syn_buckets = u32();
-			break;
-		case LISTENQ_A_LISTENER_MAX_SYN_BACKLOG:
-			l.max_syn_backlog = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYNACK_RETRIES:
-			l.synack_retries = u32();
-			break;
-		case LISTENQ_A_LISTENER_ACCEPT_QLEN_PEAK:
-			l.accept_qlen_peak = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYN_QLEN_PEAK:
-			l.syn_qlen_peak = u32();
-			break;
-		case LISTENQ_A_LISTENER_SYNCOOKIES:
-			l.syncookies = u32();
-			break;
 		case LISTENQ_A_LISTENER_ACCEPT_FILTER:
 			l.accept_filter = attr.string();
-			break;
-		case LISTENQ_A_LISTENER_FILTER_QLEN:
-			l.filter_qlen = u32();
-			break;
-		case LISTENQ_A_LISTENER_FILTER_LIMIT:
-			l.filter_limit = u32();
 			break;
 		case LISTENQ_A_LISTENER_OWN:
 			l.own = u32();
 			break;
 		case LISTENQ_A_LISTENER_BACKLOG_GIVEN:
 			l.backlog_given = attr.number<std::int32_t>();
-			break;
-		case LISTENQ_A_LISTENER_SHARDS:
-			l.shards = u32();
 			break;
 		case LISTENQ_A_LISTENER_ACCEPT_OLDEST:
 			l.accept_oldest = u32();
@@ -119,6 +74,12 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_ACCEPT_WAIT:
 			l.accept_wait = Histogram(attr);
 			break;
+#define NUMBER(number, NAME, name, place, metric, text)                                            \
+	case number:                                                                               \
+		l.name = u32();                                                                    \
+		break;
+			LISTENQ_NUMBERS(NUMBER)
+#undef NUMBER
 		default:
 			break;
 		}
@@ -152,6 +113,17 @@ std::vector<std::string> own_names(std::uint32_t own)
 
 namespace {
 
+/* Places in LISTENQ_NUMBERS at which other members stand between the numbers. */
+constexpr unsigned backlog_group = 10, settings_group = 20, filter_group = 50, shards_group = 60;
+
+void put_numbers(nlohmann::ordered_json &json, const Listener &l, unsigned from, unsigned below)
+{
+	for (const Number &n : numbers) {
+		if (n.place >= from && n.place < below)
+			json[n.name] = l.*n.member;
+	}
+}
+
 nlohmann::ordered_json own_json(std::optional<std::uint32_t> own)
 {
 	if (!own)
@@ -181,29 +153,18 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["uid"] = l.uid;
 	json["policy"] = l.policy;
 	json["backlog_asked"] = l.backlog_asked;
-	json["backlog"] = l.backlog;
+	put_numbers(json, l, backlog_group, settings_group);
 	json["backlog_truncated"] = (l.flags & LISTENQ_F_BACKLOG_TRUNCATED) != 0;
 	json["abort_on_overflow"] = (l.flags & LISTENQ_F_ABORT_ON_OVERFLOW) != 0;
-	json["max_syn_backlog"] = l.max_syn_backlog;
-	json["synack_retries"] = l.synack_retries;
-	json["syncookies"] = l.syncookies;
-	json["accept_qlen"] = l.accept_qlen;
-	json["accept_limit"] = l.accept_limit;
-	json["accept_qlen_peak"] = l.accept_qlen_peak;
-	json["syn_qlen"] = l.syn_qlen;
-	json["syn_young"] = l.syn_young;
-	json["syn_limit"] = l.syn_limit;
-	json["syn_qlen_peak"] = l.syn_qlen_peak;
-	json["syn_buckets"] = l.syn_buckets;
+	put_numbers(json, l, settings_group, filter_group);
 	if (l.accept_filter.empty())
 		json["accept_filter"] = nullptr;
 	else
 		json["accept_filter"] = l.accept_filter;
-	json["filter_qlen"] = l.filter_qlen;
-	json["filter_limit"] = l.filter_limit;
+	put_numbers(json, l, filter_group, shards_group);
 	json["backlog_given"] = l.backlog_given ? nlohmann::ordered_json(*l.backlog_given)
 						: nlohmann::ordered_json();
-	json["shards"] = l.shards ? nlohmann::ordered_json(*l.shards) : nlohmann::ordered_json();
+	json["shards"] = l.shards ? nlohmann::ordered_json(l.shards) : nlohmann::ordered_json();
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
 	json["drops_total"] = total(l.drops);

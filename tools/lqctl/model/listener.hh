@@ -2,6 +2,10 @@
 /* One listener as LISTENQ_CMD_LISTENER_GET describes it. */
 #pragma once
 
+#include <linux/listenq.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,25 +29,14 @@ struct Listener {
 	std::string policy;
 	std::uint32_t flags = 0; /* LISTENQ_F_* */
 	std::int32_t backlog_asked = 0;
-	std::uint32_t backlog = 0;
-	std::uint32_t accept_qlen = 0;
-	std::uint32_t accept_limit = 0;
-	std::uint32_t syn_qlen = 0;
-	std::uint32_t syn_young = 0;
-	std::uint32_t syn_limit = 0;
-	std::uint32_t syn_buckets = 0;
-	std::uint32_t max_syn_backlog = 0;
-	std::uint32_t synack_retries = 0;
-	std::uint32_t accept_qlen_peak = 0;
-	std::uint32_t syn_qlen_peak = 0;
-	std::uint32_t syncookies = 0;
+/* Those of the list, the shards 0 of an older module. */
+#define MEMBER(number, NAME, name, place, metric, text) std::uint32_t name = 0;
+	LISTENQ_NUMBERS(MEMBER)
+#undef MEMBER
 	std::string accept_filter; /* empty: none */
-	std::uint32_t filter_qlen = 0;
-	std::uint32_t filter_limit = 0;
-	/* Of an older module there are none of these. */
+	/* Of an older module there are none of these two. */
 	std::optional<std::uint32_t> own; /* LISTENQ_OWN_* */
 	std::optional<std::int32_t> backlog_given;
-	std::optional<std::uint32_t> shards;
 	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
@@ -52,6 +45,25 @@ struct Listener {
 	bool has_processes = false;
 	std::vector<Process> processes;
 };
+
+/* One of LISTENQ_NUMBERS. */
+struct Number {
+	unsigned place, attribute; /* as in the list */
+	const char *name, *metric, *text;
+	std::uint32_t Listener::*member;
+};
+/* All of them, by their places. */
+inline constexpr auto numbers = [] {
+	std::array all{
+#define NUMBER(number, NAME, name, place, metric, text)                                            \
+	Number{place, number, #name, metric, text, &Listener::name},
+		LISTENQ_NUMBERS(NUMBER)
+#undef NUMBER
+	};
+	std::sort(all.begin(), all.end(),
+		  [](const Number &a, const Number &b) { return a.place < b.place; });
+	return all;
+}();
 
 /* From the attributes of one message; attributes of a newer module are passed over. */
 [[nodiscard]] Listener parse_listener(Bytes attributes);

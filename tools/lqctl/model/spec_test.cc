@@ -63,13 +63,17 @@ Set attribute_set(const std::string &set)
 	return found;
 }
 
+std::string dashed(std::string name)
+{
+	std::replace(name.begin(), name.end(), '_', '-');
+	return name;
+}
+
 Set header_set(CounterKind kind)
 {
 	Set set;
-	for (Counter &counter : zero_counters(kind)) {
-		std::replace(counter.name.begin(), counter.name.end(), '_', '-');
-		set[counter.number] = counter.name;
-	}
+	for (const Counter &counter : zero_counters(kind))
+		set[counter.number] = dashed(counter.name);
 	return set;
 }
 
@@ -83,13 +87,44 @@ TEST(spec, events)
 	EXPECT_EQ(attribute_set("events"), header_set(CounterKind::event));
 }
 
-TEST(spec, all_attributes)
+TEST(spec, stats_attributes)
 {
-	Set listener = attribute_set("listener"), stats = attribute_set("stats");
-	ASSERT_EQ(listener.size(), static_cast<std::size_t>(LISTENQ_A_LISTENER_MAX));
-	EXPECT_EQ(listener.rbegin()->first, static_cast<unsigned>(LISTENQ_A_LISTENER_MAX));
+	Set stats = attribute_set("stats");
 	ASSERT_EQ(stats.size(), static_cast<std::size_t>(LISTENQ_A_STATS_MAX));
 	EXPECT_EQ(stats.rbegin()->first, static_cast<unsigned>(LISTENQ_A_STATS_MAX));
+}
+
+TEST(spec, listener_attributes)
+{
+	Set want = {
+#define NAME(NAME, name) {LISTENQ_A_LISTENER_##NAME, name}
+		NAME(ID, "id"),
+		NAME(PAD, "pad"),
+		NAME(FAMILY, "family"),
+		NAME(ADDR, "addr"),
+		NAME(PORT, "port"),
+		NAME(IFINDEX, "ifindex"),
+		NAME(INODE, "inode"),
+		NAME(UID, "uid"),
+		NAME(POLICY, "policy"),
+		NAME(FLAGS, "flags"),
+		NAME(BACKLOG_ASKED, "backlog-asked"),
+		NAME(DROPS, "drops"),
+		NAME(EVENTS, "events"),
+		NAME(ACCEPT_WAIT, "accept-wait"),
+		NAME(V6ONLY, "v6only"),
+		NAME(ACCEPT_FILTER, "accept-filter"),
+		NAME(ABORT_ON_OVERFLOW, "abort-on-overflow"),
+		NAME(OWN, "own"),
+		NAME(BACKLOG_GIVEN, "backlog-given"),
+		NAME(ACCEPT_OLDEST, "accept-oldest"),
+#undef NAME
+	};
+	for (const Number &n : numbers)
+		want[n.attribute] = dashed(n.name);
+	EXPECT_EQ(attribute_set("listener"), want);
+	EXPECT_EQ(want.size(), static_cast<std::size_t>(LISTENQ_A_LISTENER_MAX));
+	EXPECT_EQ(want.rbegin()->first, static_cast<unsigned>(LISTENQ_A_LISTENER_MAX));
 }
 
 TEST(spec, request_attributes)
@@ -130,7 +165,7 @@ TEST(spec, request_states_and_flags)
 	LISTENQ_REQUEST_STATES(NAME)
 #undef NAME
 	for (std::string &name : want)
-		std::replace(name.begin(), name.end(), '_', '-');
+		name = dashed(name);
 	EXPECT_EQ(states, want);
 	for (const std::string &line : section("definitions:", "request-f")) {
 		if (line.starts_with("      - "))
@@ -144,7 +179,7 @@ TEST(spec, request_states_and_flags)
 	}
 	std::vector<std::string> names = own_names(~0U);
 	for (std::string &name : names)
-		std::replace(name.begin(), name.end(), '_', '-');
+		name = dashed(name);
 	EXPECT_EQ(own, names);
 	EXPECT_EQ(LISTENQ_OWN_SHARDS, 1 << (own.size() - 1));
 }
@@ -177,7 +212,7 @@ TEST(spec, event_types)
 	LISTENQ_EVENT_TYPES(NAME)
 #undef NAME
 	for (std::string &name : want)
-		std::replace(name.begin(), name.end(), '_', '-');
+		name = dashed(name);
 	EXPECT_EQ(names, want);
 	EXPECT_EQ(want.size(), static_cast<std::size_t>(__LISTENQ_EVENT_TYPE_MAX));
 }

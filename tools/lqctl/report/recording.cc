@@ -51,16 +51,10 @@ ordered_json observation(const Listener &l)
 	if (!l.accept_filter.empty())
 		object["accept_filter"] = l.accept_filter;
 	object["backlog_asked"] = l.backlog_asked;
-	object["backlog"] = l.backlog;
-	object["accept_qlen"] = l.accept_qlen;
-	object["accept_limit"] = l.accept_limit;
-	object["accept_qlen_peak"] = l.accept_qlen_peak;
-	object["syn_qlen"] = l.syn_qlen;
-	object["syn_young"] = l.syn_young;
-	object["syn_limit"] = l.syn_limit;
-	object["syn_qlen_peak"] = l.syn_qlen_peak;
-	object["filter_qlen"] = l.filter_qlen;
-	object["filter_limit"] = l.filter_limit;
+	for (const Number &n : numbers) {
+		if (*n.metric)
+			object[n.name] = l.*n.member;
+	}
 	object["drops"] = nonzero(l.drops);
 	object["events"] = nonzero(l.events);
 	object["accept_wait"] = wait_counts(l.accept_wait);

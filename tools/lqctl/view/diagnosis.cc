@@ -253,7 +253,7 @@ private:
 		std::string text = fmt::format(
 			"{} was full, with {} connections: {} and {} were refused{}.",
 			uneven_shards() ? "a shard of the accept queue" : "the accept queue",
-			uneven_shards() ? l_.accept_limit / *l_.shards : l_.accept_limit,
+			uneven_shards() ? l_.accept_limit / l_.shards : l_.accept_limit,
 			many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN), "SYN"),
 			many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK) +
 				     drops(LISTENQ_DROP_ABORT_ON_OVERFLOW),
@@ -290,7 +290,7 @@ private:
 	/* One was full, and never all of them: their peaks are added up. */
 	bool uneven_shards() const
 	{
-		return l_.shards && *l_.shards > 1 && l_.accept_qlen_peak < l_.accept_limit;
+		return l_.shards > 1 && l_.accept_qlen_peak < l_.accept_limit;
 	}
 
 	void shards()
@@ -303,8 +303,8 @@ private:
 			    "by chance: one was full while all together never held more than {} "
 			    "of {}. Fewer shards, from the next start of {} on, or a larger "
 			    "backlog leave less to chance.",
-			    *l_.shards, l_.accept_qlen_peak, l_.accept_limit, program()),
-		    {fmt::format("lqctl set shards={}", *l_.shards / 2)});
+			    l_.shards, l_.accept_qlen_peak, l_.accept_limit, program()),
+		    {fmt::format("lqctl set shards={}", l_.shards / 2)});
 	}
 
 	void aborts()
@@ -392,9 +392,8 @@ private:
 	/* Cookies, and the SYN queue as a whole was never near its limit. */
 	[[nodiscard]] bool cookies_of_a_bucket() const
 	{
-		return l_.syncookies == 1 && events(LISTENQ_EVENT_COOKIE_SENT) &&
-		       l_.shards.value_or(1) == 1 && l_.syn_qlen_peak &&
-		       l_.syn_qlen_peak * 2ULL < l_.syn_limit;
+		return l_.syncookies == 1 && events(LISTENQ_EVENT_COOKIE_SENT) && l_.shards <= 1 &&
+		       l_.syn_qlen_peak && l_.syn_qlen_peak * 2ULL < l_.syn_limit;
 	}
 
 	void syn_bucket()

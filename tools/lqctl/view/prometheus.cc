@@ -87,50 +87,30 @@ Counters added_up(const Group &group, Counters Listener::*which)
 	return sum;
 }
 
-struct Gauge {
-	const char *name, *help;
-	std::int64_t (*of)(const Listener &);
-	bool highest; /* of the group; or the sum */
-};
+/* The sum of a group's, or the highest. */
+template <typename Of>
+void write_gauge(Writer &w, const Groups &groups, std::string_view metric, std::string_view help,
+		 Of of)
+{
+	const bool highest = metric.ends_with("_peak");
 
-constexpr Gauge gauges[] = {
-	{"listenq_listener_backlog_asked", "Argument of the last listen().",
-	 [](const Listener &l) -> std::int64_t { return l.backlog_asked; }, false},
-	{"listenq_listener_backlog", "Backlog in force, after the clamps.",
-	 [](const Listener &l) -> std::int64_t { return l.backlog; }, false},
-	{"listenq_listener_accept_queue_length", "Connections that wait for accept().",
-	 [](const Listener &l) -> std::int64_t { return l.accept_qlen; }, false},
-	{"listenq_listener_accept_queue_limit", "Connections that may wait for accept().",
-	 [](const Listener &l) -> std::int64_t { return l.accept_limit; }, false},
-	{"listenq_listener_accept_queue_peak", "Most connections that waited for accept() at once.",
-	 [](const Listener &l) -> std::int64_t { return l.accept_qlen_peak; }, true},
-	{"listenq_listener_syn_queue_length", "Half-open requests.",
-	 [](const Listener &l) -> std::int64_t { return l.syn_qlen; }, false},
-	{"listenq_listener_syn_queue_young",
-	 "Half-open requests whose SYN-ACK was never sent again.",
-	 [](const Listener &l) -> std::int64_t { return l.syn_young; }, false},
-	{"listenq_listener_syn_queue_limit", "Half-open requests that there may be.",
-	 [](const Listener &l) -> std::int64_t { return l.syn_limit; }, false},
-	{"listenq_listener_syn_queue_peak", "Most half-open requests at once.",
-	 [](const Listener &l) -> std::int64_t { return l.syn_qlen_peak; }, true},
-	{"listenq_listener_filter_queue_length", "Connections that an accept filter holds back.",
-	 [](const Listener &l) -> std::int64_t { return l.filter_qlen; }, false},
-	{"listenq_listener_filter_queue_limit",
-	 "Connections that an accept filter may hold back; 0 without one.",
-	 [](const Listener &l) -> std::int64_t { return l.filter_limit; }, false},
-};
+	w.family(fmt::format("listenq_listener_{}", metric), "gauge", help);
+	for (const auto &[key, group] : groups) {
+		std::int64_t value = 0;
+		for (const Listener *l : group.members)
+			value = highest ? std::max<std::int64_t>(value, of(*l)) : value + of(*l);
+		w.sample(labels_of(key), value);
+	}
+}
 
 void write_gauges(Writer &w, const Groups &groups)
 {
-	for (const Gauge &gauge : gauges) {
-		w.family(gauge.name, "gauge", gauge.help);
-		for (const auto &[key, group] : groups) {
-			std::int64_t value = 0;
-			for (const Listener *l : group.members)
-				value = gauge.highest ? std::max(value, gauge.of(*l))
-						      : value + gauge.of(*l);
-			w.sample(labels_of(key), value);
-		}
+	write_gauge(w, groups, "backlog_asked", "Argument of the last listen().",
+		    [](const Listener &l) { return l.backlog_asked; });
+	for (const Number &n : numbers) {
+		if (*n.metric)
+			write_gauge(w, groups, n.metric, n.text,
+				    [&](const Listener &l) { return l.*n.member; });
 	}
 	w.family("listenq_listener_accept_oldest_seconds", "gauge",
 		 "How long the oldest connection has waited for accept(); 0 without one.");

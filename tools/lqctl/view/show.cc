@@ -94,7 +94,7 @@ std::string limits(const Listener &l, const ShowStyle &style)
 	add("abort_on_overflow", "", number(l.flags & LISTENQ_F_ABORT_ON_OVERFLOW ? 1 : 0),
 	    source(l, LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow"));
 	if (l.shards)
-		add("shards", "", number(*l.shards), source(l, LISTENQ_OWN_SHARDS, "shards"));
+		add("shards", "", number(l.shards), source(l, LISTENQ_OWN_SHARDS, "shards"));
 	return table.render(true, {style.terminal.colour, 0});
 }
 

@@ -74,7 +74,7 @@ TEST(show, text__of_an_older_module)
 	Listener l = listener();
 	l.own.reset();
 	l.backlog_given.reset();
-	l.shards.reset();
+	l.shards = 0;
 	EXPECT_FALSE(has(show_text(l, {}), "shards"));
 	EXPECT_FALSE(has(show_text(l, {}), "set for this listener"));
 	EXPECT_FALSE(has(show_text(l, {}), "net.listenq.policy"));
