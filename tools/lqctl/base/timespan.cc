@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <ctime>
 
 #include "base/error.hh"
 
@@ -105,17 +104,6 @@ std::string duration_text(std::uint64_t us)
 	if (us < 100'000'000)
 		return fmt::format("{}.{} s", us / 1'000'000, us % 1'000'000 / 100'000);
 	return fmt::format("{} min", us / 60'000'000);
-}
-
-std::string utc_text(std::uint64_t time_ns)
-{
-	const auto seconds = static_cast<std::time_t>(time_ns / 1'000'000'000);
-	std::tm tm{};
-	char text[32];
-
-	gmtime_r(&seconds, &tm);
-	std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return fmt::format("{}.{:03}Z", text, time_ns % 1'000'000'000 / 1'000'000);
 }
 
 } // namespace lqctl

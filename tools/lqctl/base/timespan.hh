@@ -24,7 +24,4 @@ using Microseconds = std::chrono::duration<std::int64_t, std::micro>;
 /* Such as 0.4 ms, 12 ms, 3.2 s, 4 min. */
 [[nodiscard]] std::string duration_text(std::uint64_t us);
 
-/* RFC 3339, UTC, of ns of CLOCK_REALTIME: 2025-11-21T10:31:02.123Z. */
-[[nodiscard]] std::string utc_text(std::uint64_t time_ns);
-
 } // namespace lqctl

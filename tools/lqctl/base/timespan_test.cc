@@ -59,12 +59,6 @@ TEST(timespan, text)
 	EXPECT_EQ(timespan_text(-5s), "-5 s");
 }
 
-TEST(timespan, utc)
-{
-	EXPECT_EQ(utc_text(0), "1970-01-01T00:00:00.000Z");
-	EXPECT_EQ(utc_text(1763721062123456789), "2025-11-21T10:31:02.123Z");
-}
-
 TEST(timespan, duration_text)
 {
 	EXPECT_EQ(duration_text(0), "0 us");

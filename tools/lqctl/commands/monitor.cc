@@ -2,7 +2,6 @@
 /* lqctl monitor: events as they come. */
 #include <fmt/core.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,12 +11,13 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <system_error>
 
+#include "base/clock.hh"
 #include "base/error.hh"
 #include "base/json.hh"
 #include "base/output.hh"
 #include "base/runner.hh"
+#include "base/signals.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
 #include "kernel/genl.hh"
@@ -41,54 +41,6 @@ struct Options {
 using Clock = std::chrono::steady_clock;
 constexpr auto poll_interval = std::chrono::seconds(1);
 
-std::uint64_t now_ns()
-{
-	const auto now = std::chrono::system_clock::now().time_since_epoch();
-	return static_cast<std::uint64_t>(
-		std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
-/* SIGINT, SIGTERM and SIGCHLD, to be read where everything else is waited for. */
-class Signals final {
-public:
-	Signals()
-	{
-		sigset_t set;
-		sigemptyset(&set);
-		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
-			sigaddset(&set, signal);
-		/* One that is ignored, by inheritance, would never come: SIGINT, of a script's
-		   "lqctl monitor &". */
-		for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
-			std::signal(signal, SIG_DFL);
-		sigprocmask(SIG_BLOCK, &set, nullptr);
-		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-		if (fd_ < 0)
-			throw Error(fmt::format("signalfd: {}",
-						std::generic_category().message(errno)));
-	}
-	~Signals() { close(fd_); }
-	Signals(const Signals &) = delete;
-	Signals &operator=(const Signals &) = delete;
-
-	[[nodiscard]] int fd() const { return fd_; }
-	/* False: the program is to end. */
-	[[nodiscard]] bool read(std::optional<Runner> &runner)
-	{
-		signalfd_siginfo info;
-		while (::read(fd_, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo != SIGCHLD)
-				return false;
-			if (runner)
-				runner->reap();
-		}
-		return true;
-	}
-
-private:
-	int fd_;
-};
-
 class Monitor final {
 public:
 	explicit Monitor(const Options &options) : options_(options), selection_(options.filter)
@@ -106,7 +58,8 @@ public:
 	{
 		Genl genl;
 		Subscription subscription(genl.family());
-		Signals signals;
+		const auto all = {SIGINT, SIGTERM, SIGCHLD};
+		Signals signals(all, all);
 		auto next = Clock::now();
 
 		for (;;) {
@@ -122,7 +75,7 @@ public:
 				return;
 			if (fds[2].revents & (POLLERR | POLLHUP))
 				return;
-			if (fds[1].revents && !signals.read(runner_))
+			if (fds[1].revents && !go_on(signals))
 				return;
 			if (fds[0].revents)
 				subscription.read([&](Bytes a) { tell(parse_event(a)); },
@@ -131,6 +84,18 @@ public:
 	}
 
 private:
+	/* False: a signal ends it. */
+	[[nodiscard]] bool go_on(Signals &signals)
+	{
+		while (const auto signal = signals.next()) {
+			if (*signal != SIGCHLD)
+				return false;
+			if (runner_)
+				runner_->reap();
+		}
+		return true;
+	}
+
 	[[nodiscard]] int wait_until(Clock::time_point next) const
 	{
 		if (!thresholds_)

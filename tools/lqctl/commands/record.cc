@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -15,7 +14,9 @@
 #include <optional>
 #include <system_error>
 
+#include "base/clock.hh"
 #include "base/error.hh"
+#include "base/signals.hh"
 #include "commands/commands.hh"
 #include "kernel/genl.hh"
 #include "kernel/subscription.hh"
@@ -37,44 +38,10 @@ struct Options {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-std::uint64_t now_ns()
-{
-	const auto now = std::chrono::system_clock::now().time_since_epoch();
-	return static_cast<std::uint64_t>(
-		std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
 Error failed(const char *what)
 {
 	return Error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
-
-/* What ends a recording in good order, to be read where everything else is waited for. */
-class EndSignals final {
-public:
-	EndSignals()
-	{
-		sigset_t set;
-		sigemptyset(&set);
-		for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-			sigaddset(&set, signal);
-		/* A script's "lqctl record &" inherits that SIGINT is ignored, and could not end
-		 * it; that SIGHUP is ignored is nohup's wish. */
-		for (const int signal : {SIGINT, SIGTERM})
-			std::signal(signal, SIG_DFL);
-		sigprocmask(SIG_BLOCK, &set, nullptr);
-		fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-		if (fd_ < 0)
-			throw failed("signalfd");
-	}
-	~EndSignals() { close(fd_); }
-	EndSignals(const EndSignals &) = delete;
-	EndSignals &operator=(const EndSignals &) = delete;
-	[[nodiscard]] int fd() const { return fd_; }
-
-private:
-	int fd_;
-};
 
 /* FILTERs and "@" with an id; none: all listeners. */
 class Selection final {
@@ -133,7 +100,8 @@ public:
 	void run()
 	{
 		Subscription subscription(genl_.family());
-		EndSignals signals;
+		/* They end it in good order. That SIGHUP is ignored is nohup's wish. */
+		const Signals signals({SIGINT, SIGTERM, SIGHUP}, {SIGINT, SIGTERM});
 		file_.emplace(options_.output, options_.append);
 		start_ = Clock::now();
 		write(header_line(now_ns(), interval_, options_.listeners));
@@ -168,7 +136,7 @@ private:
 		return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 	}
 
-	void watch(Subscription &subscription, const EndSignals &signals)
+	void watch(Subscription &subscription, const Signals &signals)
 	{
 		auto next = start_;
 		while (!closed_) {

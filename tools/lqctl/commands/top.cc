@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 #include <thread>
 
+#include "base/clock.hh"
 #include "base/error.hh"
 #include "base/output.hh"
 #include "commands/commands.hh"
@@ -34,17 +34,6 @@ struct Options {
 };
 
 using Clock = std::chrono::steady_clock;
-
-std::string time_of_day()
-{
-	const std::time_t now = std::time(nullptr);
-	std::tm tm{};
-	char text[16];
-
-	localtime_r(&now, &tm);
-	std::strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	return text;
-}
 
 void look(Genl &genl, Top &top)
 {
@@ -70,7 +59,7 @@ void batch(const Options &options, Genl &genl, Top &top)
 		std::string text = n ? "\n" : "";
 		for (const Table::Line &line :
 		     top.frame({.columns = 1000, .rows = 100000, .numeric = options.numeric},
-			       time_of_day())) {
+			       time_of_day(now_ns()))) {
 			for (const Table::Cell &piece : line)
 				text += piece.text;
 			while (text.ends_with(' '))
@@ -211,7 +200,7 @@ private:
 			bottom = message_;
 		else if (paused_)
 			bottom = "paused; space goes on";
-		screen_.draw(help_ ? help() : top_.frame(style, time_of_day()), bottom);
+		screen_.draw(help_ ? help() : top_.frame(style, time_of_day(now_ns())), bottom);
 	}
 
 	static std::vector<Table::Line> help()

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.hh"
+#include "wire/datagram.hh"
 
 namespace lqctl {
 
@@ -41,33 +42,29 @@ bool is_family(Bytes attributes, std::uint16_t family)
 Told read_events(Bytes datagram, std::uint16_t family,
 		 const std::function<void(Bytes attributes)> &visit)
 {
-	while (!datagram.empty()) {
-		nlmsghdr header;
-		genlmsghdr genl;
-		if (datagram.size() < sizeof(header))
-			throw_malformed_attributes();
-		std::memcpy(&header, datagram.data(), sizeof(header));
-		if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > datagram.size())
-			throw_malformed_attributes();
-		const Bytes payload =
-			datagram.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN);
-		const std::size_t next = NLMSG_ALIGN(header.nlmsg_len);
-		datagram = next < datagram.size() ? datagram.subspan(next) : Bytes{};
+	Told told = Told::events;
 
-		if (header.nlmsg_type != family && header.nlmsg_type != GENL_ID_CTRL)
-			continue;
-		if (payload.size() < GENL_HDRLEN)
-			throw_malformed_attributes();
-		std::memcpy(&genl, payload.data(), sizeof(genl));
-		const Bytes attributes = payload.subspan(GENL_HDRLEN);
-		if (header.nlmsg_type == family) {
-			if (genl.cmd == LISTENQ_CMD_EVENT)
-				visit(attributes);
-		} else if (genl.cmd == CTRL_CMD_DELFAMILY && is_family(attributes, family)) {
-			return Told::family_gone;
-		}
-	}
-	return Told::events;
+	for_each_message(
+		datagram,
+		[&](const nlmsghdr &header, Bytes payload) {
+			genlmsghdr genl;
+			if (header.nlmsg_type != family && header.nlmsg_type != GENL_ID_CTRL)
+				return true;
+			if (payload.size() < GENL_HDRLEN)
+				throw_malformed_attributes();
+			std::memcpy(&genl, payload.data(), sizeof(genl));
+			const Bytes attributes = payload.subspan(GENL_HDRLEN);
+			if (header.nlmsg_type == family) {
+				if (genl.cmd == LISTENQ_CMD_EVENT)
+					visit(attributes);
+			} else if (genl.cmd == CTRL_CMD_DELFAMILY &&
+				   is_family(attributes, family)) {
+				told = Told::family_gone;
+			}
+			return told == Told::events;
+		},
+		throw_malformed_attributes);
+	return told;
 }
 
 Subscription::Subscription(const Family &family)

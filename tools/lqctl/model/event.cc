@@ -5,8 +5,7 @@
 #include <fmt/core.h>
 #include <linux/listenq.h>
 
-#include <ctime>
-
+#include "base/clock.hh"
 #include "base/error.hh"
 #include "model/counters.hh"
 
@@ -36,30 +35,6 @@ std::string drop_name(std::uint32_t reason)
 			return counter.name;
 	}
 	return fmt::format("drop_{}", reason);
-}
-
-/* 14:05:07.123, the local time of day. */
-std::string time_of_day(std::uint64_t ns)
-{
-	const auto seconds = static_cast<std::time_t>(ns / ns_per_s);
-	std::tm tm{};
-	char text[16];
-
-	localtime_r(&seconds, &tm);
-	std::strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	return fmt::format("{}.{:03}", text, ns % ns_per_s / 1'000'000);
-}
-
-/* RFC 3339, UTC. */
-std::string timestamp(std::uint64_t ns)
-{
-	const auto seconds = static_cast<std::time_t>(ns / ns_per_s);
-	std::tm tm{};
-	char text[32];
-
-	gmtime_r(&seconds, &tm);
-	std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return fmt::format("{}.{:09}Z", text, ns % ns_per_s);
 }
 
 } // namespace
@@ -168,7 +143,8 @@ Event events_lost(std::uint64_t time)
 
 std::string event_text(const Event &e, bool numeric, const Glyphs &glyphs)
 {
-	std::string out = fmt::format("{} {}", time_of_day(e.time), e.type);
+	std::string out = fmt::format("{}.{:03} {}", time_of_day(e.time),
+				      e.time % ns_per_s / 1'000'000, e.type);
 
 	if (!e.listener)
 		return out + '\n';
@@ -193,7 +169,7 @@ nlohmann::ordered_json to_json(const Event &e)
 	nlohmann::ordered_json json;
 
 	json["event"] = e.type;
-	json["time"] = timestamp(e.time);
+	json["time"] = utc_text(e.time, 9);
 	json["time_ns"] = e.time;
 	if (!e.listener)
 		return json;

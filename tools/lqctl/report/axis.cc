@@ -2,12 +2,11 @@
 /* Axes: round steps of numbers and of time. */
 #include "report/axis.hh"
 
-#include <fmt/core.h>
+#include <fmt/chrono.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ctime>
 
 namespace lqctl {
 
@@ -73,11 +72,10 @@ std::string time_text(std::int64_t begin_ns, std::int64_t us, std::int64_t lengt
 {
 	const std::int64_t at = begin_ns / 1000 + us;
 	const auto seconds = static_cast<std::time_t>(at / second);
-	std::tm tm{};
-	char text[32];
+	const std::tm tm = fmt::gmtime(seconds);
+	const std::string text = length_us > day ? fmt::format("{:%b %d %H:%M}", tm)
+						 : fmt::format("{:%H:%M:%S}", tm);
 
-	gmtime_r(&seconds, &tm);
-	std::strftime(text, sizeof(text), length_us > day ? "%b %d %H:%M" : "%H:%M:%S", &tm);
 	if (length_us >= 10 * second)
 		return text;
 	return length_us >= second ? fmt::format("{}.{}", text, at % second / 100'000)

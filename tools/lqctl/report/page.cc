@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The page: what was recorded at a glance, then each listener's figures and numbers. */
 #include "report/page.hh"
+#include "base/clock.hh"
 
 #include <fmt/core.h>
 #include <linux/listenq.h>
@@ -106,7 +107,7 @@ private:
 			"h1>\n"
 			"<p class=\"sub\">{2} for {3}, a sample every {4}; times are UTC</p>\n",
 			escaped(title_), page_style,
-			utc_text(begin).substr(0, 10) + ' ' + utc_text(begin).substr(11, 8),
+			utc_text(begin, 0).substr(0, 10) + ' ' + utc_text(begin, 0).substr(11, 8),
 			timespan_text(Microseconds(timeline_.end_us)),
 			timespan_text(timeline_.interval));
 	}

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/clock.hh"
 #include "base/error.hh"
 #include "base/json.hh"
 
@@ -293,7 +294,7 @@ std::string header_line(std::uint64_t time_ns, Microseconds interval,
 	object["type"] = header_type;
 	object["version"] = recording_version;
 	object["lqctl"] = LISTENQ_VERSION;
-	object["time"] = utc_text(time_ns);
+	object["time"] = utc_text(time_ns, 3);
 	object["time_ns"] = time_ns;
 	object["interval_us"] = interval.count();
 	object["filters"] = filters;

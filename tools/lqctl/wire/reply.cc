@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/error.hh"
+#include "wire/datagram.hh"
 
 namespace lqctl {
 
@@ -83,34 +84,37 @@ NetlinkError::NetlinkError(int code, std::string extack)
 
 bool Reply::feed(Bytes datagram)
 {
-	while (!datagram.empty()) {
-		auto header = front<nlmsghdr>(datagram);
-		if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > datagram.size())
-			throw_truncated();
-		Bytes payload = datagram.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN);
-		datagram = after(datagram, NLMSG_ALIGN(header.nlmsg_len));
+	bool last = false;
 
-		if (header.nlmsg_seq != seq_)
-			continue;
-		if (header.nlmsg_flags & NLM_F_DUMP_INTR)
-			interrupted_ = true;
-		switch (header.nlmsg_type) {
-		case NLMSG_NOOP:
-			break;
-		case NLMSG_ERROR:
-			check_error(header, payload);
-			return true;
-		case NLMSG_DONE:
-			check_done(header, payload);
-			return true;
-		default:
-			if (payload.size() < GENL_HDRLEN)
-				throw_truncated();
-			visit_(payload.subspan(GENL_HDRLEN));
-			break;
-		}
+	for_each_message(
+		datagram,
+		[&](const nlmsghdr &header, Bytes payload) {
+			last = header.nlmsg_seq == seq_ && take(header, payload);
+			return !last;
+		},
+		throw_truncated);
+	return last;
+}
+
+bool Reply::take(const nlmsghdr &header, Bytes payload)
+{
+	if (header.nlmsg_flags & NLM_F_DUMP_INTR)
+		interrupted_ = true;
+	switch (header.nlmsg_type) {
+	case NLMSG_NOOP:
+		return false;
+	case NLMSG_ERROR:
+		check_error(header, payload);
+		return true;
+	case NLMSG_DONE:
+		check_done(header, payload);
+		return true;
+	default:
+		if (payload.size() < GENL_HDRLEN)
+			throw_truncated();
+		visit_(payload.subspan(GENL_HDRLEN));
+		return false;
 	}
-	return false;
 }
 
 } // namespace lqctl

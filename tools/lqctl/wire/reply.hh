@@ -36,6 +36,9 @@ public:
 	[[nodiscard]] bool interrupted() const { return interrupted_; }
 
 private:
+	/* One message that answers; true: it was the last. */
+	[[nodiscard]] bool take(const nlmsghdr &header, Bytes payload);
+
 	std::uint32_t seq_;
 	Visit visit_;
 	bool interrupted_ = false;
