@@ -125,7 +125,13 @@ private:
 	[[nodiscard]] Request *filter_overflow();
 	void drop(u8 reason, Ticks now);
 
-	[[nodiscard]] bool wants_cookie(const lq_syn &syn, bool overflow);
+	[[nodiscard]] bool pauses() const
+	{
+		return config_.syncookies == 1 && config_.syncookie_pause;
+	}
+	[[nodiscard]] bool is_paused(u32 now_s) const;
+	void pause(u32 now_s);
+	[[nodiscard]] lq_syn_verdict answer_by_cookie(lq_syn &syn);
 	[[nodiscard]] lq_ack_verdict ack_unknown(const lq_ack &ack);
 
 	SynQueue syn_queue_;

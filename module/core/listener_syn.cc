@@ -40,38 +40,25 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		drop(syn.reason, Ticks{syn.now});
 		return verdict;
 	}
-	const policy::Snapshot now = snapshot();
-	policy::Place place = policy::place(config_, limits_, now, found.bucket_length);
-	const bool overflow = policy::overflows(config_, place);
+	const bool paused = is_paused(syn.now_s);
+	const policy::SynVerdict verdict = policy::decide(config_, limits_, snapshot(),
+							  {.bucket_length = found.bucket_length,
+							   .from_time_wait = syn.from_time_wait,
+							   .paused = paused});
 
-	if (syn.from_time_wait) {
-		// The pair is reused whatever the SYN queue holds (tcp_conn_request()), but
-		// no bucket grows beyond its limit.
-		if (place == policy::Place::Full && found.bucket_length < limits_.bucket_limit)
-			place = policy::Place::There;
-	} else if (wants_cookie(syn, overflow)) {
-		place = policy::Place::Cookie;
-		syn.cookies_on = overflow || config_.syncookies == 2;
-	}
-	const policy::SynVerdict verdict = policy::syn(config_, limits_, now, place);
-
+	syn.cookies_on = verdict.cookies_on;
+	if (verdict.cookies_on && pauses() && !paused)
+		pause(syn.now_s);
 	switch (verdict.action) {
 	case policy::SynAction::Admit:
 	case policy::SynAction::Evict:
 		break;
+	case policy::SynAction::Cookie:
+		return answer_by_cookie(syn);
 	case policy::SynAction::Drop:
 		return refuse(syn, verdict.reason, LQ_SYN_DROP);
 	case policy::SynAction::Reset:
 		return refuse(syn, verdict.reason, LQ_SYN_RESET);
-	}
-	if (place == policy::Place::Cookie) {
-		counters_.event(LISTENQ_EVENT_COOKIE_SENT);
-		counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-		cookies_.happened(Ticks{syn.now});
-		cookies_sent_ = true;
-		cookie_sent_s_ = syn.now_s;
-		syn.news = event_pending();
-		return LQ_SYN_COOKIE;
 	}
 	if (!search)
 		syn.hash = syn_queue_.hash(syn.key);
@@ -95,21 +82,29 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 // With FreeBSD's pause an overflow is followed by 15 s of cookies alone, and by twice as long
 // each time that the flood comes back within the length of the last pause, up to 16 minutes
 // (syncache_pause() of sys/netinet/tcp_syncache.c).
-bool Listener::wants_cookie(const lq_syn &syn, bool overflow)
+bool Listener::is_paused(u32 now_s) const
+{
+	return pauses() && pause_length_s_ && static_cast<s32>(pause_until_s_ - now_s) > 0;
+}
+
+void Listener::pause(u32 now_s)
 {
 	constexpr u32 kFirst = 15, kLongest = 16 * 60;
+	const bool again = pause_length_s_ && now_s - pause_until_s_ <= pause_length_s_;
 
-	if (config_.syncookies != 1)
-		return config_.syncookies == 2;
-	if (!config_.syncookie_pause)
-		return overflow;
-	const bool paused = pause_length_s_ && static_cast<s32>(pause_until_s_ - syn.now_s) > 0;
-	if (paused || !overflow)
-		return paused;
-	const bool again = pause_length_s_ && syn.now_s - pause_until_s_ <= pause_length_s_;
 	pause_length_s_ = again ? min(pause_length_s_ * 2, kLongest) : kFirst;
-	pause_until_s_ = syn.now_s + pause_length_s_;
-	return true;
+	pause_until_s_ = now_s + pause_length_s_;
+}
+
+lq_syn_verdict Listener::answer_by_cookie(lq_syn &syn)
+{
+	counters_.event(LISTENQ_EVENT_COOKIE_SENT);
+	counters_.event(LISTENQ_EVENT_SYNACK_SENT);
+	cookies_.happened(Ticks{syn.now});
+	cookies_sent_ = true;
+	cookie_sent_s_ = syn.now_s;
+	syn.news = event_pending();
+	return LQ_SYN_COOKIE;
 }
 
 lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict verdict)

@@ -205,7 +205,7 @@ static bool accept_full(const Rules &r, const Limits &limits, const Snapshot &no
 }
 
 // What a full accept queue means to a new SYN.
-static SynAction full_at_syn(const Rules &r, const Snapshot &now, Place place)
+static SynAction full_at_syn(const Rules &r, const Snapshot &now, bool cookie)
 {
 	switch (r.full_at_syn) {
 	case FullAtSyn::Admit:
@@ -213,7 +213,7 @@ static SynAction full_at_syn(const Rules &r, const Snapshot &now, Place place)
 	case FullAtSyn::Young:
 		// Warm entries of the SYN queue may still leave: one more young request is
 		// let in (tcp_v4_conn_request() of Linux 2.4 to 4.2). A cookie is never one.
-		return now.young > 1 || place == Place::Cookie ? SynAction::Drop : SynAction::Admit;
+		return now.young > 1 || cookie ? SynAction::Drop : SynAction::Admit;
 	case FullAtSyn::Drop:
 		return SynAction::Drop;
 	case FullAtSyn::Reset:
@@ -230,37 +230,45 @@ bool syn_queue_is_full(const Config &config, const Limits &limits, const Snapsho
 	return now.syn_qlen >= limits.syn_limit;
 }
 
-Place place(const Config &config, const Limits &limits, const Snapshot &now, u32 bucket_length)
-{
-	if (syn_queue_is_full(config, limits, now))
-		return Place::Full;
-	return bucket_length >= limits.bucket_limit ? Place::Crowded : Place::There;
-}
-
-bool overflows(const Config &config, Place place)
-{
-	return place == Place::Full || (place == Place::Crowded && !rules(config).evicts);
-}
-
 // Linux looks at its SYN queue first (tcp_conn_request()); whoever evicts has room there.
-SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now, Place place)
+SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &now,
+		  const NewSyn &syn)
 {
 	const Rules &r = rules(config);
-	const bool short_of_room = place == Place::Full || place == Place::Crowded;
-	const listenq_drop reason = place == Place::Crowded ? LISTENQ_DROP_SYN_BUCKET_FULL
-							    : LISTENQ_DROP_SYN_QUEUE_FULL;
 
-	if (short_of_room && !r.evicts)
-		return {SynAction::Drop, reason};
+	// 2. The SYN queue. A pair in TIME_WAIT is reused whatever it holds (tcp_conn_request()),
+	// but no bucket grows beyond its limit.
+	const bool full = syn_queue_is_full(config, limits, now);
+	const bool crowded = syn.bucket_length >= limits.bucket_limit;
+	listenq_drop no_room = LISTENQ_DROP_NONE;
+	bool cookies_on = false;
+
+	if (full || crowded) [[unlikely]] {
+		if (crowded || !syn.from_time_wait)
+			no_room = full ? LISTENQ_DROP_SYN_QUEUE_FULL : LISTENQ_DROP_SYN_BUCKET_FULL;
+		// Not a crowded bucket where an old request of it makes room, as in FreeBSD's
+		// syncache.
+		cookies_on = config.syncookies && !syn.from_time_wait && (full || !r.evicts);
+	}
+	if (config.syncookies == 2 && !syn.from_time_wait)
+		cookies_on = true;
+	const bool cookie =
+		cookies_on || (syn.paused && config.syncookies == 1 && !syn.from_time_wait);
+	if (no_room != LISTENQ_DROP_NONE && !cookie && !r.evicts)
+		return {SynAction::Drop, false, no_room};
+
+	// 3. The accept queue, for a cookie, too.
 	if (accept_full(r, limits, now)) {
-		const SynAction action = full_at_syn(r, now, place);
+		const SynAction action = full_at_syn(r, now, cookie);
 
 		if (action != SynAction::Admit)
-			return {action, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
+			return {action, cookies_on, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
 	}
-	if (short_of_room)
-		return {SynAction::Evict, reason};
-	return {SynAction::Admit, LISTENQ_DROP_NONE};
+	if (cookie)
+		return {SynAction::Cookie, cookies_on, LISTENQ_DROP_NONE};
+	if (no_room != LISTENQ_DROP_NONE)
+		return {SynAction::Evict, false, no_room};
+	return {SynAction::Admit, false, LISTENQ_DROP_NONE};
 }
 
 listenq_drop syn_commit(const Config &config, const Snapshot &now, bool proven)

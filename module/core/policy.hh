@@ -21,16 +21,25 @@ struct Snapshot {
 	u32 young;	 // of syn_qlen: SYN-ACK never timed out
 };
 
-// What becomes of a new SYN.
+// A SYN of no request, as a verdict sees it.
+struct NewSyn {
+	u32 bucket_length = 0;	     // requests in the bucket that its own would go to
+	bool from_time_wait = false; // it reuses a TIME_WAIT pair
+	bool paused = false;	     // FreeBSD's pause: only cookies for a while
+};
+
+// What becomes of it.
 enum class SynAction : u8 {
 	Admit,
 	Evict, // admit, and drop an old request first
+	Cookie,
 	Drop,
 	Reset,
 };
 struct SynVerdict {
 	SynAction action;
-	listenq_drop reason; // of Drop and Reset; of Evict: of the evicted one
+	bool cookies_on;     // cookies answer a full SYN queue, or are always sent
+	listenq_drop reason; // of Drop and Reset; of Evict: if there is nothing to evict
 };
 
 // What becomes of a final ACK.
@@ -49,21 +58,9 @@ enum class AckAction : u8 {
 [[nodiscard]] bool syn_queue_is_full(const Config &config, const Limits &limits,
 				     const Snapshot &now);
 
-// What a SYN needs of the SYN queue.
-enum class Place : u8 {
-	There,	 // one that is free
-	Full,	 // one, and there is none
-	Crowded, // one, and there is none in its bucket
-	Cookie,	 // none: a cookie answers it
-};
-// @bucket_length: of the requests in the bucket that the new one would go to.
-[[nodiscard]] Place place(const Config &config, const Limits &limits, const Snapshot &now,
-			  u32 bucket_length);
-// Is that an overflow, to which cookies are the answer? Not a crowded bucket where an old request
-// of it makes room, as in FreeBSD's syncache.
-[[nodiscard]] bool overflows(const Config &config, Place place);
-[[nodiscard]] SynVerdict syn(const Config &config, const Limits &limits, const Snapshot &now,
-			     Place place);
+// Steps 2 and 3 of "A SYN, in order", docs/semantics.md.
+[[nodiscard]] SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &now,
+				const NewSyn &syn);
 
 // The route is known now: may the request go on the queue? LISTENQ_DROP_NONE, or why not.
 // @now counts the request's own reservation.

@@ -45,10 +45,11 @@ void Session::syn_new(const Event &e, unsigned n, const Syn &syn, lq_syn_verdict
 {
 	using listenq::policy::SynAction;
 	// A session has fewer peers than a bucket has places.
-	const auto place = syn.from_time_wait
-				   ? listenq::policy::Place::There
-				   : listenq::policy::place(config_, limits_, snapshot(), 0);
-	SynAction want = listenq::policy::syn(config_, limits_, snapshot(), place).action;
+	SynAction want =
+		listenq::policy::decide(
+			config_, limits_, snapshot(),
+			{.bucket_length = 0, .from_time_wait = syn.from_time_wait, .paused = false})
+			.action;
 
 	if (want == SynAction::Evict && std::all_of(half_.begin(), half_.end(), [](auto &each) {
 		    return each.second.promoting;
@@ -64,6 +65,9 @@ void Session::syn_new(const Event &e, unsigned n, const Syn &syn, lq_syn_verdict
 	case SynAction::Evict:
 		evicted(freed);
 		break;
+	case SynAction::Cookie: // a session has none
+		MODEL_CHECK(false);
+		return;
 	case SynAction::Admit:
 		MODEL_CHECK(!freed);
 		break;

@@ -11,7 +11,6 @@
 namespace policy = listenq::policy;
 using listenq::Limits;
 using policy::AckAction;
-using policy::Place;
 using policy::Snapshot;
 using policy::SynAction;
 using namespace testing_core;
@@ -32,11 +31,28 @@ lq_config config_of(u8 policy, s32 backlog = 8, u32 max_syn_backlog = 128)
 	return c;
 }
 
+bool is_freebsd(u8 p)
+{
+	return p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4;
+}
+
+// A full SYN queue drops an old request.
+bool evicts(u8 p)
+{
+	return is_freebsd(p) || p == LQ_POLICY_SOLARIS;
+}
+
+// Half-open requests count as connections.
+bool is_sum(u8 p)
+{
+	return p == LQ_POLICY_BSD || p == LQ_POLICY_BERKELEY || p == LQ_POLICY_AIX ||
+	       p == LQ_POLICY_HPUX || p == LQ_POLICY_XNU;
+}
+
 // LISTENQ_DROP_NONE, or why a SYN is dropped.
 listenq_drop syn(const lq_config &c, const Limits &limits, const Snapshot &now)
 {
-	const policy::SynVerdict verdict =
-		policy::syn(c, limits, now, policy::place(c, limits, now, 0));
+	const policy::SynVerdict verdict = policy::decide(c, limits, now, {});
 
 	EXPECT_EQ(verdict.action == SynAction::Admit, verdict.reason == LISTENQ_DROP_NONE);
 	EXPECT_TRUE(verdict.action == SynAction::Admit || verdict.action == SynAction::Drop);
@@ -132,7 +148,7 @@ TEST(policy, limits__property_is_the_kernels)
 	});
 }
 
-TEST(policy, syn__full_at_the_number_of_buckets)
+TEST(policy, decide__full_at_the_number_of_buckets)
 {
 	const lq_config c = config(5, 8192);
 	const Limits limits = policy::limits(c);
@@ -145,7 +161,7 @@ TEST(policy, syn__full_at_the_number_of_buckets)
 		  LISTENQ_DROP_SYN_QUEUE_FULL);
 }
 
-TEST(policy, syn__full_accept_queue_lets_young_be_2)
+TEST(policy, decide__full_accept_queue_lets_young_be_2)
 {
 	const lq_config c = config(5);
 	const Limits limits = policy::limits(c);
@@ -161,7 +177,7 @@ TEST(policy, syn__full_accept_queue_lets_young_be_2)
 	EXPECT_EQ(syn(c, limits, {.accept_qlen = 5, .syn_qlen = 3, .young = 3}), LISTENQ_DROP_NONE);
 }
 
-TEST(policy, syn__the_syn_queue_is_asked_first)
+TEST(policy, decide__the_syn_queue_is_asked_first)
 {
 	const lq_config c = config(5);
 
@@ -335,15 +351,15 @@ TEST(policy, limits__property_of_any_policy)
 	});
 }
 
-TEST(policy, syn__what_each_system_does_when_the_accept_queue_is_full)
+TEST(policy, decide__what_each_system_does_when_the_accept_queue_is_full)
 {
 	for (const u8 p : kAll) {
 		const lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
 		const policy::SynVerdict young =
-			policy::syn(c, limits, {limits.accept_limit, 0, 2}, Place::There);
+			policy::decide(c, limits, {limits.accept_limit, 0, 2}, {});
 		const policy::SynVerdict warm =
-			policy::syn(c, limits, {limits.accept_limit, 0, 1}, Place::There);
+			policy::decide(c, limits, {limits.accept_limit, 0, 1}, {});
 
 		switch (p) {
 		case LQ_POLICY_LINUX:
@@ -366,28 +382,26 @@ TEST(policy, syn__what_each_system_does_when_the_accept_queue_is_full)
 	}
 }
 
-TEST(policy, syn__who_evicts)
+TEST(policy, decide__who_evicts)
 {
 	for (const u8 p : kAll) {
 		const lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
-		const bool evicts = p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4 ||
-				    p == LQ_POLICY_SOLARIS;
+		const SynAction action =
+			policy::decide(c, limits, {0, limits.syn_limit, 0}, {}).action;
 
-		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 0}, Place::Full).action,
-			  evicts ? SynAction::Evict : SynAction::Drop)
+		EXPECT_EQ(action, evicts(p) ? SynAction::Evict : SynAction::Drop)
 			<< policy::name(p);
 	}
 }
 
-TEST(policy, syn__both_queues_full)
+TEST(policy, decide__both_queues_full)
 {
 	const auto verdict = [](u8 p) {
 		const lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
 
-		return policy::syn(c, limits, {limits.accept_limit, limits.syn_limit, 2},
-				   Place::Full);
+		return policy::decide(c, limits, {limits.accept_limit, limits.syn_limit, 2}, {});
 	};
 
 	// Linux looks at its SYN queue first.
@@ -398,16 +412,95 @@ TEST(policy, syn__both_queues_full)
 	EXPECT_EQ(verdict(LQ_POLICY_FREEBSD).action, SynAction::Evict);
 }
 
-TEST(policy, syn__a_cookie_is_never_young)
+TEST(policy, decide__a_cookie_is_never_young)
 {
 	for (const u8 p : {LQ_POLICY_LINUX, LQ_POLICY_LINUX_2_4}) {
-		const lq_config c = config_of(p);
+		lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
 
-		EXPECT_EQ(policy::syn(c, limits, {limits.accept_limit, 0, 0}, Place::Cookie).action,
+		c.syncookies = 2;
+		EXPECT_EQ(policy::decide(c, limits, {limits.accept_limit, 0, 0}, {}).action,
 			  SynAction::Drop);
-		EXPECT_EQ(policy::syn(c, limits, {0, limits.syn_limit, 9}, Place::Cookie).action,
-			  SynAction::Admit);
+		EXPECT_EQ(policy::decide(c, limits, {0, limits.syn_limit, 9}, {}).action,
+			  SynAction::Cookie);
+	}
+}
+
+// Step 2 of "A SYN, in order": who is answered by a cookie, and whether a flood is the reason.
+TEST(policy, decide__cookies)
+{
+	for (const u8 p : kAll) {
+		lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const Snapshot empty{0, 0, 0}, full{0, limits.syn_limit, 0};
+		const auto decide = [&](u8 syncookies, const Snapshot &now,
+					const policy::NewSyn &syn = {}) {
+			c.syncookies = syncookies;
+			return policy::decide(c, limits, now, syn);
+		};
+
+		for (const u8 syncookies : {0, 1}) {
+			EXPECT_EQ(decide(syncookies, empty).action, SynAction::Admit);
+			EXPECT_FALSE(decide(syncookies, empty).cookies_on);
+			EXPECT_EQ(decide(syncookies, empty, {.from_time_wait = true}).action,
+				  SynAction::Admit);
+		}
+		EXPECT_FALSE(decide(0, full).cookies_on);
+		EXPECT_NE(decide(0, full).action, SynAction::Cookie);
+		for (const Snapshot &now : {empty, full}) {
+			EXPECT_EQ(decide(0, now, {.paused = true}).action, decide(0, now).action);
+			EXPECT_NE(decide(2, now, {.from_time_wait = true}).action,
+				  SynAction::Cookie);
+			EXPECT_FALSE(decide(2, now, {.from_time_wait = true}).cookies_on);
+		}
+		EXPECT_EQ(decide(2, empty).action, SynAction::Cookie);
+		EXPECT_TRUE(decide(2, empty).cookies_on);
+		// In a pause, and not because of a flood.
+		EXPECT_EQ(decide(1, empty, {.paused = true}).action, SynAction::Cookie);
+		EXPECT_FALSE(decide(1, empty, {.paused = true}).cookies_on);
+		if (is_sum(p))
+			continue; // its accept queue is full
+		EXPECT_EQ(decide(1, full).action, SynAction::Cookie) << policy::name(p);
+		EXPECT_TRUE(decide(1, full).cookies_on);
+		EXPECT_TRUE(decide(1, full, {.paused = true}).cookies_on);
+	}
+}
+
+// Step 3 comes for cookies, too, and does not say that there are none.
+TEST(policy, decide__no_cookie_for_a_full_accept_queue)
+{
+	lq_config c = config_of(LQ_POLICY_LINUX_MODERN);
+	const Limits limits = policy::limits(c);
+
+	c.syncookies = 1;
+	const policy::SynVerdict both =
+		policy::decide(c, limits, {limits.accept_limit, limits.syn_limit, 0}, {});
+	EXPECT_EQ(both.action, SynAction::Drop);
+	EXPECT_EQ(both.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
+	EXPECT_TRUE(both.cookies_on);
+}
+
+TEST(policy, decide__a_time_wait_pair_skips_the_syn_queue)
+{
+	for (const u8 p : kAll) {
+		const lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const auto decide = [&](const Snapshot &now, u32 bucket_length) {
+			return policy::decide(
+				c, limits, now,
+				{.bucket_length = bucket_length, .from_time_wait = true});
+		};
+		const Snapshot full{0, limits.syn_limit, 0};
+		const u32 last = limits.bucket_limit - 1;
+
+		EXPECT_EQ(decide(full, last).action, is_sum(p) ? SynAction::Drop : SynAction::Admit)
+			<< policy::name(p);
+		// But not the limit of a bucket.
+		EXPECT_EQ(decide({0, 0, 0}, last + 1).action,
+			  evicts(p) ? SynAction::Evict : SynAction::Drop);
+		EXPECT_EQ(decide({0, 0, 0}, last + 1).reason, LISTENQ_DROP_SYN_BUCKET_FULL);
+		EXPECT_EQ(decide(full, last + 1).reason,
+			  is_sum(p) ? LISTENQ_DROP_SYN_BUCKET_FULL : LISTENQ_DROP_SYN_QUEUE_FULL);
 	}
 }
 
@@ -416,17 +509,11 @@ TEST(policy, syn_queue_is_full__never_with_a_sum)
 	for (const u8 p : kAll) {
 		const lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
-		const bool sum = p == LQ_POLICY_BSD || p == LQ_POLICY_BERKELEY ||
-				 p == LQ_POLICY_AIX || p == LQ_POLICY_HPUX || p == LQ_POLICY_XNU;
 
-		EXPECT_EQ(policy::syn_queue_is_full(c, limits, {0, limits.syn_limit, 0}), !sum);
+		EXPECT_EQ(policy::syn_queue_is_full(c, limits, {0, limits.syn_limit, 0}),
+			  !is_sum(p));
 		EXPECT_FALSE(policy::syn_queue_is_full(c, limits, {0, limits.syn_limit - 1, 0}));
 	}
-}
-
-static bool is_freebsd(u8 p)
-{
-	return p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4;
 }
 
 // As many as FreeBSD has, or beyond what chance makes of a table with a bucket for each.
@@ -460,34 +547,38 @@ TEST(policy, limits__under_a_ceiling)
 		EXPECT_EQ(held.syn_limit, 1u) << policy::name(p);
 		EXPECT_EQ(held.accept_limit, free.accept_limit) << policy::name(p);
 		EXPECT_LE(held.syn_buckets, 512u) << policy::name(p);
-		EXPECT_EQ(policy::place(c, held, {0, 0, 0}, 0), Place::There);
-		EXPECT_EQ(policy::place(c, held, {0, 1, 0}, 0), Place::Full) << policy::name(p);
+		EXPECT_FALSE(policy::syn_queue_is_full(c, held, {0, 0, 0}));
+		EXPECT_TRUE(policy::syn_queue_is_full(c, held, {0, 1, 0})) << policy::name(p);
 	}
 }
 
-TEST(policy, place__a_bucket_without_room)
+TEST(policy, decide__a_bucket_without_room)
 {
 	for (const u8 p : kAll) {
-		const lq_config c = config_of(p);
+		lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
-		const bool evicts = is_freebsd(p) || p == LQ_POLICY_SOLARIS;
-		const policy::SynVerdict verdict =
-			policy::syn(c, limits, {0, 0, 0}, Place::Crowded);
+		const auto decide = [&](u32 bucket_length) {
+			return policy::decide(c, limits, {0, 0, 0},
+					      {.bucket_length = bucket_length});
+		};
 
-		EXPECT_EQ(policy::place(c, limits, {0, 0, 0}, limits.bucket_limit - 1),
-			  Place::There);
-		EXPECT_EQ(policy::place(c, limits, {0, 0, 0}, limits.bucket_limit), Place::Crowded);
-		EXPECT_EQ(policy::overflows(c, Place::Crowded), !evicts) << policy::name(p);
-		EXPECT_TRUE(policy::overflows(c, Place::Full));
-		EXPECT_FALSE(policy::overflows(c, Place::There));
-		EXPECT_EQ(verdict.action, evicts ? SynAction::Evict : SynAction::Drop);
-		EXPECT_EQ(verdict.reason, LISTENQ_DROP_SYN_BUCKET_FULL);
+		EXPECT_EQ(decide(limits.bucket_limit - 1).action, SynAction::Admit);
+		EXPECT_EQ(decide(limits.bucket_limit).action,
+			  evicts(p) ? SynAction::Evict : SynAction::Drop);
+		EXPECT_EQ(decide(limits.bucket_limit).reason, LISTENQ_DROP_SYN_BUCKET_FULL);
+		// A cookie is the answer where no old request makes room.
+		c.syncookies = 1;
+		EXPECT_EQ(decide(limits.bucket_limit).action,
+			  evicts(p) ? SynAction::Evict : SynAction::Cookie);
+		EXPECT_EQ(decide(limits.bucket_limit).cookies_on, !evicts(p)) << policy::name(p);
 	}
 	// Full is full, however long the bucket is.
 	const lq_config c = config_of(LQ_POLICY_LINUX);
 	const Limits limits = policy::limits(c);
-	EXPECT_EQ(policy::place(c, limits, {0, limits.syn_limit, 0}, limits.bucket_limit),
-		  Place::Full);
+	EXPECT_EQ(policy::decide(c, limits, {0, limits.syn_limit, 0},
+				 {.bucket_length = limits.bucket_limit})
+			  .reason,
+		  LISTENQ_DROP_SYN_QUEUE_FULL);
 }
 
 TEST(policy, retries__freebsd_has_three_at_most)
