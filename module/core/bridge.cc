@@ -364,21 +364,7 @@ LQ_BRIDGE u16 lq_core_isn_tag(const lq_keys *keys, const lq_key *key, u16 local_
 LQ_BRIDGE u32 lq_core_cookie(const lq_keys *keys, const lq_key *key, u16 local_port, u32 now_s,
 			     u32 tsval, lq_request *request)
 {
-	const listenq::SynCookie cookie(*keys);
-	const auto sent = cookie.make(
-		{.key = *key, .local_port = local_port, .client_isn = {request->rcv_isn}},
-		request->mss, now_s);
-
-	request->snt_isn = sent.isn.value;
-	request->mss = sent.mss;
-	request->ts_off = sent.ts_off;
-	// tcp_conn_request(): without timestamps the other options are lost.
-	if (!(request->flags & LQ_REQ_TSTAMP)) {
-		request->flags &= LQ_REQ_V6;
-		request->wscale = 0;
-		return tsval;
-	}
-	return listenq::cookie_timestamp::encode(tsval, *request);
+	return listenq::SynCookie(*keys).answer(*key, local_port, now_s, tsval, *request);
 }
 
 static_assert(LQ_COOKIE_LIFE_S == listenq::SynCookie::kLifeSeconds);

@@ -55,6 +55,23 @@ SynCookie::Sent SynCookie::make(const Tuple &tuple, u16 mss, u32 now_s) const
 		.ts_off = high(mac)};
 }
 
+u32 SynCookie::answer(const lq_key &key, u16 local_port, u32 now_s, u32 tsval, Request &r) const
+{
+	const Sent sent = make({.key = key, .local_port = local_port, .client_isn = Seq{r.rcv_isn}},
+			       r.mss, now_s);
+
+	r.snt_isn = sent.isn.value;
+	r.mss = sent.mss;
+	r.ts_off = sent.ts_off;
+	// tcp_conn_request(): without timestamps the other options are lost.
+	if (!request::has(r, LQ_REQ_TSTAMP)) {
+		r.flags &= LQ_REQ_V6;
+		r.wscale = 0;
+		return tsval;
+	}
+	return cookie_timestamp::encode(tsval, r);
+}
+
 u16 SynCookie::check(const Tuple &tuple, Seq isn, u32 now_s, u32 &ts_off) const
 {
 	const u16(&table)[8] = tuple.key.v6 ? kMss6 : kMss4;

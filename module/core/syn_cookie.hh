@@ -41,6 +41,10 @@ public:
 		u32 ts_off;
 	};
 	[[nodiscard]] Sent make(const Tuple &tuple, u16 mss, u32 now_s) const;
+	// Make @r, which holds what the SYN asked for, what the cookie can bring back. Returns the
+	// TSval to send, given the clock's.
+	[[nodiscard]] u32 answer(const lq_key &key, u16 local_port, u32 now_s, u32 tsval,
+				 Request &r) const;
 
 	// Returns the MSS, or 0 if @isn is no cookie of ours or too old.
 	[[nodiscard]] u16 check(const Tuple &tuple, Seq isn, u32 now_s, u32 &ts_off) const;

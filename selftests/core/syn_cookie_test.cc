@@ -151,6 +151,57 @@ TEST(syn_cookie, make__numbers_look_unrelated)
 	EXPECT_EQ(tops.size(), 32u) << "the five bits of index and period show";
 }
 
+// --- answer() ---
+
+static Request *asked(const lq_key &key, u8 options)
+{
+	Request *r = new_request(key);
+
+	r->mss = 1459;
+	r->wscale = 0x57;
+	r->flags |= options;
+	r->snt_isn = r->ts_off = 0;
+	return r;
+}
+
+TEST(syn_cookie, answer__without_timestamps_only_the_mss_survives)
+{
+	for (const u32 n : {0u, 1u}) {
+		const lq_key key = peer(n);
+		Request *r = asked(key, LQ_REQ_WSCALE | LQ_REQ_SACK | LQ_REQ_ECN);
+		const SynCookie::Sent sent = kCookie.make(tuple(key), 1459, kNow);
+
+		EXPECT_EQ(kCookie.answer(key, kPort, kNow, 777, *r), 777u);
+		EXPECT_EQ(r->flags, n ? LQ_REQ_V6 : 0);
+		EXPECT_EQ(r->wscale, 0u);
+		EXPECT_EQ(r->mss, 1440u);
+		EXPECT_EQ(r->snt_isn, sent.isn.value);
+		EXPECT_EQ(r->ts_off, sent.ts_off);
+		EXPECT_EQ(kCookie.check(tuple(key), Seq{r->snt_isn}, kNow), r->mss);
+		free_request(r);
+	}
+}
+
+TEST(syn_cookie, answer__with_timestamps_all_of_them_do)
+{
+	const u8 all = LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_SACK | LQ_REQ_ECN;
+	const lq_key key = peer(0);
+	Request *r = asked(key, all);
+	const u32 tsval = kCookie.answer(key, kPort, kNow, 100000, *r);
+	lq_options options{};
+	bool ecn = false;
+
+	EXPECT_EQ(r->flags, all);
+	EXPECT_EQ(r->wscale, 0x57u);
+	EXPECT_EQ(tsval, cookie_timestamp::encode(100000, *r));
+	ASSERT_TRUE(cookie_timestamp::decode(
+		tsval, LQ_ALLOW_TSTAMP | LQ_ALLOW_SACK | LQ_ALLOW_WSCALE, options, ecn));
+	EXPECT_EQ(options.flags, all & ~LQ_REQ_ECN);
+	EXPECT_EQ(options.wscale, 7u);
+	EXPECT_TRUE(ecn);
+	free_request(r);
+}
+
 // --- cookie_timestamp ---
 
 TEST(cookie_timestamp, encode__never_ahead_of_the_clock_and_comes_back)
