@@ -179,6 +179,7 @@ private:
 		ack.ack_seq = ack_seq;
 		ack.ack = !rst;
 		ack.rst = rst;
+		ack.vetted = true;
 		ack.now = now_;
 		return lq_core_ack(core_, &ack, &copy, &promotion_, &freed_);
 	}
