@@ -720,11 +720,20 @@ u32 lq_core_requests(const struct lq_core *core, struct lq_request_cursor *curso
 		     u32 now_us, struct lq_request_info *out, u32 room);
 
 /*
- * [locked] Check every invariant of both queues; returns NULL or the words of
- * the first that does not hold. Linear in the queues' lengths: for tests and
- * debug builds.
+ * [locked] Check every invariant; returns NULL or the words of the first that does not hold. A
+ * queue is looked through only if that takes no more than @steps. Tests call it after each event.
+ * With LQ_DEBUG, which Kbuild defines for kernels that prove their locking, shim/timer.c calls it at
+ * the end of a run and shim/shard.c around a close, with LQ_CHECK_STEPS: at most so many buckets
+ * and entries of each queue under one hold of the lock, and none of a queue that has more.
  */
-const char *lq_core_check(const struct lq_core *core);
+#define LQ_CHECK_STEPS 4096
+const char *lq_core_check(const struct lq_core *core, u32 steps);
+
+/*
+ * [locked] With LQ_DEBUG the core calls this at once where something is wrong that lq_core_check()
+ * would find too late: a reservation ends that nobody made. In the module it is shim/shard.c's.
+ */
+void lq_core_broken(const char *what);
 
 /* --- shards; core/shards.hh --- */
 

@@ -39,6 +39,20 @@
 #define LQ_UNINITIALIZED
 #endif
 
+/* --- kernels that look for bugs --- */
+
+/* @broken: the words of what is wrong, or NULL. Elsewhere it is not asked for. */
+#ifdef LQ_DEBUG
+#define LQ_DEBUG_CHECK(broken) \
+	do { \
+		const char *lq_broken = (broken); \
+\
+		WARN_ONCE(lq_broken, "listenq: %s\n", lq_broken); \
+	} while (0)
+#else
+#define LQ_DEBUG_CHECK(broken) do { } while (0)
+#endif
+
 /* --- tasks on their way through our functions --- */
 
 /* All that was given to call_rcu_tasks() before is done. */

@@ -6,7 +6,7 @@ namespace listenq {
 
 void AcceptQueue::commit(Request &r, void *child, Micros now)
 {
-	promoting_--;
+	promoting_.end(1, "accept queue: a child comes without a slot");
 	push(r, child, now);
 }
 
@@ -33,7 +33,7 @@ Request *AcceptQueue::pop()
 	Request *r = take();
 
 	if (r)
-		leaving_++;
+		leaving_.add();
 	return r;
 }
 

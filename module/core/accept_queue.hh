@@ -14,8 +14,8 @@ namespace listenq {
 class AcceptQueue final {
 public:
 	// The promotion protocol: reserve a slot, then commit a child or abort.
-	void reserve() { promoting_++; }
-	void abort() { promoting_--; }
+	void reserve() { promoting_.add(); }
+	void abort() { promoting_.end(1, "accept queue: a slot that nobody held is given back"); }
 	void commit(Request &r, void *child, Micros now);
 
 	// Without a slot of its own: a filter held it, and there is room.
@@ -25,24 +25,27 @@ public:
 	[[nodiscard]] Request *pop();
 	// The same, and it gives up its slot at once.
 	[[nodiscard]] Request *take();
-	void left(u32 count) { leaving_ -= count; }
+	void left(u32 count)
+	{
+		leaving_.end(count, "accept queue: more connections left than were taken out");
+	}
 
 	// Empty it and hand back the chain; slots held by ACKs stay held.
 	[[nodiscard]] Request *close();
 
 	[[nodiscard]] const Request *oldest() const { return list_.front(); }
 	[[nodiscard]] u32 qlen() const { return qlen_; }
-	[[nodiscard]] u32 promoting() const { return promoting_; }
+	[[nodiscard]] u32 promoting() const { return promoting_.count(); }
 	// What a limit is compared with.
-	[[nodiscard]] u32 taken() const { return qlen_ + promoting_ + leaving_; }
+	[[nodiscard]] u32 taken() const { return qlen_ + promoting_.count() + leaving_.count(); }
 
 	[[nodiscard]] const char *check() const;
 
 private:
 	RequestList list_;
 	Hint<u32> qlen_{0};
-	u32 promoting_ = 0;
-	u32 leaving_ = 0;
+	Reservations promoting_;
+	Reservations leaving_;
 };
 
 } // namespace listenq

@@ -324,9 +324,9 @@ LQ_BRIDGE void lq_core_counters_add(lq_counters *sum, const lq_counters *more)
 	listenq::shards::add(*sum, *more);
 }
 
-LQ_BRIDGE const char *lq_core_check(const lq_core *core)
+LQ_BRIDGE const char *lq_core_check(const lq_core *core, u32 steps)
 {
-	return listener(core).check();
+	return listener(core).check(steps);
 }
 
 LQ_BRIDGE void lq_core_syn_options(const u8 *bytes, size_t length, const lq_options_config *config,

@@ -424,24 +424,42 @@ u32 Listener::requests(lq_request_cursor &cursor, Ticks now, Micros now_us,
 	return count;
 }
 
-const char *Listener::check() const
+const char *Listener::check(u32 steps) const
 {
-	if (const char *broken = syn_queue_.check())
-		return broken;
-	if (const char *broken = accept_queue_.check())
-		return broken;
-	if (const char *broken = filter_queue_.check())
+	const char *broken = nullptr;
+
+	if (syn_queue_.check_steps() <= steps)
+		broken = check_requests();
+	if (!broken && accept_queue_.qlen() <= steps)
+		broken = accept_queue_.check();
+	if (!broken && filter_queue_.qlen() <= steps)
+		broken = filter_queue_.check();
+	if (broken)
 		return broken;
 	if (!open_ && (accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
 	if (!open_ && (overflow_.running() || cookies_.running()))
 		return "listener: closed, and an episode goes on";
+	return nullptr;
+}
+
+const char *Listener::check_requests() const
+{
+	const bool resting = open_ && round_left_ == 0;
 	lq_request_cursor at{};
+	u32 promoting = 0;
 	bool late = false;
-	if (open_ && round_left_ == 0)
-		syn_queue_.walk(at, ~0u, ~0u, [&](const Request &r) {
-			late |= !has(r, LQ_REQ_PROMOTING) && !Ticks{r.expires}.reached(due_);
-		});
+
+	if (const char *broken = syn_queue_.check())
+		return broken;
+	syn_queue_.walk(at, ~0u, ~0u, [&](const Request &r) {
+		if (has(r, LQ_REQ_PROMOTING))
+			promoting++;
+		else
+			late |= resting && !Ticks{r.expires}.reached(due_);
+	});
+	if (promoting > accept_queue_.promoting())
+		return "listener: more requests are promoted than slots are held";
 	if (late)
 		return "listener: a request is due before the timer is asked for";
 	return nullptr;

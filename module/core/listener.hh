@@ -2,8 +2,9 @@
 // Listener: the queues, limits and counters of one shard of a listening socket, and the verdicts on
 // everything that arrives for it.
 //
-// Invariants (check()): those of both queues; requests marked promoting are as many as the
-// accept queue's held slots, but for orphans; a closed listener begins no episode, and queues
+// Invariants (check()): those of the queues; no more requests are marked promoting than slots of
+// the accept queue are held: an orphan's, a cookie's and that of a connection that a filter let go
+// belong to none; a closed listener has no episode under way, and queues
 // nothing but requests that close() has not come to yet; none is due before due(), unless the
 // clock hand is on its round.
 // Locking: the caller holds the shard's lock throughout; see bridge/core.h.
@@ -85,12 +86,14 @@ public:
 	[[nodiscard]] u32 accept_oldest_us(Micros now) const;
 	[[nodiscard]] u32 requests(lq_request_cursor &cursor, Ticks now, Micros now_us,
 				   std::span<lq_request_info> out) const;
-	[[nodiscard]] const char *check() const;
+	// Of a queue that takes more than @steps nothing is looked at.
+	[[nodiscard]] const char *check(u32 steps = ~0u) const;
 
 private:
 	// A page of pointers.
 	static constexpr u32 kFirstBuckets = 512;
 
+	[[nodiscard]] const char *check_requests() const;
 	[[nodiscard]] policy::Snapshot snapshot() const;
 	[[nodiscard]] lq_syn_verdict syn_for_request(lq_syn &syn, Request &r, lq_request_copy &copy,
 						     Request *&freed);

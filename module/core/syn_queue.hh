@@ -48,8 +48,8 @@ public:
 	void mark_timed_out(Request &r);
 
 	// Room for one request whose route and memory are still to be found.
-	void reserve() { reserved_++; }
-	void release() { reserved_--; }
+	void reserve() { reserved_.add(); }
+	void release() { reserved_.end(1, "SYN queue: room that nobody reserved is given back"); }
 
 	// Take out an old request to make room, or nullptr. The newest are at the front of
 	// their bucket. From bucket @hash, or from one bucket after the other.
@@ -82,10 +82,15 @@ public:
 	[[nodiscard]] bool is_open() const { return buckets_ != nullptr; }
 	[[nodiscard]] u32 qlen() const { return qlen_; }
 	[[nodiscard]] u32 young() const { return young_; }
-	[[nodiscard]] u32 reserved() const { return reserved_; }
+	[[nodiscard]] u32 reserved() const { return reserved_.count(); }
 	[[nodiscard]] u32 bucket_count() const { return buckets_ ? mask_ + 1 : 0; }
 
+	// Every request and every bucket is looked at: so many steps.
 	[[nodiscard]] const char *check() const;
+	[[nodiscard]] u32 check_steps() const
+	{
+		return qlen_ + bucket_count() + (rehashing_ ? old_mask_ + 1 : 0);
+	}
 
 private:
 	[[nodiscard]] Request **bucket(u32 hash) const
@@ -110,7 +115,7 @@ private:
 	u32 generation_ = 1; // of the table; never 0
 	Hint<u32> qlen_{0};
 	u32 young_ = 0;
-	u32 reserved_ = 0;
+	Reservations reserved_;
 	u32 clock_hand_ = 0; // next bucket to sweep
 	u32 evict_hand_ = 0; // next bucket to evict from, modulo the number of buckets
 	bool rehashing_ = false;

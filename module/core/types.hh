@@ -64,6 +64,31 @@ private:
 	T value_;
 };
 
+// What must hold wherever it is said; asked in debug builds alone.
+inline void ensure([[maybe_unused]] bool holds, [[maybe_unused]] const char *what)
+{
+#ifdef LQ_DEBUG
+	if (!holds) [[unlikely]]
+		lq_core_broken(what);
+#endif
+}
+
+// Places that are promised, and not yet taken or given back.
+class Reservations final {
+public:
+	void add() { count_++; }
+	// @what to say if nobody made them.
+	void end(u32 count, const char *what)
+	{
+		ensure(count <= count_, what);
+		count_ -= count;
+	}
+	[[nodiscard]] u32 count() const { return count_; }
+
+private:
+	u32 count_ = 0;
+};
+
 template <typename T>
 [[nodiscard]] constexpr T min(T a, T b)
 {

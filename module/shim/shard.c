@@ -128,7 +128,9 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 	bool more;
 
 	spin_lock_bh(&shard->lock);
+	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
 	more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &drained);
+	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
 	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
 		endings++;
 	spin_unlock_bh(&shard->lock);
@@ -151,6 +153,13 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 	}
 	kvfree(drained.table);
 }
+
+#ifdef LQ_DEBUG
+void lq_core_broken(const char *what)
+{
+	LQ_DEBUG_CHECK(what);
+}
+#endif
 
 void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped)
 {

@@ -46,6 +46,8 @@ static void lq_timer(struct timer_list *timer)
 			lq_timer_arm_locked(shard, tick.now + tick.wait);
 		if (tick.idle)
 			lq_table_fit_locked(shard);
+		if (!tick.again)
+			LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
 		spin_unlock(&shard->lock);
 
 		__NET_ADD_STATS(net, LINUX_MIB_TCPTIMEOUTS, tick.silent_count);

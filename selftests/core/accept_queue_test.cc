@@ -57,6 +57,29 @@ TEST_F(accept_queue, abort__gives_the_slot_back)
 	EXPECT_EQ(queue.taken(), 0u);
 }
 
+TEST_F(accept_queue, abort__of_a_slot_that_nobody_held)
+{
+	queue.reserve();
+	queue.abort();
+	EXPECT_DEATH(queue.abort(), "a slot that nobody held is given back");
+}
+
+TEST_F(accept_queue, commit__without_a_slot)
+{
+	Request *r = new_request(peer(0));
+
+	EXPECT_DEATH(queue.commit(*r, &children[0], Micros{0}), "a child comes without a slot");
+	free_request(r);
+}
+
+TEST_F(accept_queue, left__more_than_were_taken_out)
+{
+	put(0);
+	free_request(queue.pop());
+	EXPECT_DEATH(queue.left(2), "more connections left than were taken out");
+	queue.left(1);
+}
+
 TEST_F(accept_queue, take__gives_the_slot_up_at_once)
 {
 	Request *first = put(0), *second = put(1);

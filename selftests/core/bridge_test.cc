@@ -114,7 +114,7 @@ TEST(bridge, lq_core_init__of_any_content)
 	EXPECT_EQ(info.syn_buckets, 0u);
 	EXPECT_EQ(info.drops, 0u);
 	EXPECT_EQ(info.flags, 0u);
-	EXPECT_EQ(lq_core_check(core), nullptr);
+	EXPECT_EQ(lq_core_check(core, ~0u), nullptr);
 }
 
 TEST(bridge, lq_core_policy_find__needs_no_nul)

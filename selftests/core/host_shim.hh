@@ -355,7 +355,7 @@ public:
 	{
 		std::lock_guard lock(lock_);
 
-		return lq_core_check(core_);
+		return lq_core_check(core_, ~0u);
 	}
 
 private:

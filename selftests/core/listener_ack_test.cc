@@ -101,15 +101,11 @@ TEST_F(listener, promote_commit__of_another_life)
 {
 	ASSERT_TRUE(half_open(0));
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
-	lq_promotion old = promotion;
-	old.life--;
-	old.cookie = true; // it is in no queue
-	old.request = new_request(peer(9));
-	EXPECT_EQ(core.promote_commit(old, &a_child, listenq::Micros{0}, evicted),
-		  LQ_COMMIT_CLOSED);
-	free_request(old.request);
+	promotion.life--;
+	EXPECT_EQ(commit(), LQ_COMMIT_CLOSED);
+	free_request(promotion.request);
 	EXPECT_EQ(info().accept_qlen, 0u);
-	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_NONE));
+	EXPECT_EQ(info().syn_qlen, 0u);
 }
 
 TEST_F(listener, ack_for_request__with_data_or_fin)

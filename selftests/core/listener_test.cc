@@ -324,3 +324,43 @@ TEST_F(listener, info__policy_is_padded_with_nul)
 	for (size_t n = 5; n < sizeof(i.policy); n++)
 		EXPECT_EQ(i.policy[n], 0);
 }
+
+TEST_F(listener, check__sees_a_promotion_without_a_slot)
+{
+	Request *r = half_open(0);
+
+	r->flags |= LQ_REQ_PROMOTING;
+	EXPECT_STREQ(core.check(), "listener: more requests are promoted than slots are held");
+	r->flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_EQ(core.check(), nullptr);
+	EXPECT_EQ(commit(), LQ_COMMIT_OK);
+}
+
+TEST_F(listener, check__sees_who_is_due_too_early)
+{
+	Request *r = half_open(0);
+	const u32 expires = r->expires;
+
+	r->expires = now - 1;
+	EXPECT_STREQ(core.check(), "listener: a request is due before the timer is asked for");
+	r->expires = expires;
+}
+
+// A queue that takes more steps than it may is left out, and the others are not.
+TEST_F(listener, check__within_steps)
+{
+	Request *half = half_open(0), *whole = half_open(2);
+	const u32 steps = core.table_first() + 1; // its buckets, and the request
+
+	ASSERT_EQ(send_ack(2), LQ_ACK_PROMOTE);
+	ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	half->flags |= LQ_REQ_ORPHAN;
+	whole->child = nullptr;
+	EXPECT_STREQ(core.check(steps), "SYN queue: an orphan is in the table");
+	EXPECT_STREQ(core.check(steps - 1), "accept queue: an entry has no child");
+	EXPECT_STREQ(core.check(1), "accept queue: an entry has no child");
+	EXPECT_EQ(core.check(0), nullptr);
+	half->flags &= static_cast<u8>(~LQ_REQ_ORPHAN);
+	whole->child = &a_child;
+}

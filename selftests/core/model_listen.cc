@@ -221,7 +221,7 @@ void Session::invariants()
 	lq_counters counters;
 	u64 all_drops = 0;
 
-	if (const char *broken = lq_core_check(core_))
+	if (const char *broken = lq_core_check(core_, ~0u))
 		throw Violation(broken);
 	std::memset(&info, 0xee, sizeof(info));
 	lq_core_info(core_, &info);

@@ -482,7 +482,19 @@ TEST_F(cookie_listener, promote_commit__closed_meanwhile)
 	listen(2);
 }
 
-TEST_F(cookie_listener, wants_cookie__freebsd_pause_doubles_up_to_16_minutes)
+TEST_F(cookie_listener, promote_commit__of_another_life)
+{
+	listen(2);
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
+	promotion.life--;
+	promotion.request = new_request(peer(0));
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_CLOSED);
+	free_request(promotion.request);
+	EXPECT_EQ(core.accept_qlen(), 0u);
+}
+
+TEST_F(cookie_listener, pause__doubles_up_to_16_minutes)
 {
 	u32 length = 15;
 

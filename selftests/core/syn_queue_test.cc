@@ -145,6 +145,13 @@ TEST_F(syn_queue, reserve__is_not_in_qlen)
 	queue.release();
 }
 
+TEST_F(syn_queue, release__of_what_nobody_reserved)
+{
+	queue.reserve();
+	queue.release();
+	EXPECT_DEATH(queue.release(), "room that nobody reserved is given back");
+}
+
 TEST_F(syn_queue, drain__hands_out_each_request_once)
 {
 	std::set<Request *> put_in, handed;

@@ -154,7 +154,7 @@ public:
 	}
 	void later() { now_ += kTickInterval; }
 	void earlier() { now_ -= kTickInterval; }
-	[[nodiscard]] const char *check() const { return lq_core_check(core_); }
+	[[nodiscard]] const char *check() const { return lq_core_check(core_, ~0u); }
 	[[nodiscard]] const void *memory() const { return memory_.data(); }
 
 private:
