@@ -147,61 +147,46 @@ struct lq_filter_state {
 };
 
 /*
- * One half-open connection, and after promotion one entry of the accept
- * queue or of the filter queue: 64 bytes for IPv4, 88 for IPv6, all of it
- * protected by its shard's lock, but for what a filter has read. The shim
- * fills it before lq_core_syn_commit() and writes only owner, rcvlowat, filter
- * and filter_seen afterwards.
+ * One half-open connection, and after promotion one entry of the accept queue or of the filter
+ * queue: 64 bytes for IPv4, 88 for IPv6, all of it protected by its shard's lock, but for what a
+ * filter has read. It has two phases, one after the other in the same 40 bytes: the child is
+ * what begins the second, and nothing of the first is read after that.
+ * The shim fills it before lq_core_syn_commit() and writes only owner, rcvlowat, filter and
+ * filter_seen afterwards.
  */
 struct lq_request {
-	struct lq_request *next; /* hash chain, accept queue, or list handed back */
+	struct lq_request *next; /* hash chain, accept or filter queue, or list handed back */
 	union {
-		struct {
-			u32 rcv_isn; /* the SYN's sequence number */
-			u32 snt_isn; /* the SYN-ACK's */
-		};
-		void *child; /* once it is built: a struct sock */
-	};
-	union {
-		struct {
-			u32 ts_recent; /* peer's TSval, to echo; with LQ_REQ_TSTAMP */
-			u32 ts_off;    /* offset of our TSval */
-		};
-		struct lq_request *prev; /* on the filter queue */
-	};
-	union {
-		struct {
-			u32 expires; /* ticks: when the timer looks at it next */
-			u32 rcv_wnd; /* bytes; the first window; a SYN-ACK says at most 65535 */
-		};
-		void *owner; /* on the filter queue: the shim's */
-	};
-	u32 stamp_us; /* SYN-ACK first sent, later: put on the accept or filter queue */
-	union {
-		u32 ifindex;  /* the interface it is bound to, 0: any */
-		s32 rcvlowat; /* on the filter queue: the child's own, the shim's */
-	};
-	union {
-		struct {
+		struct { /* half-open: on the SYN queue, or its ACK builds the child */
+			u32 rcv_isn;	  /* the SYN's sequence number */
+			u32 snt_isn;	  /* the SYN-ACK's */
+			u32 ts_recent;	  /* peer's TSval, to echo; with LQ_REQ_TSTAMP */
+			u32 ts_off;	  /* offset of our TSval */
+			u32 expires;	  /* ticks: when the timer looks at it next */
+			u32 rcv_wnd;	  /* bytes; the first window; a SYN-ACK says at most 65535 */
+			u32 ifindex;	  /* the interface it is bound to, 0: any */
 			u32 mark;	  /* fwmark of the reply */
 			u16 window_clamp; /* largest window to offer, in units of our scale */
 			u16 mss;	  /* bytes; what the peer takes */
+			u8 num_timeout;	  /* timer runs that found it due */
+			u8 wscale;	  /* the peer's shift in bits 0-3, ours in bits 4-7 */
+			u8 syn_tos;	  /* DS field of the SYN */
+			u8 num_retrans;	  /* SYN-ACKs sent beyond the first */
 		};
-		struct lq_filter_state filter; /* on the filter queue */
-	};
-	union {
-		struct {
-			u8 num_timeout; /* timer runs that found it due */
-			u8 wscale;	/* the peer's shift in bits 0-3, ours in bits 4-7 */
-			u8 syn_tos;	/* DS field of the SYN */
-			u8 num_retrans; /* SYN-ACKs sent beyond the first */
+		struct { /* connected: on the accept queue or, all but the child, on the filter queue */
+			void *child;		       /* a struct sock */
+			struct lq_request *prev;       /* the core's */
+			void *owner;		       /* the shim's: its shard */
+			s32 rcvlowat;		       /* the child's own, the shim's */
+			struct lq_filter_state filter; /* how far the filter has read */
+			u32 filter_seen;	       /* bytes that it has read */
 		};
-		u32 filter_seen; /* on the filter queue: bytes that the filter has read */
 	};
+	u32 stamp_us;  /* SYN-ACK first sent; connected: put on the accept or filter queue */
 	u16 peer_port; /* network byte order */
 	u8 flags;      /* LQ_REQ_* */
-	u8 oow_stamp;  /* 1/16 s: last reply to a duplicate or out-of-window segment; 0 none */
-	u32 addr[2];	  /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
+	u8 oow_stamp;  /* half-open; 1/16 s: last reply to a duplicate or out-of-window segment */
+	u32 addr[2];   /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
 };
 
 #define LQ_REQUEST_SIZE_V4 sizeof(struct lq_request)

@@ -7,6 +7,8 @@
 //	                      |  ^              |  |
 //	                      |  +----abort-----+  +--close--> PROMOTING|ORPHAN --> freed by its ACK
 //	                      +--expiry, RST, close--> handed back
+//
+// Up to the commit it is half-open, after that connected: the two phases of struct lq_request.
 #pragma once
 
 #include "types.hh"
@@ -17,6 +19,10 @@ using Request = lq_request;
 
 static_assert(sizeof(Request) == 64, "an IPv4 request is one cache line");
 static_assert(LQ_REQUEST_SIZE_V6 == 88);
+static_assert(offsetof(Request, rcv_isn) == offsetof(Request, child) &&
+		      offsetof(Request, stamp_us) == offsetof(Request, child) + 40 &&
+		      offsetof(Request, filter_seen) == offsetof(Request, num_timeout),
+	      "the two phases are the same 40 bytes");
 
 namespace request {
 

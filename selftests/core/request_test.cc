@@ -92,6 +92,40 @@ TEST(request, copy_to__all_of_it_but_the_link)
 	}
 }
 
+// Whatever a phase writes, what both share stays: who it is, and since when.
+TEST(request, phases__share_what_is_outside_of_them)
+{
+	Request *r = new_request(peer(1));
+	const lq_key key = request::key_of(*r);
+	int child = 0;
+
+	r->stamp_us = 77;
+	r->next = r;
+	r->oow_stamp = 5;
+	r->rcv_isn = r->snt_isn = r->ts_recent = r->ts_off = r->expires = r->rcv_wnd = ~0u;
+	r->ifindex = r->mark = ~0u;
+	r->window_clamp = r->mss = 0xffff;
+	r->num_timeout = r->wscale = r->syn_tos = r->num_retrans = 0xff;
+	for (int phase = 0; phase < 2; phase++) {
+		EXPECT_EQ(r->stamp_us, 77u);
+		EXPECT_EQ(r->next, r);
+		EXPECT_EQ(r->oow_stamp, 5u);
+		EXPECT_EQ(r->flags, LQ_REQ_V6);
+		EXPECT_EQ(r->peer_port, key.peer_port);
+		EXPECT_EQ(std::memcmp(request::words(*r), key.addr, sizeof(key.addr)), 0);
+		r->child = r->owner = &child;
+		r->prev = r;
+		r->rcvlowat = -1;
+		r->filter = {.left = ~0u, .kind = 1, .step = 1, .index = 1, .locked = 1};
+		r->filter_seen = ~0u;
+	}
+	// And none of the second is another of it.
+	EXPECT_TRUE(r->child == &child && r->owner == &child && r->prev == r);
+	EXPECT_TRUE(r->rcvlowat == -1 && r->filter.left == ~0u && r->filter_seen == ~0u);
+	r->next = nullptr;
+	free_request(r);
+}
+
 TEST(request, push_back__pop_front__in_order)
 {
 	RequestList list;
