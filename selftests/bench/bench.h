@@ -29,6 +29,7 @@
 #define LOCAL 0xc6120001 /* 198.18.0.1/15, for benchmarks (RFC 2544) */
 
 enum kind { TCP, LQ, BESIDE };
+static const char *const kind_names[] = { "tcp", "lq", "beside" };
 
 /* A thread that injects has its own. */
 static __thread int tun;
@@ -62,6 +63,19 @@ static inline void command(const char *line)
 {
 	if (system(line) != 0)
 		fail("failed", line);
+}
+
+static inline int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static inline uint64_t median(uint64_t *samples, int count)
+{
+	qsort(samples, count, sizeof(samples[0]), compare);
+	return samples[count / 2];
 }
 
 /* --- packets --- */
@@ -254,15 +268,91 @@ static inline void abandon(int child)
 	drain(NULL);
 }
 
-static inline int establish(int fd, struct peer *peer, uint32_t *tsval)
+/* The instructions of one accept(), whose connection is abandoned. */
+static inline uint64_t timed_accept(int fd)
+{
+	const uint64_t before = __rdtsc();
+	const int child = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
+	const uint64_t after = __rdtsc();
+
+	if (child < 0)
+		die("accept4");
+	abandon(child);
+	return after - before;
+}
+
+/* The handshake, whose connection is not accepted yet; the instructions of its two segments. */
+static inline uint64_t shake_hands(struct peer *peer, uint32_t *tsval)
 {
 	struct packet packet = segment(peer, SYN, 0, 0);
+	uint64_t total = inject(&packet);
 
-	inject(&packet);
 	*tsval = synack(peer);
 	packet = segment(peer, ACK, 0, *tsval);
-	inject(&packet);
+	return total + inject(&packet);
+}
+
+static inline void queue_connection(uint16_t port)
+{
+	struct peer peer = new_peer(port);
+	uint32_t tsval;
+
+	shake_hands(&peer, &tsval);
+}
+
+static inline int establish(int fd, struct peer *peer, uint32_t *tsval)
+{
+	shake_hands(peer, tsval);
 	return accepted(fd);
+}
+
+/* Data on a connection to a listener at @port, again and again, and read each time. */
+static inline void sample_data(uint64_t *samples, int count, enum kind kind, uint16_t port)
+{
+	const int fd = listener(kind, port, 64);
+	struct peer peer = new_peer(port);
+	uint32_t tsval;
+	const int child = establish(fd, &peer, &tsval);
+	char bytes[100];
+
+	for (int i = 0; i < count; i++) {
+		struct packet packet = segment(&peer, ACK | PSH, sizeof(bytes), tsval);
+
+		samples[i] = inject(&packet);
+		peer.seq += sizeof(bytes);
+		if (read(child, bytes, sizeof(bytes)) != sizeof(bytes))
+			die("data did not come");
+		drain(NULL);
+	}
+	abandon(child);
+	close(fd);
+}
+
+/* SYNs, each of another peer, while a listener at @port answers. */
+static inline void sample_syns(uint64_t *samples, int count, enum kind kind, uint16_t port)
+{
+	const int fd = listener(kind, port, 65535);
+
+	for (int i = 0; i < count; i++) {
+		struct peer peer = new_peer(port);
+		struct packet packet = segment(&peer, SYN, 0, 0);
+
+		samples[i] = inject(&packet);
+		synack(&peer);
+	}
+	close(fd);
+}
+
+/* Segments to where nobody is, which TCP drops for their checksum: what any packet costs. */
+static inline void sample_floor(uint64_t *samples, int count)
+{
+	for (int i = 0; i < count; i++) {
+		const struct peer peer = new_peer(9);
+		struct packet packet = segment(&peer, ACK, 0, 0);
+
+		packet.bytes[36] ^= 0x55;
+		samples[i] = inject(&packet);
+	}
 }
 
 /* @address/15 is ours, and peers are there. */
@@ -282,6 +372,17 @@ static inline void open_tun(const char *name, const char *address)
 		 "ip link set %s up txqueuelen 10000",
 		 address, name, name);
 	command(line);
+}
+
+/* A namespace of our own, with room for many sockets and a device of peers. */
+static inline void open_namespace(void)
+{
+	const struct rlimit files = { .rlim_cur = 65536, .rlim_max = 65536 };
+
+	if (unshare(CLONE_NEWNET))
+		die("unshare");
+	setrlimit(RLIMIT_NOFILE, &files);
+	open_tun("tun0", "198.18.0.1");
 }
 
 #endif

@@ -20,25 +20,16 @@
 #define SETTING 5000
 #define LOOPBACK 0x7f000001u
 
-static const char *const names[] = { "tcp", "lq", "beside" };
 static uint64_t samples[ROUNDS];
 static int crowd[CROWD];
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 /* Without an @event: caches of the kernel's own are warm now. */
 static void report(const char *event, enum kind kind, const char *beside)
 {
 	if (!event)
 		return;
-	qsort(samples + WARM_UP, SAMPLES, sizeof(samples[0]), compare);
-	printf("%s\t%s\t%s\t%llu\n", event, names[kind], beside,
-	       (unsigned long long)samples[WARM_UP + SAMPLES / 2]);
+	printf("%s\t%s\t%s\t%llu\n", event, kind_names[kind], beside,
+	       (unsigned long long)median(samples + WARM_UP, SAMPLES));
 	fflush(stdout);
 }
 
@@ -124,10 +115,10 @@ static void bench_connections(void)
 		connections("connect", kind, "nobody", 80);
 		for (enum kind others = TCP; others <= LQ; others++) {
 			enter(others, CROWD);
-			connections("connect", kind, names[others], 80);
+			connections("connect", kind, kind_names[others], 80);
 			leave(CROWD);
 			enter_port(others, 80, SAME_PORT);
-			connections("connect_port", kind, names[others], 80);
+			connections("connect_port", kind, kind_names[others], 80);
 			leave(SAME_PORT);
 		}
 	}
@@ -168,38 +159,13 @@ static void bench_groups(void)
 
 static void data(const char *event, enum kind kind, const char *beside, uint16_t port)
 {
-	const int fd = listener(kind, port, 64);
-	struct peer peer = new_peer(port);
-	uint32_t tsval;
-	const int child = establish(fd, &peer, &tsval);
-	char bytes[100];
-
-	for (int i = 0; i < ROUNDS; i++) {
-		struct packet packet = segment(&peer, ACK | PSH, sizeof(bytes), tsval);
-
-		samples[i] = inject(&packet);
-		peer.seq += sizeof(bytes);
-		if (read(child, bytes, sizeof(bytes)) != sizeof(bytes))
-			die("data did not come");
-		drain(NULL);
-	}
-	abandon(child);
-	close(fd);
+	sample_data(samples, ROUNDS, kind, port);
 	report(event, kind, beside);
 }
 
 static void syns(enum kind kind, const char *beside, uint16_t port)
 {
-	const int fd = listener(kind, port, 65535);
-
-	for (int i = 0; i < ROUNDS; i++) {
-		struct peer peer = new_peer(port);
-		struct packet packet = segment(&peer, SYN, 0, 0);
-
-		samples[i] = inject(&packet);
-		synack(&peer);
-	}
-	close(fd);
+	sample_syns(samples, ROUNDS, kind, port);
 	report("syn", kind, beside);
 }
 
@@ -249,7 +215,7 @@ static void bench_listen(void)
 	for (enum kind kind = TCP; kind <= LQ; kind++) {
 		one_more(kind, "nobody");
 		enter(kind, CROWD);
-		one_more(kind, names[kind]);
+		one_more(kind, kind_names[kind]);
 		leave(CROWD);
 	}
 }
@@ -277,12 +243,7 @@ static void bench_setting(void)
 
 int main(void)
 {
-	const struct rlimit files = { .rlim_cur = 65536, .rlim_max = 65536 };
-
-	if (unshare(CLONE_NEWNET))
-		die("unshare");
-	setrlimit(RLIMIT_NOFILE, &files);
-	open_tun("tun0", "198.18.0.1");
+	open_namespace();
 	sysctl("net/core/somaxconn", "65535");
 	sysctl("net/ipv4/tcp_max_syn_backlog", "1048576");
 	sysctl("net/listenq/max_syn_backlog", "65536");

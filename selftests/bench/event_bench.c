@@ -19,24 +19,15 @@
 #define WARM_UP 200 /* more, not counted: caches of the kernel's own are filled */
 #define ROUNDS (SAMPLES + WARM_UP)
 
-static const char *const kind_names[] = { "tcp", "lq", "beside" };
-
 /* --- samples --- */
 
 static uint64_t samples[ROUNDS];
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void report(const char *event, enum kind kind)
 {
-	qsort(samples + WARM_UP, SAMPLES, sizeof(samples[0]), compare);
-	printf("%s\t%s\t%llu\t%llu\t%d\n", event, kind_names[kind],
-	       (unsigned long long)samples[WARM_UP + SAMPLES / 2],
+	const uint64_t middle = median(samples + WARM_UP, SAMPLES); /* now they are sorted */
+
+	printf("%s\t%s\t%llu\t%llu\t%d\n", event, kind_names[kind], (unsigned long long)middle,
 	       (unsigned long long)samples[WARM_UP], SAMPLES);
 	fflush(stdout);
 }
@@ -45,13 +36,7 @@ static void report(const char *event, enum kind kind)
 
 static void bench_floor(void)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		struct peer peer = new_peer(9);
-		struct packet packet = segment(&peer, ACK, 0, 0);
-
-		packet.bytes[36] ^= 0x55;
-		samples[i] = inject(&packet);
-	}
+	sample_floor(samples, ROUNDS);
 	report("floor", TCP);
 }
 
@@ -145,22 +130,8 @@ static void bench_accept(const char *event, enum kind kind, uint16_t port)
 	int fd = listener(kind, port, 65535);
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct peer peer = new_peer(port);
-		struct packet packet = segment(&peer, SYN, 0, 0);
-		uint64_t before;
-		uint32_t tsval;
-		int child;
-
-		inject(&packet);
-		tsval = synack(&peer);
-		packet = segment(&peer, ACK, 0, tsval);
-		inject(&packet);
-		before = __rdtsc();
-		child = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-		samples[i] = __rdtsc() - before;
-		if (child < 0)
-			die("accept4");
-		abandon(child);
+		queue_connection(port);
+		samples[i] = timed_accept(fd);
 	}
 	report(event, kind);
 	close(fd);
@@ -187,19 +158,10 @@ static void bench_passive(const char *event, enum kind kind, uint16_t port)
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct peer peer = new_peer(port);
-		struct packet packet = segment(&peer, SYN, 0, 0);
-		uint64_t total = inject(&packet), before;
-		uint32_t tsval = synack(&peer);
-		int child;
+		uint32_t tsval;
 
-		packet = segment(&peer, ACK, 0, tsval);
-		total += inject(&packet);
-		before = __rdtsc();
-		child = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-		samples[i] = total + __rdtsc() - before;
-		if (child < 0)
-			die("accept4");
-		abandon(child);
+		samples[i] = shake_hands(&peer, &tsval);
+		samples[i] += timed_accept(fd);
 	}
 	close(fd);
 	report(event, kind);
@@ -207,23 +169,7 @@ static void bench_passive(const char *event, enum kind kind, uint16_t port)
 
 static void bench_data(enum kind kind, uint16_t port)
 {
-	int fd = listener(kind, port, 65535);
-	struct peer peer = new_peer(port);
-	uint32_t tsval;
-	int child = establish(fd, &peer, &tsval);
-	char bytes[100];
-
-	for (int i = 0; i < ROUNDS; i++) {
-		struct packet packet = segment(&peer, ACK | PSH, sizeof(bytes), tsval);
-
-		samples[i] = inject(&packet);
-		peer.seq += sizeof(bytes);
-		if (read(child, bytes, sizeof(bytes)) != sizeof(bytes))
-			die("data did not come");
-		drain(NULL);
-	}
-	abandon(child);
-	close(fd);
+	sample_data(samples, ROUNDS, kind, port);
 	report("data", kind);
 }
 
@@ -279,12 +225,7 @@ static void bench_memcg(void)
 
 int main(void)
 {
-	const struct rlimit files = { .rlim_cur = 65536, .rlim_max = 65536 };
-
-	if (unshare(CLONE_NEWNET))
-		die("unshare");
-	setrlimit(RLIMIT_NOFILE, &files);
-	open_tun("tun0", "198.18.0.1");
+	open_namespace();
 	sysctl("net/core/somaxconn", "65535");
 	sysctl("net/ipv4/tcp_max_syn_backlog", "1048576");
 	sysctl("net/listenq/max_syn_backlog", "1048576");

@@ -33,19 +33,6 @@ static void row(const char *name, double value)
 
 static uint64_t samples[SAMPLES];
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint64_t median(int count)
-{
-	qsort(samples, count, sizeof(samples[0]), compare);
-	return samples[count / 2];
-}
-
 /* --- waiting --- */
 
 /* Polls until @met of @fd. Time is the VM's, which goes with its instructions. */
@@ -270,14 +257,8 @@ static void bench_request(enum kind kind, bool v6)
 /* What any packet costs: TCP drops it for its checksum. */
 static void bench_floor(void)
 {
-	for (int i = 0; i < SAMPLES; i++) {
-		const struct peer peer = new_peer(9);
-		struct packet packet = segment(&peer, ACK, 0, 0);
-
-		packet.bytes[36] ^= 0x55;
-		samples[i] = inject(&packet);
-	}
-	row("floor", median(SAMPLES));
+	sample_floor(samples, SAMPLES);
+	row("floor", median(samples, SAMPLES));
 }
 
 /* SYNs and final ACKs, beside the half-open ones that are there. */
@@ -296,14 +277,14 @@ static void bench_costs(int fd, uint16_t port, int beside)
 		tsvals[i] = synack(&peers[i]);
 	}
 	snprintf(name, sizeof(name), "syn_%d", beside);
-	row(name, median(SAMPLES));
+	row(name, median(samples, SAMPLES));
 	for (int i = 0; i < SAMPLES; i++) {
 		packet = segment(&peers[i], ACK, 0, tsvals[i]);
 		samples[i] = inject(&packet);
 		abandon(accepted(fd));
 	}
 	snprintf(name, sizeof(name), "ack_%d", beside);
-	row(name, median(SAMPLES));
+	row(name, median(samples, SAMPLES));
 	expect_half_open(fd, beside);
 }
 
@@ -379,39 +360,21 @@ static void bench_due(void)
 	sysctl("net/listenq/synack_timeout_ms", "120000");
 }
 
-static void queue_connection(uint16_t port)
-{
-	struct peer peer = new_peer(port);
-	struct packet packet = segment(&peer, SYN, 0, 0);
-	uint32_t tsval;
-
-	inject(&packet);
-	tsval = synack(&peer);
-	packet = segment(&peer, ACK, 0, tsval);
-	inject(&packet);
-}
-
 static void bench_accept(void)
 {
 	const uint16_t port = 2002;
-	int fd = listener(LQ, port, 2 * CONNECTIONS), child;
-	uint64_t before;
+	int fd = listener(LQ, port, 2 * CONNECTIONS);
 	char name[32];
 
 	for (int queued = 1; queued <= CONNECTIONS; queued += CONNECTIONS - 1) {
 		while (info_of(fd).accept_qlen < (uint32_t)queued)
 			queue_connection(port);
 		for (int i = 0; i < ACCEPTS; i++) {
-			before = __rdtsc();
-			child = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-			samples[i] = __rdtsc() - before;
-			if (child < 0)
-				die("accept4");
-			abandon(child);
+			samples[i] = timed_accept(fd);
 			queue_connection(port);
 		}
 		snprintf(name, sizeof(name), "accept_%d", queued);
-		row(name, median(ACCEPTS));
+		row(name, median(samples, ACCEPTS));
 		if (queued == 1)
 			abandon(accepted(fd));
 	}
@@ -533,12 +496,7 @@ static void bench_dump(void)
 
 int main(void)
 {
-	const struct rlimit files = { .rlim_cur = 65536, .rlim_max = 65536 };
-
-	if (unshare(CLONE_NEWNET))
-		die("unshare");
-	setrlimit(RLIMIT_NOFILE, &files);
-	open_tun("tun0", "198.18.0.1");
+	open_namespace();
 	/* A workqueue adds the route that makes the address ours. */
 	command("ip -6 addr add 2001:db8::1/32 dev tun0 nodad && "
 		"until ip -6 route get 2001:db8::1 | grep -q ^local; do sleep 0.1; done");
