@@ -139,12 +139,9 @@ def play(listener, connect):
     return finished.values()
 
 
-@lq.case("1 v4", "1 v6", "20 v4", "20 v6", *(
-    f"{p} {v}" for p in (5, 10) for v in ("v4", "v6") if COUNT > 60), timeout=2 * LIMIT)
-def bad_network(what):
+@lq.each_version("1", "20", *(("5", "10") if COUNT > 60 else ()), timeout=2 * LIMIT)
+def bad_network(percent, v6):
     """Each connection is accepted once, and every byte arrives in both directions."""
-    percent, version = what.split()
-    v6 = version == "v6"
     other = network(percent)
     listener = lq.listener(backlog=50, v6=v6)  # less than are under way at once
     address = ("2001:db8:9::1" if v6 else "10.9.0.1", lq.port_of(listener))

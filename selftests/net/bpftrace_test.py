@@ -169,10 +169,9 @@ def lqwait():
         del clients
 
 
-@lq.case("v4", "v6", timeout=300)
-def lqlatency(version):
+@lq.each_version(timeout=300)
+def lqlatency(v6):
     """A line for each connection that took so long, and none for the others."""
-    v6 = version == "v6"
     tun = Tun()
     # The markers are quick or not: their lines do not matter.
     with script("lqlatency.bt", "400") as tracer:
@@ -180,6 +179,7 @@ def lqlatency(version):
         port = lq.port_of(listener)
         quick, slow = Peer(tun, port, v6=v6), Peer(tun, port, v6=v6)
         for peer, handshake, wait in ((slow, 0.3, 0.4), (quick, 0, 0)):
+        # What is measured: not waits for something.
             peer.half_open()
             time.sleep(handshake)
             peer.final_ack()

@@ -109,11 +109,10 @@ def bug_01_timer_against_unlink():
     lq.expect_serves(listener)
 
 
-@lq.case("v4", "v6", timeout=120)
-def bug_02_request_timer_during_migration(version):
+@lq.each_version(timeout=120)
+def bug_02_request_timer_during_migration(v6):
     """A member of a group closes while its timer sends and expires, with tcp_migrate_req set: its
     requests end with it, and the timer with them."""
-    v6 = version == "v6"
     lq.no_timer()
     lq.sysctl("net.listenq.synack_timeout_ms", 10)
     lq.sysctl("net.ipv4.tcp_migrate_req", 1)
@@ -141,10 +140,9 @@ def bug_02_request_timer_during_migration(version):
     lq.equal(lq.module_users(), users)
 
 
-@lq.case("v4", "v6")
-def bug_03_timer_before_the_request_is_whole(version):
+@lq.each_version()
+def bug_03_timer_before_the_request_is_whole(v6):
     """With the shortest timeout the timer may look at once: what it sends is the SYN-ACK again."""
-    v6 = version == "v6"
     lq.no_timer()
     lq.sysctl("net.listenq.synack_timeout_ms", 10)
     lq.sysctl("net.listenq.synack_retries", 2)
@@ -350,13 +348,10 @@ def bug_08_enqueue_after_close(end):
                                    "state", "close-wait"), what="sockets are left")
 
 
-@lq.case("accepted v4", "accepted v6", "held v4", "held v6", "migrated v4", "migrated v6",
-         timeout=90)
-def bug_09_callbacks_outlive_the_listener(what):
+@lq.each_version("accepted", "held", "migrated", timeout=90)
+def bug_09_callbacks_outlive_the_listener(how, v6):
     """The listener and its memory are gone; its children live on, and nothing of theirs points
     there. The debug kernel sees each such access."""
-    how, version = what.split()
-    v6 = version == "v6"
     if how == "migrated":
         tun = Tun()
         tcp, listener = tcp_and_ours(v6)

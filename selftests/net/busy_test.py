@@ -86,19 +86,18 @@ class Hold:
             second()
 
 
-def half_open(version, options=MSS):
+def half_open(v6, options=MSS):
     """(a listener, a peer that has its SYN-ACK)"""
-    v6 = version == "v6"
     listener = lq.listener(port=PORT, v6=v6)
     peer = Peer(Tun(), lq.port_of(listener), v6=v6)
     peer.half_open(options)
     return listener, peer
 
 
-@lq.case("v4", "v6")
-def data_while_the_ack_builds_the_child(version):
+@lq.each_version()
+def data_while_the_ack_builds_the_child(v6):
     """It waits for the child and is the child's."""
-    listener, peer = half_open(version)
+    listener, peer = half_open(v6)
     with Hold() as hold, lq.Counted() as moved:
         hold.at_once(peer.final_ack, lambda: peer.send(b"at once"))
         child = lq.accept(listener)
@@ -107,10 +106,10 @@ def data_while_the_ack_builds_the_child(version):
     lq.equal(lq.Info(listener).drops, 0)
 
 
-@lq.case("v4", "v6")
-def a_reset_while_the_ack_builds_the_child(version):
+@lq.each_version()
+def a_reset_while_the_ack_builds_the_child(v6):
     """RST does not come again: it ends the connection."""
-    listener, peer = half_open(version)
+    listener, peer = half_open(v6)
     with Hold() as hold:
         hold.at_once(peer.final_ack, peer.reset)
         child = lq.accept(listener)
@@ -119,11 +118,11 @@ def a_reset_while_the_ack_builds_the_child(version):
     lq.equal(lq.Info(listener).drops, 0)
 
 
-@lq.case("v4", "v6")
-def two_segments_prove_one_cookie(version):
+@lq.each_version()
+def two_segments_prove_one_cookie(v6):
     """One builds the child, and the other, which brings data, is the child's."""
     lq.sysctl("net.listenq.syncookies", 2)
-    listener, peer = half_open(version, timestamp(1))
+    listener, peer = half_open(v6, timestamp(1))
     with Hold() as hold, lq.Counted() as moved:
         hold.at_once(lambda: peer.segment(ACK | PSH, data=b"first"),
                      lambda: peer.segment(ACK))
@@ -134,12 +133,12 @@ def two_segments_prove_one_cookie(version):
     lq.equal((lq.Info(listener).drops, lq.Info(listener).accept_qlen), (0, 0))
 
 
-@lq.case("v4", "v6")
-def the_listener_listens_again(version):
+@lq.each_version()
+def the_listener_listens_again(v6):
     """What the listener's last life began does not end in the next one: the core would have a
     connection that the kernel's listen(), which sets sk_ack_backlog to 0, does not know of."""
     lq.sysctl("net.listenq.syncookies", 2)
-    listener, peer = half_open(version, timestamp(1))
+    listener, peer = half_open(v6, timestamp(1))
 
     def again():
         listener.shutdown(socket.SHUT_RDWR)
@@ -158,7 +157,7 @@ def the_listener_listens_again(version):
         lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
         lq.equal((moved("CookieReceived"), moved("Established"), moved("DropListenerClosed")),
                  (1, 0, 1))
-    lq.expect_serves(listener, version == "v6")
+    lq.expect_serves(listener, v6)
     lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
 
 

@@ -127,10 +127,9 @@ def module_comes_and_goes_under_traffic():
     lq.diag(f"{LOADS} loads in {time.monotonic() - begin:.1f} s, {sum(served)} connections served")
 
 
-@lq.case("v4", "v6", timeout=90)
-def the_accepting_process_is_stopped(version):
+@lq.each_version(timeout=90)
+def the_accepting_process_is_stopped(v6):
     """SIGSTOP: the queue fills up to its limit, clients wait; SIGCONT: all of them are served."""
-    v6 = version == "v6"
     lq.sysctl("net.listenq.synack_timeout_ms", 200)
     listener = lq.listener(backlog=4, v6=v6)
     limit = lq.Info(listener).accept_limit

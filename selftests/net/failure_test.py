@@ -96,10 +96,9 @@ def balanced(listener, before):
     lq.expect_serves(listener, listener.family == socket.AF_INET6)
 
 
-@lq.case("v4", "v6", timeout=200)
-def each_allocation_of_a_syn(version):
+@lq.each_version(timeout=200)
+def each_allocation_of_a_syn(v6):
     """Whatever fails, the route back among it, the SYN that comes again is answered."""
-    v6 = version == "v6"
     nth = Nth()
     lq.no_timer()
     before = lq.requests_in_memory()
@@ -139,10 +138,9 @@ def peer_address(peer):
     return socket.inet_ntop(socket.AF_INET6 if peer.v6 else socket.AF_INET, peer.addr)
 
 
-@lq.case("v4", "v6")
-def no_route_back(version):
+@lq.each_version()
+def no_route_back(v6):
     """A SYN to which there is none leaves neither a request, nor its place, nor its segment."""
-    v6 = version == "v6"
     lq.no_timer()
     count = 500
     tun = Tun()
@@ -166,11 +164,9 @@ def no_route_back(version):
     balanced(listener, requests)
 
 
-@lq.case("request v4", "request v6", "cookie v4", "cookie v6", "held v4", timeout=200)
-def each_allocation_of_an_ack(what):
+@lq.each_version("request", "cookie", v4_only=("held",), timeout=200)
+def each_allocation_of_an_ack(how, v6):
     """Whatever fails, the ACK that comes again makes the child; no slot is lost."""
-    how, version = what.split()
-    v6 = version == "v6"
     nth = Nth()
     lq.no_timer()
     lq.sysctl("net.listenq.syncookies", 2 if how == "cookie" else 0)
@@ -208,10 +204,9 @@ def each_allocation_of_an_ack(what):
     balanced(listener, before)
 
 
-@lq.case("v4", "v6", timeout=200)
-def each_allocation_of_a_socket_s_calls(version):
+@lq.each_version(timeout=200)
+def each_allocation_of_a_socket_s_calls(v6):
     """socket(), listen(), listen() for more, a filter, accept(): each fails cleanly."""
-    v6 = version == "v6"
     nth = Nth()
     before, users = lq.requests_in_memory(), lq.module_users()
     made = []

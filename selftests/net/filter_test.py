@@ -202,10 +202,9 @@ def full_buffer(size):
     assert sent > 5
 
 
-@lq.case("v4", "v6")
-def removal_completes(version):
+@lq.each_version()
+def removal_completes(v6):
     """What it held can be accepted, oldest first; what comes later is not held."""
-    v6 = version == "v6"
     listener = filtered("httpready", v6=v6)
     clients = [connect_held(listener, v6) for _ in range(5)]
     clients[3].send(b"GET")
@@ -240,10 +239,9 @@ def a_waiting_accept_is_woken():
 # --- those that do not come so far ---
 
 
-@lq.case("v4", "v6")
-def reset_while_held(version):
+@lq.each_version()
+def reset_while_held(v6):
     """It is gone at once, and nobody is woken."""
-    v6 = version == "v6"
     listener = filtered("httpready", v6=v6)
     with lq.Counted() as moved:
         clients = [connect_held(listener, v6) for _ in range(3)]
@@ -424,10 +422,9 @@ def bpf_errors():
     lq.set_filter(listener, "dataready")
 
 
-@lq.case("v4", "v6")
-def bpf_says(version):
+@lq.each_version()
+def bpf_says(v6):
     """Wait until the byte has come, then accept or drop."""
-    v6 = version == "v6"
     listener = lq.listener(v6=v6)
     set_program(listener, FOURTH)
     with lq.Counted() as moved:

@@ -105,11 +105,9 @@ def serve(listener, v6):
                 child.close()
 
 
-@lq.case("cookies v4", "cookies v6", "no_cookies v4", "freebsd v4", "solaris v4", timeout=280)
-def spoofed_syns(what):
+@lq.each_version("cookies", v4_only=("no_cookies", "freebsd", "solaris"), timeout=280)
+def spoofed_syns(mode, v6):
     """A SYN flood, with and without cookies, and with policies that evict."""
-    mode, version = what.split()
-    v6 = version == "v6"
     tun = tun_for_all()
     lq.sysctl("net.listenq.max_syn_backlog", 1024)
     lq.sysctl("net.listenq.syncookies", 0 if mode == "no_cookies" else 1)
@@ -158,10 +156,9 @@ def spoofed_syns(what):
         lq.equal(lq.requests_in_memory(), watch.base)
 
 
-@lq.case("v4", "v6", timeout=280)
-def guessed_cookies(version):
+@lq.each_version(timeout=280)
+def guessed_cookies(v6):
     """ACKs that bring cookies which nobody sent: none gets in, nothing is allocated."""
-    v6 = version == "v6"
     tun = tun_for_all()
     lq.sysctl("net.listenq.syncookies", 2)
     listener = lq.listener(backlog=128, v6=v6)
@@ -182,10 +179,9 @@ def guessed_cookies(version):
     lq.diag(f"{COUNT} ACKs in {seconds:.1f} s")
 
 
-@lq.case("v4", "v6", timeout=280)
-def resets(version):
+@lq.each_version(timeout=280)
+def resets(v6):
     """RSTs: the exact ones end their requests, all others do nothing."""
-    v6 = version == "v6"
     tun = tun_for_all()
     lq.no_timer()
     half = min(COUNT, 16384)

@@ -29,10 +29,9 @@ def choose(sock, index):
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, prog)
 
 
-@lq.case("v4", "v6")
-def group_grows_between_syn_and_ack(version):
+@lq.each_version()
+def group_grows_between_syn_and_ack(v6):
     """The ACK selects a member that came later; the request is found all the same."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     members = [member(v6=v6)]
@@ -50,10 +49,9 @@ def group_grows_between_syn_and_ack(version):
         lq.equal(lq.read_all(child, 4), b"data")
 
 
-@lq.case("v4", "v6")
-def group_shrinks_between_syn_and_ack(version):
+@lq.each_version()
+def group_shrinks_between_syn_and_ack(v6):
     """The requests of those that stay are found wherever their ACK goes."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     members = [member(v6=v6)]
@@ -75,10 +73,9 @@ def group_shrinks_between_syn_and_ack(version):
     lq.equal(sum(1 for answer in answers if answer and answer.flags & RST), lost)
 
 
-@lq.case("v4", "v6")
-def program_changes_between_syn_and_ack(version):
+@lq.each_version()
+def program_changes_between_syn_and_ack(v6):
     """A program sends SYNs to the first member and ACKs to the second."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     first = member(v6=v6)

@@ -31,10 +31,9 @@ def served(tun, listener, v6=False, options=FULL):
     return peer
 
 
-@lq.case("v4", "v6")
-def answered_in_its_own_memory(version):
+@lq.each_version()
+def answered_in_its_own_memory(v6):
     """Twice in a row, whatever was in the SYN: options of every length, data, a DS field."""
-    v6 = version == "v6"
     tun = Tun()
     listener = lq.listener(v6=v6)
     first = None
@@ -75,10 +74,9 @@ def one_flow_label(kind):
     lq.equal(len(labels), 4)
 
 
-@lq.case("v4", "v6")
-def seen_by_a_packet_socket(version):
+@lq.each_version()
+def seen_by_a_packet_socket(v6):
     """Whoever taps the device holds the SYN, too: it stays as it was."""
-    v6 = version == "v6"
     tun = Tun()
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     tap.bind(("tun0", ETH_P_ALL))
@@ -96,10 +94,9 @@ def seen_by_a_packet_socket(version):
     lq.equal(flags, [SYN, SYN | ACK])
 
 
-@lq.case("v4", "v6")
-def seen_by_a_raw_socket(version):
+@lq.each_version()
+def seen_by_a_raw_socket(v6):
     """A raw socket gets every segment that TCP gets, SYNs among them."""
-    v6 = version == "v6"
     tun = Tun()
     raw = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW,
                         socket.IPPROTO_TCP)
@@ -110,10 +107,9 @@ def seen_by_a_raw_socket(version):
     lq.equal(packet[13 if v6 else 20 + 13], SYN)
 
 
-@lq.case("v4", "v6")
-def through_conntrack(version):
+@lq.each_version()
+def through_conntrack(v6):
     """A firewall that only knows states: the SYN's connection is confirmed before it is answered."""
-    v6 = version == "v6"
     tun = Tun()
     lq.run("nft", """
         table inet filter {
@@ -133,10 +129,9 @@ def through_conntrack(version):
         served(tun, listener, v6=v6)
 
 
-@lq.case("v4", "v6")
-def route_changes(version):
+@lq.each_version()
+def route_changes(v6):
     """A remembered route is forgotten with the route."""
-    v6 = version == "v6"
     tun, other = Tun(), Tun(name="tun1", addresses=False)
     for path in ("all", "tun0", "tun1"):
         lq.sysctl(f"net.ipv4.conf.{path}.rp_filter", 0)
@@ -157,10 +152,9 @@ def route_changes(version):
     assert tun.receive(peer.sport, 5)
 
 
-@lq.case("v4", "v6")
-def policy_routing(version):
+@lq.each_version()
+def policy_routing(v6):
     """With rules that look at ports no route is remembered: each SYN has its own way."""
-    v6 = version == "v6"
     family = "-6" if v6 else "-4"
     tun, other = Tun(), Tun(name="tun1", addresses=False)
     first, second = lq.listener(v6=v6), lq.listener(v6=v6)
@@ -224,10 +218,9 @@ def beside_plain_tcp():
         child.close()
 
 
-@lq.case("v4", "v6")
-def only_while_somebody_listens(version):
+@lq.each_version()
+def only_while_somebody_listens(v6):
     """TCP's receive path is the kernel's own before, between and after: nothing of ours is in it."""
-    v6 = version == "v6"
     plain = lq.listener("tcp", v6=v6)
 
     def calls_of_a_connection():
@@ -240,7 +233,7 @@ def only_while_somebody_listens(version):
         client.close()
         return calls() - before
 
-    with lq.Hits(f"lq_hook_{version}") as calls:
+    with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
         lq.equal(calls_of_a_connection(), 0)
         for _ in range(2):
             one, other = lq.listener(v6=v6), lq.listener(v6=v6)
@@ -251,10 +244,9 @@ def only_while_somebody_listens(version):
             lq.equal(calls_of_a_connection(), 0)
 
 
-@lq.case("v4", "v6")
-def another_module_comes_before_us(version):
+@lq.each_version()
+def another_module_comes_before_us(v6):
     """Listeners go and come, and both handlers serve; the module it calls cannot be unloaded."""
-    v6 = version == "v6"
     tun = Tun()
     wrap = lq.test_module_file("lq_wrap")
     warning = "another module stands before TCP's receive handler"
@@ -266,7 +258,7 @@ def another_module_comes_before_us(version):
         listener.close()
         lq.equal(lq.run("dmesg").count(warning), warned + 1)
         # Nobody listens, and it still calls us.
-        with lq.Hits(f"lq_hook_{version}") as calls:
+        with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
             plain = lq.listener("tcp", v6=v6)
             client = lq.connect_to(plain, v6=v6)
             lq.accept(plain).close()
@@ -283,10 +275,9 @@ def another_module_comes_before_us(version):
     lq.equal(lq.module_users(), 0)
 
 
-@lq.case("v4", "v6")
-def listens_again(version):
+@lq.each_version()
+def listens_again(v6):
     """After shutdown() and another listen() it is found again."""
-    v6 = version == "v6"
     tun = Tun()
     listener = lq.listener(v6=v6)
     for _ in range(3):

@@ -49,7 +49,6 @@ ENDS = {
     "destroy": destroy,
 }
 ENDS_OF_OPEN = [name for name in ENDS if name != "close"]
-ENDS_BY_VERSION = [f"{name} {version}" for name in ENDS for version in ("v4", "v6")]
 
 
 def sockets():
@@ -98,13 +97,12 @@ def blocking(kind, v6=False):
 # --- somebody waits while a listener ends ---
 
 
-@lq.case(*[f"{name} {version}" for name in ENDS_OF_OPEN for version in ("v4", "v6")])
-def accept_ends_with_the_listener(what):
+@lq.each_version(*ENDS_OF_OPEN)
+def accept_ends_with_the_listener(end, v6):
     """A blocked accept() returns with the same error as TCP's."""
-    end, version = what.split()
     results = {}
     for kind in ("tcp", "lq"):
-        listener = blocking(kind, version == "v6")
+        listener = blocking(kind, v6)
         # connect(AF_UNSPEC) wakes but one, on TCP as well: sock_def_error_report().
         count = 1 if end == "unspec" else 3
         waiting = [Blocked(listener.accept) for _ in range(count)]
@@ -116,10 +114,9 @@ def accept_ends_with_the_listener(what):
     lq.equal(set(results["lq"]), {"EINVAL"})
 
 
-@lq.case("v4", "v6")
-def close_while_accept_waits(version):
+@lq.each_version()
+def close_while_accept_waits(v6):
     """accept() holds the file: it goes on waiting, as on TCP, and takes the next connection."""
-    v6 = version == "v6"
     for kind in ("tcp", "lq"):
         listener = blocking(kind, v6)
         port = lq.port_of(listener)
@@ -152,10 +149,9 @@ def poll_ends_with_the_listener(end):
     lq.equal(results["lq"], results["tcp"])
 
 
-@lq.case("v4", "v6")
-def accept_goes_on_after_listening_again(version):
+@lq.each_version()
+def accept_goes_on_after_listening_again(v6):
     """One more listen() does not disturb who waits in accept()."""
-    v6 = version == "v6"
     listener = blocking("lq", v6)
     waiting = Blocked(listener.accept)
     for backlog in (100, 0, 5):
@@ -167,11 +163,9 @@ def accept_goes_on_after_listening_again(version):
 # --- the ways out of LISTEN, with both queues full ---
 
 
-@lq.case(*ENDS_BY_VERSION)
-def end_with_full_queues(what):
+@lq.each_version(*ENDS)
+def end_with_full_queues(end, v6):
     """Who is connected gets RST, who is half-open gets RST for an ACK, and nothing is left."""
-    end, version = what.split()
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     users = lq.module_users()
@@ -264,11 +258,9 @@ def a_long_queue_is_rehashed_in_parts(how):
     lq.equal(lq.Info(listener).syn_qlen, 5000)
 
 
-@lq.case(*ENDS_BY_VERSION)
-def real_clients_see_the_end(what):
+@lq.each_version(*ENDS)
+def real_clients_see_the_end(end, v6):
     """ECONNRESET at clients whose connection nobody accepted, as from TCP."""
-    end, version = what.split()
-    v6 = version == "v6"
     results = {}
     for kind in ("tcp", "lq"):
         listener = lq.listener(kind, backlog=10, v6=v6)
@@ -288,12 +280,9 @@ def real_clients_see_the_end(what):
 
 
 # TCP leaves a destroyed socket shut down for good: tcp_done().
-@lq.case(*[f"{name} {version}" for name in ENDS_OF_OPEN if name != "destroy"
-           for version in ("v4", "v6")])
-def listen_again_after_the_end(what):
+@lq.each_version(*[name for name in ENDS_OF_OPEN if name != "destroy"])
+def listen_again_after_the_end(end, v6):
     """The same port, fresh queues, many times over; what was half-open before is forgotten."""
-    end, version = what.split()
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     # A port that was asked for is kept: tcp_set_state().
@@ -322,10 +311,9 @@ def listen_again_after_the_end(what):
     lq.expect_serves(listener, v6)
 
 
-@lq.case("v4", "v6")
-def grow_and_shrink_with_real_clients(version):
+@lq.each_version()
+def grow_and_shrink_with_real_clients(v6):
     """listen() again and again while clients wait; each is served, in the order they came."""
-    v6 = version == "v6"
     lq.sysctl("net.listenq.synack_timeout_ms", 200)
     listener = lq.listener(backlog=3, v6=v6)
     served, clients = [], []
@@ -342,10 +330,9 @@ def grow_and_shrink_with_real_clients(version):
     lq.equal(sorted(served), sorted(client.getsockname() for client in clients))
 
 
-@lq.case("v4", "v6")
-def half_open_survive_listening_again(version):
+@lq.each_version()
+def half_open_survive_listening_again(v6):
     """Their ACK is as good after a second listen() as before."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     listener = lq.listener(backlog=20, v6=v6)
@@ -497,10 +484,9 @@ def no_listener_is_leaked():
 # --- accepted sockets are the kernel's own ---
 
 
-@lq.case("v4", "v6")
-def accepted_sockets_outlive_their_listener(version):
+@lq.each_version()
+def accepted_sockets_outlive_their_listener(v6):
     """Data flows on in both directions, and they hold no reference on the module."""
-    v6 = version == "v6"
     users = lq.module_users()
     listener = lq.listener(v6=v6)
     client = lq.connect_to(listener, v6=v6)

@@ -44,13 +44,12 @@ def without_module():
         lq.equal((done.returncode, done.stderr), (0, ""))
 
 
-@lq.case("v4", "v6", timeout=90)
-def no_request_is_leaked(version):
+@lq.each_version(timeout=90)
+def no_request_is_leaked(v6):
     """Each way that a request can end gives its memory back."""
     before = lq.requests_in_memory()
     if before is None:
         raise lq.Skip("the kernel merged the caches of requests; boot with slab_nomerge")
-    v6 = version == "v6"
     lq.no_timer()
     lq.sysctl("net.listenq.max_syn_backlog", 4096)
     tun = Tun()

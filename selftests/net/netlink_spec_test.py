@@ -10,7 +10,7 @@ import yaml
 
 import lq
 from genl import NLM_F_ACK, NLM_F_DUMP, Genl, attr, attrs
-from rawtcp import Peer, Tun
+from rawtcp import listener_and_peer
 
 CTRL = 16
 GETFAMILY, GETPOLICY = 3, 10
@@ -101,17 +101,14 @@ def check(found, names, set_name):
             assert all(len(value) == 8 for kind, value in attrs(data).items() if kind), name
 
 
-@lq.case("v4", "v6")
-def what_each_command_answers(version):
+@lq.each_version()
+def what_each_command_answers(v6):
     """Every attribute is there when there is something to say."""
-    v6 = version == "v6"
     lq.no_timer()
-    tun = Tun()
-    listener = lq.listener(v6=v6)
+    listener, peer = listener_and_peer(v6=v6)
     client = lq.connect_to(listener, v6=v6)
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 1)
     lq.set_filter(listener, "dataready")
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
     peer.half_open()
     genl = Genl()
     get, stats, requests = (COMMANDS[n] for n in ("listener-get", "stats-get", "request-get"))

@@ -10,34 +10,32 @@ import socket
 import struct
 
 import lq
-from rawtcp import ACK, MSS, RST, SYN, Peer, Tun
+from rawtcp import ACK, MSS, RST, SYN, Peer, Tun, listener_and_peer
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
 
-@lq.case("v4", "v6")
-def without_early_demux(version):
+@lq.each_version()
+def without_early_demux(v6):
     """ip_early_demux=0: established segments reach the hook, and pass."""
     lq.sysctl("net.ipv4.ip_early_demux", 0)
     lq.sysctl("net.ipv4.tcp_early_demux", 0)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6").connect()
+    listener, peer = listener_and_peer(v6=v6)
+    peer.connect()
     child = lq.accept(listener)
     for n in range(10):
         peer.send(b"%d" % n)
     lq.equal(lq.read_all(child, 10), b"0123456789")
-    client = lq.connect_to(listener, v6=version == "v6")
+    client = lq.connect_to(listener, v6=v6)
     server = lq.accept(listener)
     client.send(b"x" * 100000)
     lq.equal(len(lq.read_all(server, 100000)), 100000)
 
 
-@lq.case("v4", "v6")
-def firewall_drops_the_ack(version):
+@lq.each_version()
+def firewall_drops_the_ack(v6):
     """An nft rule at the input hook sees the ACK before we do."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
     lq.run("modprobe", "-a", "nf_tables", "nft_counter", check=False)
     lq.run("nft", f"""
@@ -47,7 +45,6 @@ def firewall_drops_the_ack(version):
                 tcp dport {lq.port_of(listener)} tcp flags & (syn|ack) == ack counter drop
             }}
         }}""")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
     peer.half_open()
     peer.final_ack()
     lq.nothing_to_accept(listener)
@@ -68,19 +65,19 @@ def attach(sock, program):
                     struct.pack("@HP", len(program), ctypes.addressof(buffer)))
 
 
-@lq.case("v4", "v6")
-def socket_filter_of_the_listener(version):
+@lq.each_version()
+def socket_filter_of_the_listener(v6):
     """A filter that drops everything stops SYN and ACK, as it does with TCP."""
     tun = Tun()
     for kind in ("tcp", "lq"):
-        listener = lq.listener(kind, v6=version == "v6")
-        peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+        listener = lq.listener(kind, v6=v6)
+        peer = Peer(tun, lq.port_of(listener), v6=v6)
         peer.half_open()
         attach(listener, [(6, 0, 0, 0)])  # ret 0
         peer.final_ack()
         lq.nothing_to_accept(listener, 0.2)
         peer.silent(0.1)
-        other = Peer(tun, lq.port_of(listener), v6=version == "v6")
+        other = Peer(tun, lq.port_of(listener), v6=v6)
         other.syn()
         other.silent(0.2)
         listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, b"\0\0\0\0")
@@ -89,34 +86,31 @@ def socket_filter_of_the_listener(version):
         listener.close()
 
 
-@lq.case("v4", "v6")
-def socket_filter_that_trims(version):
+@lq.each_version()
+def socket_filter_that_trims(v6):
     """A filter that keeps a part of the segment must not break the handshake."""
     tun = Tun()
     for kind in ("tcp", "lq"):
-        listener = lq.listener(kind, v6=version == "v6")
+        listener = lq.listener(kind, v6=v6)
         attach(listener, [(6, 0, 0, 0xFFFFFFFF)])
-        peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+        peer = Peer(tun, lq.port_of(listener), v6=v6)
         peer.half_open()
         peer.final_ack(b"data")
         lq.equal(lq.read_all(lq.accept(listener), 4), b"data")
         listener.close()
 
 
-@lq.case("v4", "v6")
-def minimum_ttl(version):
+@lq.each_version()
+def minimum_ttl(v6):
     """IP_MINTTL and IPV6_MINHOPCOUNT hold for SYN and ACK (TCP lets the ACK pass)."""
-    tun = Tun()
-    v6 = version == "v6"
     level, option = (socket.IPPROTO_IPV6, 73) if v6 else (socket.IPPROTO_IP, 21)
-    listener = lq.listener(v6=v6)
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     listener.setsockopt(level, option, 255)
     peer.segment(ACK, ttl=64)
     peer.silent(0.2)
     lq.nothing_to_accept(listener, 0)
-    other = Peer(tun, lq.port_of(listener), v6=v6)
+    other = Peer(peer.tun, lq.port_of(listener), v6=v6)
     other.syn()
     other.silent(0.2)
     peer.segment(ACK, ttl=255)
@@ -137,10 +131,8 @@ def listener_on_one_address():
 @lq.case()
 def ipv4_options_in_the_syn():
     """An IP header longer than 20 bytes is read past."""
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
-    send = tun.send
+    listener, peer = listener_and_peer()
+    send = peer.tun.send
 
     def with_options(packet):
         head = bytearray(packet[:20])
@@ -153,7 +145,7 @@ def ipv4_options_in_the_syn():
         head[10:12] = struct.pack("!H", checksum(bytes(head)))
         send(bytes(head) + packet[20:])
 
-    tun.send = with_options
+    peer.tun.send = with_options
     peer.half_open()
     peer.final_ack(b"hello")
     lq.equal(lq.read_all(lq.accept(listener), 5), b"hello")
@@ -162,10 +154,8 @@ def ipv4_options_in_the_syn():
 @lq.case()
 def ipv6_extension_headers():
     """Destination options before the TCP header."""
-    tun = Tun()
-    listener = lq.listener(v6=True)
-    peer = Peer(tun, lq.port_of(listener), v6=True)
-    send = tun.send
+    listener, peer = listener_and_peer(v6=True)
+    send = peer.tun.send
 
     def with_options(packet):
         head = bytearray(packet[:40])
@@ -173,19 +163,17 @@ def ipv6_extension_headers():
         head[6] = 60
         send(bytes(head) + bytes([6, 0, 1, 4, 0, 0, 0, 0]) + packet[40:])
 
-    tun.send = with_options
+    peer.tun.send = with_options
     peer.half_open()
     peer.final_ack(b"hello")
     lq.equal(lq.read_all(lq.accept(listener), 5), b"hello")
 
 
-@lq.case("v4", "v6")
-def fastopen_falls_back(version):
+@lq.each_version()
+def fastopen_falls_back(v6):
     """TCP_FASTOPEN is accepted, and data in a SYN waits for the handshake."""
     lq.sysctl("net.ipv4.tcp_fastopen", 3)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6", options=[(socket.IPPROTO_TCP, 23, 5)])
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6, options=[(socket.IPPROTO_TCP, 23, 5)])
     peer.syn(MSS + b"\x22\x02", data=b"early")
     peer.synack = peer.expect(SYN | ACK)
     lq.equal(peer.synack.ack, peer.isn + 1, "only the SYN is acknowledged")
@@ -199,9 +187,7 @@ def fastopen_falls_back(version):
 @lq.case()
 def broadcast_and_multicast_syns():
     """Never answered."""
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
+    listener, peer = listener_and_peer()
     for local in (b"\xc0\x00\x02\xff", b"\xe0\x00\x00\x01"):
         peer.local = local
         peer.syn()

@@ -268,11 +268,10 @@ def kept_request_is_answered_again(policy):
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 2)
 
 
-@lq.case("v4", "v6")
-def windows_answers_with_rst(version):
+@lq.each_version()
+def windows_answers_with_rst(v6):
     """A client's connect() fails at once."""
     lq.sysctl("net.core.somaxconn", 2)
-    v6 = version == "v6"
     listener = lq.listener(backlog=2, v6=v6)
     lq.set_policy(listener, "windows")
     lq.equal(lq.Info(listener).accept_limit, 2)

@@ -23,11 +23,10 @@ def no_cookies():
     lq.sysctl("net.ipv4.tcp_syncookies", 0)
 
 
-@lq.case("v4", "v6", timeout=90)
-def accept_queue_holds_one_more(version):
+@lq.each_version(timeout=90)
+def accept_queue_holds_one_more(v6):
     """backlog + 1 connections, as TCP's, and Recv-Q says so."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
-    v6 = version == "v6"
     for backlog in range(15):
         for kind in ("tcp", "lq"):
             listener = lq.listener(kind, backlog=backlog, v6=v6)
@@ -36,7 +35,7 @@ def accept_queue_holds_one_more(version):
                 clients.append(lq.connect_to(listener, v6=v6))
             clients.append(lq.begin_connect(listener, v6=v6))
             clients.append(lq.begin_connect(listener, v6=v6))
-            time.sleep(0.02)
+            time.sleep(0.02)  # for the two to get in, which they must not
             lq.equal(lq.ss_queues(lq.port_of(listener)), (backlog + 1, backlog), kind)
             if kind == "lq":
                 info = lq.Info(listener)
@@ -169,14 +168,13 @@ def ack_overflow_counts_as_tcps():
     lq.equal(results[1], results[0])
 
 
-@lq.case("v4", "v6")
-def syn_queue_full(version):
+@lq.each_version()
+def syn_queue_full(v6):
     """backlog 5: 16 half-open requests, and no word to the next one."""
     no_cookies()
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.listenq.max_syn_backlog", 8192)
     tun = Tun()
-    v6 = version == "v6"
     listener = lq.listener(backlog=5, v6=v6)
     info = lq.Info(listener)
     lq.equal((info.syn_limit, info.syn_buckets), (16, 16))
@@ -235,13 +233,12 @@ def young_requests_and_a_full_accept_queue():
 # --- a second listen() ---
 
 
-@lq.case("v4", "v6")
-def second_listen_grows_and_shrinks(version):
+@lq.each_version()
+def second_listen_grows_and_shrinks(v6):
     """Nothing that is queued is lost, whatever the new backlog."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.listenq.max_syn_backlog", 4096)
     tun = Tun()
-    v6 = version == "v6"
     listener = lq.listener(backlog=20, v6=v6)
     waiting = [Peer(tun, lq.port_of(listener), v6=v6).connect() for _ in range(10)]
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 10)
@@ -339,12 +336,11 @@ def sysctls_reach_live_listeners():
 # --- what the tools say ---
 
 
-@lq.case("v4", "v6")
-def ss_and_lqctl_agree(version):
+@lq.each_version()
+def ss_and_lqctl_agree(v6):
     """Recv-Q and Send-Q of ss are the accept queue and its limit - 1; lqctl knows the rest."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     tun = Tun()
-    v6 = version == "v6"
     listener = lq.listener(backlog=7, v6=v6)
     for n in range(6):
         peer = Peer(tun, lq.port_of(listener), v6=v6)

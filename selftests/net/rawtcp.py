@@ -320,6 +320,14 @@ class Peer:  # pylint: disable=too-many-instance-attributes
         self.segment(RST, ack=0)
 
 
+def listener_and_peer(v6=False, **options):
+    """What most cases begin with: a listener, lq.listener()'s options given, and a peer that faces
+    it across a device, peer.tun."""
+    tun = Tun()
+    listener = lq.listener(v6=v6, **options)
+    return listener, Peer(tun, lq.port_of(listener), v6=v6)
+
+
 def fill(tun, listener, connections, half_open, v6=False):
     """Peers on the accept queue, and half-open ones."""
     port = lq.port_of(listener)

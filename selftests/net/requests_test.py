@@ -15,7 +15,7 @@ import struct
 import lq
 from genl import (CMD_LISTENER_GET, CMD_REQUEST_GET, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI,
                   NLMSG_DONE, Genl, attr, attrs, u64)
-from rawtcp import MSS, Peer, Tun, syn_flood, timestamp
+from rawtcp import MSS, Peer, Tun, listener_and_peer, syn_flood, timestamp
 
 A_LISTENER, A_FAMILY, A_PEER, A_PEER_PORT, A_LOCAL, A_LOCAL_PORT = 2, 3, 4, 5, 6, 7
 ATTRIBUTES = set(range(2, 18))
@@ -51,15 +51,12 @@ def id_of(listener):
     return lq.Info(listener).id
 
 
-@lq.case("v4", "v6")
-def what_is_known_of_a_request(version):
+@lq.each_version()
+def what_is_known_of_a_request(v6):
     """Who, how old, how often answered, what was agreed; and nothing that would help a forger."""
-    v6 = version == "v6"
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
-    tun = Tun()
-    listener = lq.listener(v6=v6, backlog=64)
+    listener, peer = listener_and_peer(v6=v6, backlog=64)
     lq.equal(requests(), [])
-    peer = Peer(tun, lq.port_of(listener), v6=v6)
     synack = peer.half_open(MSS + SACK + timestamp(7) + WSCALE)
     (one,) = requests()
     want = {"listener": id_of(listener), "family": "inet6" if v6 else "inet",

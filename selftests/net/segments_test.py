@@ -13,7 +13,7 @@ import time
 
 import lq
 from rawtcp import (ACK, CWR, ECE, FIN, MSS, PSH, RST, SACK_OK, SYN, WSCALE, Peer, Tun, flag_names,
-                    timestamp)
+                    listener_and_peer, timestamp)
 
 TCP_DEFER_ACCEPT = 9
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
@@ -44,14 +44,12 @@ def reply(peer, seconds=0.4):
 # --- retransmission ---
 
 
-@lq.case("v4", "v6", timeout=60)
-def retransmission_schedule(version):
+@lq.each_version(timeout=60)
+def retransmission_schedule(v6):
     """synack_timeout_ms, doubled each time, synack_retries times; then it expires."""
     lq.sysctl("net.listenq.synack_timeout_ms", 400)
     lq.sysctl("net.listenq.synack_retries", 3)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
         start = time.monotonic()
         peer.half_open()
@@ -97,23 +95,19 @@ def retries_of_the_socket():
 def young_until_the_first_timeout():
     """syn_young counts those whose SYN-ACK was never sent again."""
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
+    listener, peer = listener_and_peer()
     peer.half_open()
     lq.equal(lq.Info(listener).syn_young, 1)
     peer.expect(SYN | ACK)
     lq.equal((lq.Info(listener).syn_qlen, lq.Info(listener).syn_young), (1, 0))
 
 
-@lq.case("v4", "v6")
-def no_route_back_any_more(version):
+@lq.each_version()
+def no_route_back_any_more(v6):
     """The route goes away before the SYN-ACK is due again: nothing breaks."""
     lq.sysctl("net.listenq.synack_timeout_ms", 500)
     lq.sysctl("net.listenq.synack_retries", 2)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
 
     def sent():
@@ -148,19 +142,17 @@ def duplicate_syn(tun, kind, v6):
     return replies
 
 
-@lq.case("v4", "v6")
-def duplicate_syn_is_answered(version):
+@lq.each_version()
+def duplicate_syn_is_answered(v6):
     """With the SYN-ACK of the first, and the connection still works."""
     lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 0)
-    as_tcp(duplicate_syn, version == "v6")
+    as_tcp(duplicate_syn, v6)
 
 
 @lq.case()
 def duplicate_syns_are_rate_limited():
     """One answer per tcp_invalid_ratelimit; the rest is counted."""
-    tun = Tun()
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
+    listener, peer = listener_and_peer()
     peer.half_open()
     with lq.Counted() as moved:
         peer.syn()
@@ -208,12 +200,12 @@ def wrong_ack(tun, kind, v6, offset):
     return wrong
 
 
-@lq.case("v4", "v6")
-def wrong_ack_number(version):
+@lq.each_version()
+def wrong_ack_number(v6):
     """It is answered with RST, and changes nothing."""
     for offset in (-1, 1, 100000, 1 << 31):
         lq.unshare_net()
-        as_tcp(wrong_ack, version == "v6", offset)
+        as_tcp(wrong_ack, v6, offset)
 
 
 def odd_ack(tun, kind, v6, what):
@@ -275,12 +267,10 @@ def odd_segment_v6(what):
     as_tcp(odd_ack, True, what)
 
 
-@lq.case("v4", "v6")
-def bad_checksum_makes_no_child(version):
+@lq.each_version()
+def bad_checksum_makes_no_child(v6):
     """It is counted where TCP counts it."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     with lq.Counted(lq.mib) as mib:
         for _ in range(3):
@@ -303,7 +293,7 @@ def with_data(tun, kind, v6, flags, before):
     if before and not flags & FIN:
         for _ in range(4):
             peer.send(b"more " * 40)
-        time.sleep(0.1)
+        time.sleep(0.1)  # all of it waits with the connection
     child = lq.accept(listener)
     data = lq.read_all(child, 6 + (800 if before and not flags & FIN else 0))
     end = None
@@ -316,44 +306,42 @@ def with_data(tun, kind, v6, flags, before):
     return replies, data, end
 
 
-@lq.case("v4", "v6")
-def data_with_the_final_ack(version):
+@lq.each_version()
+def data_with_the_final_ack(v6):
     """It arrives, acknowledged at once."""
-    as_tcp(with_data, version == "v6", PSH, False)
+    as_tcp(with_data, v6, PSH, False)
 
 
-@lq.case("v4", "v6")
-def data_before_accept(version):
+@lq.each_version()
+def data_before_accept(v6):
     """Whatever arrives while the connection waits in the queue arrives intact."""
-    as_tcp(with_data, version == "v6", PSH, True)
+    as_tcp(with_data, v6, PSH, True)
 
 
-@lq.case("v4", "v6")
-def fin_with_the_final_ack(version):
+@lq.each_version()
+def fin_with_the_final_ack(v6):
     """Data and its end before accept()."""
-    as_tcp(with_data, version == "v6", PSH | FIN, False)
+    as_tcp(with_data, v6, PSH | FIN, False)
 
 
-@lq.case("v4", "v6")
-def data_first_and_ack_later(version):
+@lq.each_version()
+def data_first_and_ack_later(v6):
     """The bare ACK is lost: the first data completes the handshake."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     peer.segment(ACK, seq=peer.seq + 5, data=b"world")  # out of order, in the window
-    time.sleep(0.05)
+    lq.wait_for(lambda: lq.Info(listener).accept_qlen)
     peer.segment(ACK, data=b"hello")
     lq.equal(lq.read_all(lq.accept(listener), 10), b"helloworld")
 
 
-@lq.case("v4", "v6")
-def reset_before_accept(version):
+@lq.each_version()
+def reset_before_accept(v6):
     """A connection that its peer resets while it waits is accepted and then fails."""
     tun = Tun()
     for kind in ("tcp", "lq"):
-        listener = lq.listener(kind, v6=version == "v6")
-        peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+        listener = lq.listener(kind, v6=v6)
+        peer = Peer(tun, lq.port_of(listener), v6=v6)
         peer.connect()
         lq.wait_for(lambda sock=listener: select.select([sock], [], [], 0)[0])
         peer.reset()
@@ -384,8 +372,7 @@ def the_same_syn_from_two_places():
     """Two SYNs of one pair back to back: one request."""
     tun = Tun()
     lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 0)
-    listener = lq.listener()
-    peer = Peer(tun, lq.port_of(listener))
+    listener, peer = listener_and_peer()
     peer.syn()
     peer.syn()
     first, second = peer.expect(SYN | ACK), peer.expect(SYN | ACK)
@@ -434,12 +421,10 @@ def same_port_of_two_addresses():
 # --- RST ---
 
 
-@lq.case("v4", "v6")
-def exact_rst_kills_the_request(version):
+@lq.each_version()
+def exact_rst_kills_the_request(v6):
     """It is gone at once, and the ACK is a stranger's."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     with lq.Counted() as moved:
         peer.reset()
@@ -450,23 +435,19 @@ def exact_rst_kills_the_request(version):
     lq.nothing_to_accept(listener)
 
 
-@lq.case("v4", "v6")
-def rst_with_ack_kills_the_request(version):
+@lq.each_version()
+def rst_with_ack_kills_the_request(v6):
     """RST|ACK with both numbers right, as a host without a socket answers a SYN-ACK."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     peer.segment(RST | ACK)
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0)
 
 
-@lq.case("v4", "v6")
-def rst_in_the_window_is_challenged(version):
+@lq.each_version()
+def rst_in_the_window_is_challenged(v6):
     """RFC 5961: another number than the exact one gets an ACK and changes nothing."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     peer.segment(RST, seq=peer.seq + 100, ack=0)
     challenge = peer.expect(ACK)
@@ -475,12 +456,10 @@ def rst_in_the_window_is_challenged(version):
     lq.accept(listener)
 
 
-@lq.case("v4", "v6")
-def rst_outside_the_window_is_ignored(version):
+@lq.each_version()
+def rst_outside_the_window_is_ignored(v6):
     """Not a word, and the connection completes."""
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6)
     peer.half_open()
     for offset in (-1, 70000, 1 << 31):
         peer.segment(RST, seq=peer.seq + offset, ack=0)
@@ -503,23 +482,20 @@ def challenge_of(tun, kind, v6):
     return segment and segment.without_chance()
 
 
-@lq.case("v4", "v6")
-def challenge_ack_is_tcps(version):
+@lq.each_version()
+def challenge_ack_is_tcps(v6):
     """Byte for byte."""
-    as_tcp(challenge_of, version == "v6")
+    as_tcp(challenge_of, v6)
 
 
 # --- TCP_DEFER_ACCEPT ---
 
 
-@lq.case("v4", "v6")
-def defer_accept_waits_for_data(version):
+@lq.each_version()
+def defer_accept_waits_for_data(v6):
     """The bare ACK makes no connection, data does."""
     lq.sysctl("net.listenq.synack_timeout_ms", 60000)
-    tun = Tun()
-    listener = lq.listener(v6=version == "v6",
-                           options=[(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 30)])
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener, peer = listener_and_peer(v6=v6, options=[(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 30)])
     peer.half_open()
     with lq.Counted(lq.mib) as mib:
         peer.final_ack()
@@ -535,8 +511,7 @@ def defer_accept_gives_in():
     lq.sysctl("net.listenq.synack_timeout_ms", 200)
     tun = Tun()
     # 1 s is one retransmission of a 1-s timeout: inet_csk_reqsk_queue_prune().
-    listener = lq.listener(options=[(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 1)])
-    peer = Peer(tun, lq.port_of(listener))
+    listener, peer = listener_and_peer(options=[(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 1)])
     peer.half_open()
     peer.final_ack()
     lq.nothing_to_accept(listener, 0.1)
@@ -549,10 +524,8 @@ def defer_accept_gives_in():
 def defer_accept_may_be_set_later():
     """On a socket that listens already."""
     lq.sysctl("net.listenq.synack_timeout_ms", 60000)
-    tun = Tun()
-    listener = lq.listener()
+    listener, peer = listener_and_peer()
     listener.setsockopt(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 30)
-    peer = Peer(tun, lq.port_of(listener))
     peer.half_open()
     peer.final_ack()
     lq.nothing_to_accept(listener)
@@ -590,12 +563,12 @@ def time_wait(tun, kind, v6, offset):
     return flag_names(segment.flags)
 
 
-@lq.case("v4", "v6")
-def time_wait_pair_is_reused(version):
+@lq.each_version()
+def time_wait_pair_is_reused(v6):
     """A later SYN makes a new connection, an older one does not."""
-    as_tcp(time_wait, version == "v6", 10000)
+    as_tcp(time_wait, v6, 10000)
     lq.unshare_net()
-    as_tcp(time_wait, version == "v6", -10000)
+    as_tcp(time_wait, v6, -10000)
 
 
 def reuse_time_wait(tun, kind, full):

@@ -107,14 +107,13 @@ def limits_add_up():
         client.close()
 
 
-@lq.case("v4", "v6")
-def requests_of_every_shard(version):
+@lq.each_version()
+def requests_of_every_shard(v6):
     """All are seen; ACKs and RSTs find theirs; close leaves nothing."""
     lq.no_timer()
     lq.sysctl("net.core.somaxconn", 4096)
     lq.sysctl("net.listenq.max_syn_backlog", 4096)
     tun = Tun()
-    v6 = version == "v6"
     before = lq.requests_in_memory()
     listener = sharded(v6=v6)
     peers = [Peer(tun, lq.port_of(listener), v6=v6, sport=2000 + n) for n in range(120)]

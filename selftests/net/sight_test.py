@@ -266,12 +266,11 @@ def agree(listener):
     return info
 
 
-@lq.case("v4", "v6")
-def every_fill_level(version):
+@lq.each_version()
+def every_fill_level(v6):
     """From empty to overflowing and back; peaks stay."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.listenq.syncookies", 0)
-    v6 = version == "v6"
     tun = Tun()
     listener = lq.listener(backlog=4, v6=v6)
     other = lq.listener(backlog=9, v6=not v6)
@@ -305,14 +304,13 @@ def every_fill_level(version):
     lq.equal(agree(other).established, 0)
 
 
-@lq.case("v4", "v6")
-def accept_wait(version):
+@lq.each_version()
+def accept_wait(v6):
     """The histogram counts every accepted connection by how long it waited."""
-    v6 = version == "v6"
     listener = lq.listener(backlog=50, v6=v6)
     clients = [lq.connect_to(listener, v6=v6) for _ in range(5)]
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 5)
-    time.sleep(0.3)
+    time.sleep(0.3)  # what is measured
     for _ in range(5):
         lq.accept(listener).close()
     buckets = [b for b in lq.row_of(listener)["accept_wait"] if b["count"]]
@@ -335,12 +333,12 @@ def camel(name):
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-@lq.case("v4", "v6")
-def drops_by_reason_add_up(version):
+@lq.each_version()
+def drops_by_reason_add_up(v6):
     """Of the listener, of the namespace, of /proc, and TCP's own counters of them."""
     tun = Tun()
     with lq.Counted(lq.mib) as mib:
-        listener = misadventures.listener_of(tun, version == "v6")
+        listener = misadventures.listener_of(tun, v6)
         info = agree(listener)
         row = lq.row_of(listener)
         stats = json.loads(lq.run("lqctl", "stats", "-j"))

@@ -16,7 +16,6 @@ import bpf
 import lq
 from rawtcp import RST, Peer, Tun, fill
 
-BOTH = ("v4", "v6")
 
 
 def kill(sock, listening=False):
@@ -78,12 +77,9 @@ class PlainTcp:
 # --- a connection that accept() returned ---
 
 
-@lq.case(*[f"{end} {version}" for end in ("close", "destroy", "delete", "unload")
-           for version in BOTH])
-def accepted(what):
+@lq.each_version("close", "destroy", "delete", "unload")
+def accepted(end, v6):
     """It is TCP's: the map's program has its data, and it outlives listener and module."""
-    end, version = what.split()
-    v6 = version == "v6"
     users = lq.module_users()
     sockmap = bpf.Sockmap()
     program = bpf.echo(sockmap)
@@ -118,10 +114,9 @@ def accepted(what):
     assert 0 not in sockmap
 
 
-@lq.case(*BOTH)
-def accepted_while_a_map_goes(version):
+@lq.each_version()
+def accepted_while_a_map_goes(v6):
     """Let go of by a map whose last descriptor is closed, it is plain TCP again."""
-    v6 = version == "v6"
     listener = lq.listener(v6=v6)
     client = lq.connect_to(listener, v6=v6)
     child = lq.accept(listener)
@@ -137,10 +132,9 @@ def accepted_while_a_map_goes(version):
 # --- a listener ---
 
 
-@lq.case(*BOTH)
-def listener_comes_and_goes(version):
+@lq.each_version()
+def listener_comes_and_goes(v6):
     """In the map and out of it, the queues go on."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     listener = lq.listener(backlog=4, v6=v6)
@@ -168,11 +162,9 @@ def listener_comes_and_goes(version):
         lq.equal(lq.Info(listener).syn_qlen, 3 - turn)
 
 
-@lq.case(*[f"{end} {version}" for end in ("close", "shutdown", "map") for version in BOTH])
-def listener_ends_in_the_map(what):
+@lq.each_version("close", "shutdown", "map")
+def listener_ends_in_the_map(end, v6):
     """With both queues full; and what BPF made of its struct proto serves without the module."""
-    end, version = what.split()
-    v6 = version == "v6"
     lq.no_timer()
     users, requests = lq.module_users(), lq.requests_in_memory()
     tun = Tun()
@@ -211,10 +203,9 @@ def listener_ends_in_the_map(what):
         kill(child)
 
 
-@lq.case(*BOTH)
-def listener_is_destroyed_in_the_map(version):
+@lq.each_version()
+def listener_is_destroyed_in_the_map(v6):
     """BPF's operations are TCP's own: its queues live on until close(), and no longer."""
-    v6 = version == "v6"
     lq.no_timer()
     users, requests = lq.module_users(), lq.requests_in_memory()
     tun = Tun()
@@ -237,10 +228,9 @@ def listener_is_destroyed_in_the_map(version):
     lq.wait_for(lambda: 0 not in sockmap)
 
 
-@lq.case(*BOTH)
-def listener_gets_what_a_program_steers(version):
+@lq.each_version()
+def listener_gets_what_a_program_steers(v6):
     """BPF_SK_LOOKUP: its own port is ours as ever; connections to other ports are TCP's."""
-    v6 = version == "v6"
     users = lq.module_users()
     sockmap = bpf.Sockmap()
     listener = lq.listener(backlog=8, v6=v6)

@@ -62,16 +62,16 @@ PEER_OPTIONS = [
 ]
 
 
-@lq.case("v4", "v6")
-def options_of_the_peer(version):
+@lq.each_version()
+def options_of_the_peer(v6):
     """Every set of options that a peer may offer."""
     tun = Tun()
     for options in PEER_OPTIONS:
-        compare(tun, options.hex(), options, v6=version == "v6")
+        compare(tun, options.hex(), options, v6=v6)
 
 
-@lq.case("v4", "v6", timeout=120)
-def sysctls(version):
+@lq.each_version(timeout=120)
+def sysctls(v6):
     """tcp_timestamps, tcp_sack, tcp_window_scaling and tcp_ecn, each on and off."""
     tun = Tun()
     everything = MSS + SACK_OK + TS + b"\x01" + WSCALE
@@ -80,11 +80,11 @@ def sysctls(version):
         for name, value in zip(names, values):
             lq.sysctl(f"net.ipv4.{name}", value)
         for flags in (0, ECE | CWR):
-            compare(tun, f"{values} {flags}", everything, v6=version == "v6", flags=flags)
+            compare(tun, f"{values} {flags}", everything, v6=v6, flags=flags)
 
 
-@lq.case("v4", "v6")
-def ecn(version):
+@lq.each_version()
+def ecn(v6):
     """ECN is granted by the flags, the IP header and the reserved bits."""
     tun = Tun()
     granted = 0
@@ -93,7 +93,7 @@ def ecn(version):
         (0, ECE, CWR, ECE | CWR), (0, 1, 2, 3), (0, 8)
     ):
         words = f"flags {flags:#x}, tos {tos}, reserved {reserved}"
-        v6 = version == "v6"
+        v6 = v6
         compare(tun, words, MSS, v6=v6, flags=flags, tos=tos, reserved=reserved)
         granted += bool(
             answer(tun, "lq", MSS, v6, flags=flags, tos=tos, reserved=reserved).flags & ECE
@@ -101,22 +101,21 @@ def ecn(version):
     assert granted > 0
 
 
-@lq.case("v4", "v6")
-def type_of_service(version):
+@lq.each_version()
+def type_of_service(v6):
     """The SYN's DS field is not simply repeated; tcp_reflect_tos repeats it."""
     tun = Tun()
     for reflect in (0, 1):
         lq.sysctl("net.ipv4.tcp_reflect_tos", reflect)
         for tos in (0, 0x10, 0xB8, 0xBA):
-            compare(tun, f"reflect {reflect} tos {tos:#x}", MSS, v6=version == "v6", tos=tos)
+            compare(tun, f"reflect {reflect} tos {tos:#x}", MSS, v6=v6, tos=tos)
 
 
-@lq.case("v4", "v6")
-def settings_of_the_socket(version):
+@lq.each_version()
+def settings_of_the_socket(v6):
     """TCP_MAXSEG, SO_RCVBUF, TCP_WINDOW_CLAMP, IP_TOS, IP_TTL, SO_PRIORITY, SO_MARK."""
     tun = Tun()
     everything = MSS + SACK_OK + TS + b"\x01" + WSCALE
-    v6 = version == "v6"
     maxseg = [[(socket.IPPROTO_TCP, socket.TCP_MAXSEG, n)] for n in (536, 1000, 1460, 4000)]
     buffers = [[(socket.SOL_SOCKET, socket.SO_RCVBUF, n)] for n in (1, 5000, 65536, 1 << 22)]
     clamp = [[(socket.IPPROTO_TCP, 10, n)] for n in (2000, 70000)]
@@ -130,11 +129,10 @@ def settings_of_the_socket(version):
             compare(tun, f"{setup} {options.hex()}", options, v6=v6, setup=setup)
 
 
-@lq.case("v4", "v6")
-def settings_of_the_route(version):
+@lq.each_version()
+def settings_of_the_route(v6):
     """advmss, mtu, initrwnd, window and ECN by route."""
     tun = Tun()
-    v6 = version == "v6"
     everything = MSS + SACK_OK + TS + b"\x01" + WSCALE
     replace = "-6 route replace 2001:db8::/64" if v6 else "route replace 192.0.2.0/24"
     for metric in ("advmss 1000", "advmss 600 mtu 1400", "mtu 1300", "initrwnd 4", "initrwnd 40",
@@ -164,29 +162,29 @@ def buffers_of_the_namespace():
         compare(tun, rmem, everything)
 
 
-@lq.case("v4", "v6")
-def mapped_and_any(version):
+@lq.each_version()
+def mapped_and_any(v6):
     """An IPv6 listener answers IPv4 as an IPv4 one does."""
     tun = Tun()
     everything = MSS + SACK_OK + TS + b"\x01" + WSCALE
     replies = []
     for kind in ("tcp", "lq"):
         listener = lq.listener(kind, port=PORT, v6=True)
-        peer = Peer(tun, PORT, v6=version == "v6", sport=3000)
+        peer = Peer(tun, PORT, v6=v6, sport=3000)
         replies.append(peer.half_open(everything).without_chance())
         peer.reset()
         listener.close()
     lq.equal(replies[1], replies[0])
 
 
-@lq.case("v4", "v6")
-def retransmitted_is_the_same(version):
+@lq.each_version()
+def retransmitted_is_the_same(v6):
     """The timer's SYN-ACK and the one for a duplicate SYN are the first one again."""
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
     lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 0)
     tun = Tun()
-    listener = lq.listener(port=PORT, v6=version == "v6")
-    peer = Peer(tun, PORT, v6=version == "v6")
+    listener = lq.listener(port=PORT, v6=v6)
+    peer = Peer(tun, PORT, v6=v6)
     options = MSS + SACK_OK + TS + b"\x01" + WSCALE
     first = peer.half_open(options)
     again = peer.expect(SYN | ACK)
@@ -237,8 +235,8 @@ def first_words(tun, kind, options, v6, setup=()):
     return words
 
 
-@lq.case("v4", "v6", timeout=120)
-def the_child_talks_like_tcps(version):
+@lq.each_version(timeout=120)
+def the_child_talks_like_tcps(v6):
     """MSS, window, scale, timestamps, SACK and TOS of the child's first segments."""
     tun = Tun()
     for options in (b"", MSS, MSS + SACK_OK + TS + b"\x01" + WSCALE, MSS + WSCALE,
@@ -246,8 +244,8 @@ def the_child_talks_like_tcps(version):
         for setup in ((), [(socket.SOL_SOCKET, socket.SO_RCVBUF, 5000)],
                       [(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 700)],
                       [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)]):
-            wanted = first_words(tun, "tcp", options, version == "v6", setup)
-            got = first_words(tun, "lq", options, version == "v6", setup)
+            wanted = first_words(tun, "tcp", options, v6, setup)
+            got = first_words(tun, "lq", options, v6, setup)
             lq.equal(got, wanted, f"{options.hex()} {setup}")
 
 

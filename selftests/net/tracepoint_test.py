@@ -72,19 +72,18 @@ def names_of(events):
     return [name for name, _ in events]
 
 
-@lq.case("v4", "v6")
-def tracepoints_of_a_connection(version):
+@lq.each_version()
+def tracepoints_of_a_connection(v6):
     """listen, syn, request, synack, established, accept, close: in order, with their fields."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.core.somaxconn", 50)
-    v6 = version == "v6"
     tun = Tun()
     with Trace() as trace:
         listener = lq.listener(backlog=100, v6=v6)
         info = lq.Info(listener)
         peer = Peer(tun, lq.port_of(listener), v6=v6)
         peer.half_open()
-        time.sleep(0.05)
+        time.sleep(0.05)  # how old the request is, and below, how long it waits
         peer.final_ack()
         time.sleep(0.05)
         lq.accept(listener).close()
@@ -143,10 +142,9 @@ def tracepoint_of_retransmissions():
              ("request_expired", str(peer.sport)))
 
 
-@lq.case("v4", "v6")
-def tracepoint_of_each_drop(version):
+@lq.each_version()
+def tracepoint_of_each_drop(v6):
     """As many drops as the counters say, each with its reason's name and its peer."""
-    v6 = version == "v6"
     tun = Tun()
     with Trace() as trace:
         listener = misadventures.listener_of(tun, v6)
@@ -219,10 +217,9 @@ def tracepoints_are_a_stable_surface():
     lq.equal(got, want)
 
 
-@lq.case("v4", "v6", timeout=500)
-def bpftrace_script(version):
+@lq.each_version(timeout=500)
+def bpftrace_script(v6):
     """lqdrop.bt prints each drop as it happens, and a table at the end."""
-    v6 = version == "v6"
     tun = Tun()
     with tempfile.TemporaryFile("w+") as out:
         tracer = subprocess.Popen(  # pylint: disable=consider-using-with
@@ -275,7 +272,7 @@ def reset_one(tun, listener, v6):
     peer = Peer(tun, lq.port_of(listener), v6=v6)
     peer.half_open()
     peer.reset()
-    time.sleep(0.2)
+    time.sleep(0.2)  # for its line, which is not to be taken for a later one's
     return True
 
 
