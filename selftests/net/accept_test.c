@@ -278,6 +278,7 @@ TEST_F(net, signals_lose_no_connection)
 			if (connect_to(socket(variant->client, SOCK_STREAM, 0), variant->client,
 				       port))
 				_exit(1);
+			/* Longer than between two signals: they find it waiting. */
 			usleep(3000);
 		}
 		_exit(0);

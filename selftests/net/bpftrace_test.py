@@ -50,7 +50,7 @@ class Script:
             return whole and text
 
         with contextlib.suppress(AssertionError):
-            return lq.wait_for(lambda: time.sleep(0.1) or printed(), 5)
+            return lq.wait_for(printed, 5, every=0.1)
         return ""
 
     def running(self):
@@ -151,6 +151,7 @@ def lqwait():
         listener = lq.listener(backlog=8)
         port = lq.port_of(listener)
         clients = [lq.connect_to(listener) for _ in range(4)]
+        # What is measured: not a wait for something.
         time.sleep(0.3)
         pid = os.fork()
         if pid == 0:
@@ -178,8 +179,8 @@ def lqlatency(v6):
         listener = lq.listener(backlog=8, v6=v6)
         port = lq.port_of(listener)
         quick, slow = Peer(tun, port, v6=v6), Peer(tun, port, v6=v6)
-        for peer, handshake, wait in ((slow, 0.3, 0.4), (quick, 0, 0)):
         # What is measured: not waits for something.
+        for peer, handshake, wait in ((slow, 0.3, 0.4), (quick, 0, 0)):
             peer.half_open()
             time.sleep(handshake)
             peer.final_ack()

@@ -178,8 +178,7 @@ def the_accepting_process_is_killed_for_memory():
             memcg.enter(group)
             listener = lq.listener(backlog=4, port=port)
             os.write(ours, b"x")
-            while lq.Info(listener).accept_qlen < 3:
-                time.sleep(0.01)
+            lq.wait_for(lambda: lq.Info(listener).accept_qlen >= 3, 60)
             with open(f"{group}/memory.max", "w", encoding="ascii") as file:
                 file.write(str(32 << 20))
             hog = mmap.mmap(-1, 512 << 20)

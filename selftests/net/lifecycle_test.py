@@ -14,7 +14,6 @@ import signal
 import socket
 import struct
 import threading
-import time
 
 import lq
 from rawtcp import ACK, RST, Peer, Tun, fill, syn_flood
@@ -426,7 +425,7 @@ def kill_a_server():
     done, half = fill(tun, listener, 4, 1)
     pid = os.fork()
     if pid == 0:
-        time.sleep(1000)
+        lq.until_killed()
     listener.close()
     done[0].silent(0.1)
     lq.equal(lq.module_users(), users + 1)
@@ -520,7 +519,7 @@ def namespace_ends(what):
         fill(tun, listener, 0 if what == "half_open" else 4, 0 if what == "queued" else 2,
              what == "v6")
         os.write(outside, b"x")
-        time.sleep(1000)
+        lq.until_killed()
     assert select.select([inside], [], [], 30)[0], "the namespace did not get ready"
     lq.equal(lq.module_users(), users + 1)
     link = os.readlink(f"/proc/{pid}/ns/net")

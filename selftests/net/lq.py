@@ -138,8 +138,8 @@ def equal(got, want, what=""):
         raise AssertionError(f"{what}{': ' if what else ''}got {got!r}, want {want!r}")
 
 
-def wait_for(condition, seconds=10, what="it did not happen"):
-    """Poll until condition() is true; its value."""
+def wait_for(condition, seconds=10, what="it did not happen", every=0.01):
+    """Poll until condition() is true; its value. It is asked once in @every seconds."""
     end = time.monotonic() + seconds * SCALE
     while True:
         value = condition()
@@ -147,7 +147,13 @@ def wait_for(condition, seconds=10, what="it did not happen"):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"{what} within {seconds} s")
-        time.sleep(0.01)
+        time.sleep(every)
+
+
+def until_killed(*_):
+    """The end of a process that only holds something: what is given, for one."""
+    while True:
+        signal.pause()
 
 
 def never(condition, seconds=0.3, what="it happened"):

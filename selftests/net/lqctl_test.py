@@ -19,7 +19,6 @@ import struct
 import subprocess
 import tempfile
 import termios
-import time
 
 import jsonschema
 
@@ -462,8 +461,7 @@ def a_name_cannot_move_the_cursor():
         keep = lq.listener(port=8080)
         with open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write("a\033[2Jb")
-        while keep:
-            time.sleep(60)
+        lq.until_killed(keep)
     try:
         lq.wait_for(lambda: "a?[2Jb" in lqctl("list", "-p")[1])
         for words in ("list -p", "show", "explain -i 0", "list -pj"):

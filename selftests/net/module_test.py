@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import lq
 from rawtcp import SYN, Peer, Tun
@@ -94,7 +93,7 @@ def module_in_use(state):
     if state == "second process":
         pid = os.fork()
         if pid == 0:
-            time.sleep(1000)
+            lq.until_killed()
         fd = sock.detach()
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(fd))
         os.close(fd)

@@ -121,7 +121,7 @@ def overflow_of(kind):
         shown = lq.run("ss", "-H", "-l", "-t", "-n", "-m", f"sport = :{lq.port_of(listener)}")
         result.append(shown[shown.index(",d") + 2 :].split(")")[0])
         one.reset()
-        time.sleep(0.05)
+        time.sleep(0.05)  # for a counter that moves too late, or must not
         result.append([mib(name) for name in names])
     listener.close()
     return result

@@ -162,7 +162,7 @@ def duplicate_syns_are_rate_limited():
         peer.silent(0.2)
         lq.equal(moved("DropSynRateLimited"), 5)
         lq.equal(moved("SynDuplicate"), 6)
-    time.sleep(0.6)
+    time.sleep(0.6)  # more than the 500 ms of the limit, in which nothing is answered
     peer.syn()
     peer.expect(SYN | ACK)
 
@@ -370,7 +370,6 @@ def two_acks_at_once():
 @lq.case()
 def the_same_syn_from_two_places():
     """Two SYNs of one pair back to back: one request."""
-    tun = Tun()
     lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 0)
     listener, peer = listener_and_peer()
     peer.syn()
@@ -509,7 +508,6 @@ def defer_accept_waits_for_data(v6):
 def defer_accept_gives_in():
     """After its time the SYN-ACK goes out again, and a bare ACK is enough."""
     lq.sysctl("net.listenq.synack_timeout_ms", 200)
-    tun = Tun()
     # 1 s is one retransmission of a 1-s timeout: inet_csk_reqsk_queue_prune().
     listener, peer = listener_and_peer(options=[(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 1)])
     peer.half_open()

@@ -217,7 +217,7 @@ def owner_and_inode():
         (row,) = Genl().dump()
         lq.equal((struct.unpack("=I", row[8])[0], u64(row[7])),
                  (1234, os.fstat(listener.fileno()).st_ino))
-        time.sleep(30)
+        time.sleep(30)  # as_user() began this process: nobody else ends it
 
     pid = os.fork()
     if pid == 0:
