@@ -185,7 +185,7 @@ struct lq_request {
 	u32 stamp_us;  /* SYN-ACK first sent; connected: put on the accept or filter queue */
 	u16 peer_port; /* network byte order */
 	u8 flags;      /* LQ_REQ_* */
-	u8 oow_stamp;  /* half-open; 1/16 s: last reply to a duplicate or out-of-window segment */
+	u8 oow_stamp;  /* half-open; 1/16 s, 0 none: last reply to a duplicate or out-of-window one */
 	u32 addr[2];   /* network order; v4: peer, local; v6: words 0-3, 4-7 (beyond the end) */
 };
 

@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "../compat/compat.h"
 #include "drop.h"
 #include "event.h"
 #include "guard.h"

@@ -5,6 +5,7 @@
  * It runs when something is due, but not more often than once in an interval.
  * Softirq.
  */
+#include "../compat/compat.h"
 #include "clock.h"
 #include "drop.h"
 #include "event.h"
