@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bridge/listenq.h"
+#include "bridge/core.h"
 
 void lq_core_broken(const char *what)
 {
