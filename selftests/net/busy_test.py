@@ -165,10 +165,9 @@ def the_listener_listens_again(v6):
 def a_refused_ack_gives_its_place_back(kind):
     """An ACK takes the last place on the accept queue before TCP's checks refuse it. Meanwhile one that the
     accept filter held is ready, and finds the queue full: it is queued when the place is free."""
-    version = "v6" if kind == "v6" else "v4"
     if kind == "cookie":
         lq.sysctl("net.listenq.syncookies", 2)
-    listener, refused = half_open(version)
+    listener, refused = half_open(kind == "v6")
     lq.set_filter(listener, "dataready")
     peers = [Peer(refused.tun, PORT, v6=refused.v6).connect() for _ in range(9)]
     for peer in peers[:8]:

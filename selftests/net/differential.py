@@ -34,6 +34,8 @@ MASKED_COUNTERS = {
     "TcpExtTCPFastOpenCookieReqd": "Fast Open",
     # An ACK with TCP-AO is dropped: its request has none, or the listener has no key.
     "TcpExtTCPAOBad": "TCP-AO", "TcpExtTCPAOKeyNotFound": "TCP-AO",
+    # By a timer of 40 ms.
+    "TcpExtDelayedACK": "a timer",
     # The kernel's own, of the whole machine.
     "TcpMaxConn": "a setting", "TcpRto": "a setting", "IpDefaultTTL": "a setting",
     "IpForwarding": "a setting",
@@ -250,16 +252,19 @@ class Pair:
             moved = {key: value - before.get(key, 0) for key, value in after.items()
                      if value != before.get(key, 0)}
             logs.append(side.log + [("counters", moved)])
-        return None if late else list(differences(*logs))
+        return None if late else dict(differences(*logs))
 
     def compare(self, name, scenario, *args, **begin):
         """Do the scenario on both sides, and remember what is not the same each time."""
-        done = 0
+        each = []
         for _ in range(10):
             found = self.once(scenario, *args, **begin)
-            done += found is not None
-            if found == [] or done == 3:
-                self.differences += [f"{name}: {line}" for line in found]
+            if found is not None:
+                each.append(found)
+            if found == {} or len(each) == 3:
+                same = set.intersection(*map(set, each))
+                self.differences += [f"{name}: {what}: {found[what]}" for what in found
+                                     if what in same]
                 self.compared += 1
                 return
         lq.diag(f"{name}: this machine is too slow")
@@ -276,16 +281,16 @@ class Pair:
 
 
 def differences(tcp, ours):
-    """What is not the same, in words."""
+    """(what is not the same, how)"""
     for theirs, mine in itertools.zip_longest(tcp, ours):
         if theirs == mine:
             continue
         if theirs and mine and isinstance(theirs[1], dict) and isinstance(mine[1], dict):
             for key in sorted(set(theirs[1]) | set(mine[1]), key=str):
                 if theirs[1].get(key) != mine[1].get(key):
-                    yield f"{mine[0]} {key}: {mine[1].get(key)}, TCP {theirs[1].get(key)}"
+                    yield f"{mine[0]} {key}", f"{mine[1].get(key)}, TCP {theirs[1].get(key)}"
         else:
-            yield f"{mine}, TCP {theirs}"
+            yield (mine or theirs)[0], f"{mine}, TCP {theirs}"
 
 
 # --- what scenarios share ---
