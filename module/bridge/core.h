@@ -496,11 +496,11 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
 				      void *child, u32 now_us, struct lq_request **evicted);
 
 /*
- * [locked] The child was not built: the request is as it was before. @reason may
- * be LISTENQ_DROP_NONE: nothing is lost. Returns true if
- * the listener closed meanwhile: the caller frees the request.
+ * [locked] The child was not built: the request is as it was before. *reason says why, and
+ * LISTENQ_DROP_NONE that nothing is lost; afterwards it is the drop that is to be told. Returns
+ * true if the listener closed meanwhile: the caller frees the request.
  */
-bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 reason);
+bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 *reason);
 
 /* --- an ICMP error that quotes a SYN-ACK --- */
 

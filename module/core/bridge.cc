@@ -153,9 +153,13 @@ LQ_BRIDGE lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *pr
 	return listener(core).promote_commit(*promotion, child, Micros{now_us}, *evicted);
 }
 
-LQ_BRIDGE bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 reason)
+LQ_BRIDGE bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 *reason)
 {
-	return listener(core).promote_abort(*promotion, static_cast<listenq_drop>(reason));
+	auto why = static_cast<listenq_drop>(*reason);
+	const bool free = listener(core).promote_abort(*promotion, why);
+
+	*reason = why;
+	return free;
 }
 
 LQ_BRIDGE void lq_core_filter_set(lq_core *core, u8 filter)

@@ -47,7 +47,7 @@ public:
 	[[nodiscard]] lq_ack_verdict ack_cookie(lq_ack &ack, lq_promotion &promotion);
 	[[nodiscard]] lq_commit promote_commit(const lq_promotion &promotion, void *child,
 					       Micros now, Request *&evicted);
-	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop reason);
+	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop &reason);
 
 	void filter_set(u8 filter) { filter_ = filter; }
 	[[nodiscard]] lq_passed filter_pass(Request &r, Micros now);

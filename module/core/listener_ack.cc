@@ -200,7 +200,7 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 	return LQ_COMMIT_OK;
 }
 
-bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop reason)
+bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop &reason)
 {
 	accept_queue_.abort();
 	if (promotion.cookie) {
@@ -208,8 +208,10 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop reason)
 		return true;
 	}
 	Request &r = *promotion.request;
-	if (has(r, LQ_REQ_ORPHAN))
+	if (has(r, LQ_REQ_ORPHAN)) {
+		reason = LISTENQ_DROP_LISTENER_CLOSED; // close() has counted it
 		return true;
+	}
 	r.flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
 	counters_.drop(reason);
 	return false;

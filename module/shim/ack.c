@@ -99,7 +99,7 @@ static __always_inline bool lq_ack_vet(struct lq_shard *shard, struct sk_buff *s
 		return true;
 	/* Refused, or cut by a filter: it is not the segment that was judged. */
 	if (*verdict == LQ_ACK_PROMOTE)
-		lq_promotion_undo(shard, promotion);
+		lq_promotion_undo(shard, promotion, &ack->key);
 	if (!good)
 		return false;
 	lq_ack_read(ack, skb);

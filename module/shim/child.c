@@ -116,20 +116,24 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	return child;
 }
 
-bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promotion, u8 reason)
+bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promotion,
+			const struct lq_key *key, u8 reason)
 {
 	bool free;
 
 	spin_lock(&shard->lock);
-	free = lq_core_promote_abort(shard->core, promotion, reason);
+	free = lq_core_promote_abort(shard->core, promotion, &reason);
 	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
+	if (reason)
+		lq_drop(shard->lst, key, reason);
 	return free;
 }
 
-void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promotion)
+void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promotion,
+		       const struct lq_key *key)
 {
-	if (lq_promotion_abort(shard, promotion, LISTENQ_DROP_NONE) && !promotion->cookie)
+	if (lq_promotion_abort(shard, promotion, key, LISTENQ_DROP_NONE) && !promotion->cookie)
 		lq_request_free(promotion->request);
 }
 
@@ -148,15 +152,10 @@ static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *
 	struct lq_listener *lst = shard->lst;
 	const bool made = promotion->cookie &&
 			  lq_connection_exists(sock_net(lst->sk), skb, &ack->key);
-	const bool free = lq_promotion_abort(shard, promotion, made ? LISTENQ_DROP_NONE
-								    : LISTENQ_DROP_CHILD_FAILED);
-	bool closed;
+	const bool free = lq_promotion_abort(shard, promotion, &ack->key,
+					     made ? LISTENQ_DROP_NONE : LISTENQ_DROP_CHILD_FAILED);
+	const bool closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 
-	closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
-	/* As the core: an orphan ended when its listener closed. */
-	if (!made)
-		lq_drop(lst, &ack->key, free && !promotion->cookie ? LISTENQ_DROP_LISTENER_CLOSED
-								   : LISTENQ_DROP_CHILD_FAILED);
 	if (free)
 		lq_request_free(promotion->request);
 	if (!closed && (!made || skb->sk))

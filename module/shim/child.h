@@ -25,11 +25,13 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 			    struct lq_route *route);
 
 /*
- * End @promotion without a child, for @reason (enum listenq_drop). True: its request is the
- * caller's, as of lq_core_promote_abort(). Softirq.
+ * End @promotion without a child, for @reason (enum listenq_drop), and tell the drop of @key that it
+ * is. True: its request is the caller's, as of lq_core_promote_abort(). Softirq.
  */
-bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promotion, u8 reason);
+bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promotion,
+			const struct lq_key *key, u8 reason);
 /* The segment of @promotion is not the listener's after all: its request is as it was. Softirq. */
-void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promotion);
+void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promotion,
+		       const struct lq_key *key);
 
 #endif

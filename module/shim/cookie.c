@@ -102,8 +102,7 @@ static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff
 		return lq_child_build(shard, skb, promotion, ack, &route);
 
 abort:
-	lq_promotion_abort(shard, promotion, LISTENQ_DROP_CHILD_FAILED);
-	lq_drop(lst, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	lq_promotion_abort(shard, promotion, &ack->key, LISTENQ_DROP_CHILD_FAILED);
 	lq_request_free(promotion->request);
 	return failed;
 }
@@ -149,7 +148,7 @@ static bool lq_cookie_vet(struct lq_shard *shard, struct sk_buff *skb, struct lq
 	if (good && *verdict == LQ_ACK_COOKIE && skb->len == length)
 		return true;
 	if (*verdict == LQ_ACK_COOKIE)
-		lq_promotion_undo(shard, promotion);
+		lq_promotion_undo(shard, promotion, &ack->key);
 	if (!good)
 		return false;
 	lq_ack_read(ack, skb);

@@ -207,7 +207,7 @@ TEST(bugs, bug_14_cookies_after_long_idle)
 			ack.ack = ack.vetted = true;
 			EXPECT_EQ(core->ack(ack, copy, promotion, freed), LQ_ACK_MAYBE_COOKIE);
 			EXPECT_EQ(core->ack_cookie(ack, promotion), LQ_ACK_COOKIE);
-			EXPECT_TRUE(core->promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+			EXPECT_TRUE(aborted(*core, promotion));
 			return ack;
 		};
 

@@ -245,7 +245,8 @@ public:
 			return verdict;
 		}
 		std::lock_guard lock(lock_);
-		(void)lq_core_promote_abort(core_, &promotion, LISTENQ_DROP_CHILD_FAILED);
+		u8 reason = LISTENQ_DROP_CHILD_FAILED;
+		(void)lq_core_promote_abort(core_, &promotion, &reason);
 		return verdict;
 	}
 
@@ -380,11 +381,11 @@ private:
 			created++;
 		between();
 		if (!child) {
+			u8 reason = LISTENQ_DROP_CHILD_FAILED;
 			bool free;
 			{
 				std::lock_guard lock(lock_);
-				free = lq_core_promote_abort(core_, &promotion,
-							     LISTENQ_DROP_CHILD_FAILED);
+				free = lq_core_promote_abort(core_, &promotion, &reason);
 			}
 			if (free)
 				release(promotion.request);

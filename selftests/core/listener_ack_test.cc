@@ -313,12 +313,12 @@ TEST_F(listener, ack_for_request__deferred_until_data_or_the_count)
 	ack = make_ack(0);
 	ack.end_seq++;
 	EXPECT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
-	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, promotion));
 	r->num_timeout = 1;
 	EXPECT_EQ(send_ack(0), LQ_ACK_DROP);
 	r->num_timeout = 2;
 	EXPECT_EQ(send_ack(0), LQ_ACK_PROMOTE);
-	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, promotion));
 	r->num_timeout = 0;
 }
 
@@ -364,8 +364,8 @@ TEST_F(listener, ack_for_request__promotions_under_way_hold_slots)
 	EXPECT_EQ(send_ack(2), LQ_ACK_DROP);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
 	// backlog + 1 children that fail must not kill the listener.
-	EXPECT_FALSE(core.promote_abort(first, LISTENQ_DROP_CHILD_FAILED));
-	EXPECT_FALSE(core.promote_abort(second, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, first));
+	EXPECT_FALSE(aborted(core, second));
 	for (u32 n = 0; n < 2; n++) {
 		ASSERT_EQ(send_ack(n), LQ_ACK_PROMOTE);
 		ASSERT_EQ(commit(), LQ_COMMIT_OK);
@@ -410,7 +410,9 @@ TEST_F(listener, promote_abort__leaves_the_request_as_it_was)
 	const Request before = *r;
 
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
-	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	listenq_drop told = LISTENQ_DROP_NONE;
+	EXPECT_FALSE(aborted(core, promotion, &told));
+	EXPECT_EQ(told, LISTENQ_DROP_CHILD_FAILED);
 	EXPECT_EQ(std::memcmp(&before, r, sizeof(before)), 0);
 	EXPECT_EQ(drops(LISTENQ_DROP_CHILD_FAILED), 1u);
 	EXPECT_EQ(info().syn_qlen, 1u);

@@ -100,7 +100,7 @@ TEST_F(listener_filter, room__when_a_promotion_is_held_or_fails)
 	EXPECT_EQ(pass(ready[0]), LQ_PASSED_READY);
 	EXPECT_EQ(pass(ready[1]), LQ_PASSED_READY);
 	EXPECT_FALSE(core.filter_room());
-	EXPECT_FALSE(core.promote_abort(first, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, first));
 	EXPECT_TRUE(core.filter_room());
 	EXPECT_EQ(core.filter_take(), ready[0]);
 	EXPECT_TRUE(core.filter_admit(*ready[0], Micros{0}));

@@ -138,7 +138,7 @@ TEST_F(listener, close__a_part_at_a_time)
 	EXPECT_EQ(core.promote_commit(promotions[0], &a_child, Micros{0}, evicted),
 		  LQ_COMMIT_CLOSED);
 	free_request(requests[0]);
-	EXPECT_FALSE(core.promote_abort(promotions[1], LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, promotions[1]));
 	EXPECT_EQ(core.check(), nullptr);
 	EXPECT_EQ(info().syn_qlen, kCount - 1);
 
@@ -195,7 +195,9 @@ TEST_F(listener, close__then_the_promotion_aborts)
 
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
 	close();
-	EXPECT_TRUE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	listenq_drop told = LISTENQ_DROP_NONE;
+	EXPECT_TRUE(aborted(core, promotion, &told));
+	EXPECT_EQ(told, LISTENQ_DROP_LISTENER_CLOSED);
 	EXPECT_EQ(drops(LISTENQ_DROP_CHILD_FAILED), 0u);
 	EXPECT_EQ(drops(LISTENQ_DROP_LISTENER_CLOSED), 1u);
 	free_request(r);

@@ -277,7 +277,7 @@ TEST_F(listener, tick__a_promotion_that_fails_is_due_at_once)
 	tick();
 	EXPECT_EQ(resent, 0u);
 	EXPECT_EQ(wait, kHz / LQ_TICKS_PER_SECOND);
-	EXPECT_FALSE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_FALSE(aborted(core, promotion));
 	now += wait;
 	tick();
 	EXPECT_EQ(resent, 1u);

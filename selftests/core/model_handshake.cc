@@ -353,10 +353,12 @@ void Session::end_promotion(u8 which, bool abort)
 
 	promotions_.erase(it);
 	if (abort) {
-		const bool closed =
-			lq_core_promote_abort(core_, &p.promotion, LISTENQ_DROP_CHILD_FAILED);
+		u8 reason = LISTENQ_DROP_CHILD_FAILED;
+		const bool closed = lq_core_promote_abort(core_, &p.promotion, &reason);
 
 		MODEL_CHECK(closed == p.orphan);
+		MODEL_CHECK(reason ==
+			    (closed ? LISTENQ_DROP_LISTENER_CLOSED : LISTENQ_DROP_CHILD_FAILED));
 		if (closed) {
 			release(p.memory);
 		} else {

@@ -22,6 +22,18 @@ inline constexpr lq_keys kKeys = {
 
 inline constexpr u32 kHz = 100;
 
+// No child could be built. *told: the drop that there is to tell.
+template <typename Core>
+bool aborted(Core &core, const lq_promotion &promotion, listenq_drop *told = nullptr)
+{
+	listenq_drop reason = LISTENQ_DROP_CHILD_FAILED;
+	const bool free = core.promote_abort(promotion, reason);
+
+	if (told)
+		*told = reason;
+	return free;
+}
+
 inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 {
 	return {.hz = kHz,

@@ -445,7 +445,7 @@ TEST_F(cookie_listener, promote_abort__gives_the_slot_back)
 	listen(2, false, 0);
 	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
 	ASSERT_EQ(send_ack(0), LQ_ACK_COOKIE);
-	EXPECT_TRUE(core.promote_abort(promotion, LISTENQ_DROP_CHILD_FAILED));
+	EXPECT_TRUE(aborted(core, promotion));
 	EXPECT_TRUE(establish(0));
 }
 
