@@ -269,6 +269,17 @@ def no_upper_layer_before_a_connection(version):
     lq.expect_serves(listener, v6=v6)
 
 
+def outlive_the_module(listener, one, other):
+    """Two connected sockets, when the only listener of ours has gone, and the module with it."""
+    listener.close()
+    no_users()
+    with lq.unloaded():
+        one.sendall(b"still")
+        lq.equal(lq.read_all(other, 5), b"still")
+        one.close()
+        other.close()
+
+
 def plain_ktls(server, v6):
     """A client and a child of AF_INET or AF_INET6 that do kTLS."""
     client = lq.connect_to(server, v6=v6)
@@ -309,13 +320,7 @@ def the_first_ktls_is_on_ours(what):
             sock.close()
     lq.equal(lq.module_users(), 1)
     kept = plain_ktls(server, v6)
-    listener.close()
-    no_users()
-    with lq.unloaded():
-        kept[0].sendall(b"still")
-        lq.equal(lq.read_all(kept[1], 5), b"still")
-        for sock in kept:
-            sock.close()
+    outlive_the_module(listener, *kept)
 
 
 @lq.case(*[f"{what} {version}" for what in ("fresh", "chosen") for version in ("v4", "v6")], timeout=120)
@@ -331,13 +336,7 @@ def ktls_that_is_there_has_nothing_of_ours(what):
     for sock in closed:
         sock.close()
     lq.equal(lq.module_users(), 1)
-    listener.close()
-    no_users()
-    with lq.unloaded():
-        kept[0].sendall(b"still")
-        lq.equal(lq.read_all(kept[1], 5), b"still")
-        for sock in kept:
-            sock.close()
+    outlive_the_module(listener, *kept)
 
 
 @lq.case("v4", "v6", timeout=120)
@@ -350,13 +349,7 @@ def ktls_on_ours(version):
     client.connect((loopback(version), lq.port_of(listener)))
     child = lq.accept(listener)
     ktls(client, child)
-    listener.close()
-    no_users()
-    with lq.unloaded():
-        client.sendall(b"still")
-        lq.equal(lq.read_all(child, 5), b"still")
-        client.close()
-        child.close()
+    outlive_the_module(listener, client, child)
 
 
 # --- what others destroy ---

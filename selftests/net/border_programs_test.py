@@ -16,31 +16,20 @@ import tempfile
 
 import bpf
 import lq
+from nginx import serving
 
 PORT = 8443
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOPBACK = {"v4": "127.0.0.1", "v6": "::1"}
 
-NGINX = """
-pid {dir}/pid;
-error_log {dir}/error.log;
-worker_processes 1;
-user root;
-daemon off;
-events {{ worker_connections 64; }}
-http {{
-    access_log {dir}/access.log;
-    sendfile on;
-    server {{
+HTTPS = """
         listen 127.0.0.1:{port} ssl backlog=77;
         listen [::1]:{port} ssl backlog=77;
-        ssl_certificate {dir}/certificate;
-        ssl_certificate_key {dir}/key;
+        ssl_certificate {path}/certificate;
+        ssl_certificate_key {path}/key;
         ssl_protocols TLSv1.2;
         ssl_conf_command Options KTLS;
-        root {dir};
-    }}
-}}
+        sendfile on;
 """
 
 
@@ -54,19 +43,11 @@ def ktls_counters():
 def nginx(launcher):
     """With a certificate of its own and kTLS; the directory that it serves."""
     with tempfile.TemporaryDirectory() as path:
-        with open(f"{path}/conf", "w", encoding="ascii") as file:
-            file.write(NGINX.format(dir=path, port=PORT))
         lq.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                "-nodes", "-subj", "/CN=localhost", "-keyout", f"{path}/key",
                "-out", f"{path}/certificate")
-        with subprocess.Popen([*launcher, "nginx", "-e", f"{path}/error.log",
-                               "-c", f"{path}/conf"]) as server:
-            try:
-                lq.wait_for(lambda: os.path.exists(f"{path}/pid"), 60, "nginx did not start")
-                yield path
-            finally:
-                server.terminate()
-                server.wait(30)
+        with serving(HTTPS.format(path=path, port=PORT), launcher) as (served, _):
+            yield served
 
 
 def fetch(version, path):

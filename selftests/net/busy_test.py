@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Two segments of one connection at once, on two CPUs: neither is lost. A listener that closes and
-listens again in the middle of one, and an accept queue that is full only until one is refused.
+listens again in the middle of one, an accept queue that is full only until one is refused, and a filter's
+program that goes before a connection which it held.
 
     peer, played by two processes --- tun0 --- listener
 
@@ -15,7 +16,7 @@ import socket
 import struct
 
 import lq
-from rawtcp import ACK, MSS, PSH, Peer, Tun, timestamp
+from rawtcp import ACK, MSS, PSH, RST, Peer, Tun, timestamp
 
 SO_ATTACH_FILTER = 26
 PORT = 7001  # kept when the socket listens again
@@ -159,6 +160,35 @@ def the_listener_listens_again(v6):
                  (1, 0, 1))
     lq.expect_serves(listener, v6)
     lq.equal(lq.ss_queues(PORT)[0], 0, "sk_ack_backlog")
+
+
+def set_filter_program(listener):
+    """An accept filter that lets nobody through: it returns 0."""
+    wait = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # BPF_RET | BPF_K
+    listener.setsockopt(lq.SOL_LISTENQ, lq.LQ_ACCEPT_FILTER_BPF,
+                        struct.pack("HxxxxxxP", 1, ctypes.addressof(wait)))
+
+
+@lq.each_version()
+def a_program_goes_before_who_was_evicted(v6):
+    """A full filter queue gives up its oldest. Before that one is reset the filter is removed, and it has
+    data: its callback finds no program any more, and the kernel goes on."""
+    listener, newest = half_open(v6)
+    set_filter_program(listener)
+    limit = lq.Info(listener).filter_limit
+    peers = [Peer(newest.tun, PORT, v6=v6).connect() for _ in range(limit)]
+    lq.wait_for(lambda: lq.Info(listener).filter_qlen == limit)
+    with Hold("lq_filter_evict") as hold, lq.Counted() as moved:
+        with hold.held(newest.final_ack):
+            lq.remove_filter(listener)
+            peers[0].send(b"x")
+            parameter("go", 1)
+        lq.equal((moved("DropFilterOverflow"), moved("FilterHeld")), (1, 1))
+    while not peers[0].receive(5 * lq.SCALE).flags & RST:
+        pass
+    children = [lq.accept(listener) for _ in range(limit)]
+    lq.equal(sorted(child.getpeername()[1] for child in children),
+             sorted(peer.sport for peer in peers[1:] + [newest]))
 
 
 @lq.case("v4", "v6", "cookie")

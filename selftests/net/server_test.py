@@ -5,56 +5,20 @@
 
     curl, clients --- lo --- nginx
 """
-import contextlib
 import hashlib
 import os
 import socket
 import subprocess
-import tempfile
 
 import lq
+from nginx import serving, workers
 
-CONFIG = """
-pid {dir}/pid;
-error_log {dir}/error.log;
-worker_processes 1;
-user root;
-daemon off;
-events {{ worker_connections 512; }}
-http {{
-    access_log {dir}/access.log;
-    server {{
-        listen 127.0.0.1:8080 backlog=100;
-        listen [::1]:8080 backlog=100;
-        root {dir};
-    }}
-}}
-"""
+SERVER = "listen 127.0.0.1:8080 backlog=100; listen [::1]:8080 backlog=100;"
 
 
-@contextlib.contextmanager
 def nginx(*options):
-    """Under lqrun; the directory that it serves."""
-    with tempfile.TemporaryDirectory() as path:
-        with open(f"{path}/conf", "w", encoding="ascii") as file:
-            file.write(CONFIG.format(dir=path))
-        with open(f"{path}/index.html", "w", encoding="ascii") as file:
-            file.write("hello\n")
-        command = ["lqrun", "--strict", *options, "nginx", "-e", f"{path}/error.log",
-                   "-c", f"{path}/conf"]
-        with subprocess.Popen(command) as server:
-            try:
-                lq.wait_for(lambda: os.path.exists(f"{path}/pid") and len(workers(server)) == 1,
-                            30, "nginx did not start")
-                yield path, server
-            finally:
-                server.terminate()
-                server.wait(30)
-
-
-def workers(server):
-    """The pids of its worker processes."""
-    return [int(pid) for pid in lq.run("pgrep", "-P", str(server.pid), check=False).split()]
+    """Under lqrun; the directory that it serves, and its process."""
+    return serving(SERVER, ["lqrun", "--strict", *options])
 
 
 def woken(server):
