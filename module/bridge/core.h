@@ -354,6 +354,16 @@ struct lq_drained {
 };
 bool lq_core_close(struct lq_core *core, u32 steps, struct lq_drained *drained);
 
+/*
+ * A listener that is being released takes no new SYNs; those that it knows it answers as ever.
+ *
+ * [locked] Nothing is queued, reserved or under way, and the last cookie was sent at least 16 s
+ * before @now_s: closed now, it loses nothing.
+ */
+bool lq_core_is_drained(const struct lq_core *core, u32 now_s);
+/* [locked] Whether there is a half-open request of this connection. */
+bool lq_core_has_request(const struct lq_core *core, const struct lq_key *key);
+
 /* --- a SYN --- */
 
 struct lq_syn {

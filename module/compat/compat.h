@@ -6,10 +6,13 @@
 #ifndef LISTENQ_COMPAT_H
 #define LISTENQ_COMPAT_H
 
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/ipv6.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/skmsg.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
 #include <linux/version.h>
@@ -72,6 +75,58 @@ static inline bool lq_compat_has_io_uring(const struct task_struct *task)
 	return task->io_uring || task->flags & (PF_IO_WORKER | PF_KTHREAD);
 #else
 	return task->flags & PF_KTHREAD;
+#endif
+}
+
+/* --- the file of a socket --- */
+
+/*
+ * A reference on the file of @sock, or NULL: there is none, or its last user is closing it. lock_sock
+ * held, the sock has @sock.
+ */
+static inline struct file *lq_compat_get_file(struct socket *sock)
+{
+#ifdef LQ_HAVE_GET_FILE_ACTIVE
+	return get_file_active(&sock->file);
+#else
+	struct file *file = sock->file;
+
+	return file && get_file_rcu(file) ? file : NULL;
+#endif
+}
+
+/* --- sockmaps --- */
+
+/* lock_sock held, or its spinlock. */
+static inline bool lq_compat_in_sockmap(const struct sock *sk)
+{
+#ifdef CONFIG_NET_SOCK_MSG
+	bool is;
+
+	rcu_read_lock();
+	is = sk_psock(sk);
+	rcu_read_unlock();
+	return is;
+#else
+	return false;
+#endif
+}
+
+/* A reference on what a sockmap keeps of @sk, so that it changes nothing in @sk meanwhile; or NULL. */
+static inline void *lq_compat_sockmap_hold(struct sock *sk)
+{
+#ifdef CONFIG_NET_SOCK_MSG
+	return sk_psock_get(sk);
+#else
+	return NULL;
+#endif
+}
+
+static inline void lq_compat_sockmap_put(struct sock *sk, void *held)
+{
+#ifdef CONFIG_NET_SOCK_MSG
+	if (held)
+		sk_psock_put(sk, held);
 #endif
 }
 
@@ -235,6 +290,12 @@ static inline bool lq_compat_has_auth_keys(const struct sock *sk)
 	}
 #endif
 	return keys;
+}
+
+/* TCP_SAVE_SYN: for who accepts a connection, its SYN is kept. */
+static inline bool lq_compat_saves_syn(const struct sock *sk)
+{
+	return tcp_sk(sk)->save_syn;
 }
 
 /* --- signatures --- */

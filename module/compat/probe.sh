@@ -127,3 +127,10 @@ feature REQ_USEC_TS "$@" <<-'C'
 	void probe(struct tcp_request_sock *treq);
 	void probe(struct tcp_request_sock *treq) { treq->req_usec_ts = false; }
 C
+
+# A file whose last reference may be going is held by a function (mainline 6.7).
+feature GET_FILE_ACTIVE "$@" <<-'C'
+	#include <linux/fs.h>
+	struct file *probe(struct file **file);
+	struct file *probe(struct file **file) { return get_file_active(file); }
+C

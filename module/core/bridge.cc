@@ -108,6 +108,16 @@ LQ_BRIDGE bool lq_core_close(lq_core *core, u32 steps, lq_drained *drained)
 	return listener(core).close(steps, *drained);
 }
 
+LQ_BRIDGE bool lq_core_is_drained(const lq_core *core, u32 now_s)
+{
+	return listener(core).is_drained(now_s);
+}
+
+LQ_BRIDGE bool lq_core_has_request(const lq_core *core, const lq_key *key)
+{
+	return listener(core).has_request(*key);
+}
+
 LQ_BRIDGE lq_syn_verdict lq_core_syn(lq_core *core, lq_syn *syn, lq_request_copy *copy,
 				     lq_request **freed)
 {

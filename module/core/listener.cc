@@ -60,6 +60,14 @@ bool Listener::resize(Request **buckets, u32 count)
 	return true;
 }
 
+bool Listener::is_drained(u32 now_s) const
+{
+	if (cookies_sent_ && now_s - cookie_sent_s_ < kLastCookieSeconds)
+		return false;
+	return !syn_queue_.qlen() && !syn_queue_.reserved() && !accept_queue_.taken() &&
+	       !filter_queue_.qlen();
+}
+
 bool Listener::close(u32 steps, lq_drained &drained)
 {
 	RequestList requests;

@@ -34,6 +34,11 @@ public:
 	[[nodiscard]] bool resize(Request **buckets, u32 count);
 	[[nodiscard]] Request **rehash(u32 steps) { return syn_queue_.rehash(steps); }
 	[[nodiscard]] bool close(u32 steps, lq_drained &drained);
+	[[nodiscard]] bool is_drained(u32 now_s) const;
+	[[nodiscard]] bool has_request(const lq_key &key) const
+	{
+		return syn_queue_.find(key, syn_queue_.hash(key));
+	}
 
 	[[nodiscard]] lq_syn_verdict syn(lq_syn &syn, lq_request_copy &copy, Request *&freed);
 	[[nodiscard]] lq_commit syn_commit(const lq_syn &syn, Request &r, bool proven);
@@ -92,6 +97,9 @@ public:
 private:
 	// A page of pointers.
 	static constexpr u32 kFirstBuckets = 512;
+	// How long a released listener waits for its last cookie: a peer whose ACK was lost has
+	// sent its first data at RTO, 1 s, and again after 2, 4 and 8 (RFC 6298).
+	static constexpr u32 kLastCookieSeconds = 16;
 
 	[[nodiscard]] const char *check_requests() const;
 	[[nodiscard]] policy::Snapshot snapshot() const;

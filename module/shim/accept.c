@@ -14,6 +14,7 @@
  * lq_listener.carrier is free to use while its reference count is 1.
  */
 #include <linux/memcontrol.h>
+#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -189,10 +190,16 @@ static bool lq_accept_idle(const struct sock *sk)
 	return idle;
 }
 
+/* What TCP's own accept() does, under another name: lq_accept_tcp_waiters() tells them apart. */
+static int lq_accept_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
+{
+	return autoremove_wake_function(wait, mode, sync, key);
+}
+
 /* inet_csk_wait_for_connect(), on our queue: how long may be waited after this, or an error. */
 static noinline long lq_accept_wait(struct sock *sk, long timeo)
 {
-	DEFINE_WAIT(wait);
+	DEFINE_WAIT_FUNC(wait, lq_accept_wake);
 
 	prepare_to_wait_exclusive(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	if (lq_accept_idle(sk))
@@ -318,12 +325,35 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 	return 0;
 }
 
+/*
+ * @sock listens, and no listener of ours has it: it went back to TCP while we waited, or TCP's
+ * listen() began before it came to us. A task of user space begins its system call anew, by the
+ * operations that the socket has now, so that nobody is left in ours.
+ */
+static int lq_accept_tcp(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
+{
+	const bool anew = !lq_ops_are_ours(sock) && !(LQ_ACCEPT_FLAGS & O_NONBLOCK) &&
+			  !(current->flags & (PF_KTHREAD | PF_IO_WORKER));
+
+	if (!anew)
+		return lq_orig_ops(sock->sk)->accept(sock, newsock, LQ_ACCEPT_ARGS);
+	set_thread_flag(TIF_NOTIFY_SIGNAL);
+	return -ERESTARTSYS;
+}
+
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	struct sock *sk = sock->sk;
 	struct module *ours = lq_accept_leave(newsock, lq_orig_ops(sk));
 	long timeo = sock_rcvtimeo(sk, LQ_ACCEPT_FLAGS & O_NONBLOCK);
 	int err;
+
+	/* Found between two looks at the socket's operations, as it became ours. */
+	if (unlikely(ours != THIS_MODULE)) {
+		__module_get(THIS_MODULE);
+		module_put(ours);
+		ours = THIS_MODULE;
+	}
 
 	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN && timeo) {
 		timeo = lq_accept_wait(sk, timeo);
@@ -332,8 +362,53 @@ int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 			break;
 		}
 	}
-	module_put(ours); /* NULL is fine */
+	if (unlikely(err == -EINVAL) && inet_sk_state_load(sk) == TCP_LISTEN)
+		err = lq_accept_tcp(sock, newsock, LQ_ACCEPT_ARGS);
+	module_put(ours);
 	return err;
+}
+
+/* --- for a listener that was TCP's: feed.c --- */
+
+u32 lq_accept_tcp_waiters(struct sock *sk)
+{
+	const struct wait_queue_entry *wait;
+	struct socket_wq *wq;
+	unsigned long flags;
+	u32 count = 0;
+
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (wq) {
+		spin_lock_irqsave(&wq->wait.lock, flags);
+		list_for_each_entry(wait, &wq->wait.head, entry)
+			count += wait->func == autoremove_wake_function;
+		spin_unlock_irqrestore(&wq->wait.lock, flags);
+	}
+	rcu_read_unlock();
+	return count;
+}
+
+bool lq_accept_bring(struct lq_listener *lst)
+{
+	struct request_sock *carrier = lq_carrier_alloc(lst->sk, 1);
+	struct lq_shard *from;
+	struct sock *child;
+
+	if (!carrier)
+		return false;
+	local_bh_disable();
+	child = lq_accept_pop_any(lst, carrier, &from);
+	local_bh_enable();
+	if (IS_ERR(child)) {
+		lq_carrier_put(carrier);
+		return false;
+	}
+	atomic_inc(&from->accepts_done);
+	smp_mb__after_atomic(); /* pairs with lq_filter_ready_locked() */
+	if (unlikely(READ_ONCE(from->ready)))
+		lq_filter_room(from);
+	return true;
 }
 
 __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)

@@ -268,7 +268,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	bh_unlock_sock(child);
 	sock_put(child);
 	if (commit == LQ_COMMIT_OK)
-		READ_ONCE(sk->sk_data_ready)(sk);
+		lq_listener_wake(lst);
 	else
 		lq_filter_evict(shard, evicted);
 	return LQ_RECEIVED_TAKEN;

@@ -106,6 +106,30 @@ void lq_guard_place(struct lq_listener *lst, struct lq_guard *guard)
 	spin_unlock_bh(&queue->rskq_lock);
 }
 
+void lq_guard_remove(struct lq_listener *lst)
+{
+	struct fastopen_queue *list = &inet_csk(lst->sk)->icsk_accept_queue.fastopenq;
+	struct request_sock *before = NULL, *at;
+
+	if (!lst->guard)
+		return;
+	spin_lock_bh(&list->lock);
+	for (at = list->rskq_rst_head; at && at != &lst->guard->req; at = at->dl_next)
+		before = at;
+	if (!WARN_ON_ONCE(!at)) {
+		if (before)
+			before->dl_next = at->dl_next;
+		else
+			list->rskq_rst_head = at->dl_next;
+		if (list->rskq_rst_tail == at)
+			list->rskq_rst_tail = before;
+	}
+	spin_unlock_bh(&list->lock);
+	lq_guard_free(lst->guard);
+	lst->guard = NULL;
+	lq_guard_unaccount(lst);
+}
+
 void lq_ack_backlog_add(struct lq_listener *lst)
 {
 	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;

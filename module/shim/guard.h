@@ -11,6 +11,8 @@ struct lq_guard *lq_guard_alloc(struct lq_listener *lst); /* Process context. NU
 void lq_guard_free(struct lq_guard *guard); /* NULL is fine */
 /* lock_sock held, the sock listens: sk_ack_backlog counts ours from now on. Takes @guard. */
 void lq_guard_place(struct lq_listener *lst, struct lq_guard *guard);
+/* lock_sock held: TCP's listener goes on without us. Our queues are empty. */
+void lq_guard_remove(struct lq_listener *lst);
 
 /* One connection more is on our accept queues: for ss and syn_recv_sock(). BH are off. */
 void lq_ack_backlog_add(struct lq_listener *lst);

@@ -171,7 +171,6 @@ static enum lq_filter_verdict lq_held_program(const struct lq_listener *lst, str
 static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_request *entry)
 {
 	struct lq_listener *lst = shard->lst;
-	struct sock *sk = lst->sk;
 	enum lq_passed passed;
 	u32 now_us, waited_us;
 
@@ -194,7 +193,7 @@ static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_r
 		return;
 	lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
 	lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
-	READ_ONCE(sk->sk_data_ready)(sk);
+	lq_listener_wake(lst);
 }
 
 /* TCP is done with the child: what tcp_done() does for one that nobody owns. */

@@ -57,8 +57,7 @@ static bool lq_is_alone(const struct socket *sock)
 	       atomic_read(&files->count) == 1 && file_count(file) == 1;
 }
 
-/* @sock gave up our operations, and its reference on the module. */
-static void lq_left_one(const struct socket *sock)
+void lq_left_one(const struct socket *sock)
 {
 	/* Whoever reads them has the file before. */
 	smp_mb();
@@ -98,6 +97,7 @@ bool lq_leave(struct socket *sock, struct lq_left_settings *kept)
 		kept->af_ops = inet_csk(sk)->icsk_af_ops;
 		__module_get(lq_orig_ops(sk)->owner);
 		WRITE_ONCE(sock->ops, lq_orig_ops(sk));
+		lq_ulp_off(sk);
 		left = true;
 	}
 	release_sock(sk);

@@ -19,6 +19,8 @@ struct lq_left_settings {
  * *kept is for lq_come_back(). Process context, no lock held.
  */
 bool lq_leave(struct socket *sock, struct lq_left_settings *kept);
+/* Process context, no lock held: @sock gave up our operations, and its reference on the module. */
+void lq_left_one(const struct socket *sock);
 /*
  * connect() failed, and nothing came of it: the socket may listen by us again, as TCP's may, if
  * nobody else can be in an operation of the kernel's that would find ours.

@@ -5,7 +5,8 @@
  *	socket() --> (no listener) --attach--> attached <--listen--+
  *	                                          |                |
  *	                                          +--listen--> listening
- *	release(), or connect(): detach                --stop--> attached
+ *	TCP's listener       ---------------adopt------------> listening
+ *	close(), connect(), back to TCP: detach        --stop--> attached
  *
  * TCP's listener and our queues open and close one after the other, with the sock's lock let go in
  * between: listen() opens the queues, then TCP listens, and listen() looks again what came of both.
@@ -51,6 +52,7 @@ static struct lq_listener *lq_listener_make(struct sock *sk)
 	lst->af_ops = *lst->orig_af_ops;
 	lst->af_ops.conn_request = lq_conn_request;
 	lst->af_ops.syn_recv_sock = lq_syn_recv_sock;
+	lst->adopted = lq_ulp_is_on(sk);
 	lst->sk = sk;
 	lst->lqn = lq_net(sock_net(sk));
 	refcount_set(&lst->refs, 1);
@@ -89,6 +91,9 @@ void lq_listener_detach_locked(struct lq_listener *lst)
 {
 	struct sock *sk = lst->sk;
 
+	/* It only tries for the locks that we have; and does this itself, in the end. */
+	if (lst->release.work.func && !lst->released)
+		cancel_delayed_work_sync(&lst->release);
 	mutex_lock(&lst->control);
 	lq_listener_stop_locked(lst);
 	mutex_unlock(&lst->control);
@@ -176,6 +181,17 @@ static void lq_listener_no_tcp_cookies(struct sock *sk)
 	WRITE_ONCE(tcp_sk(sk)->rx_opt.ts_recent_stamp, (u32)jiffies - 2 * TCP_SYNCOOKIE_VALID);
 }
 
+/* lst->control held: all is in its place. */
+static void lq_listener_serve_locked(struct lq_listener *lst, int asked)
+{
+	struct listenq_info info;
+
+	WRITE_ONCE(lst->serving, true);
+	trace_listen(lst, asked);
+	lq_listener_info(lst, &info);
+	lq_event_listen(lst, &info);
+}
+
 /*
  * lock_sock and lst->control held: TCP's listen() is done, and returned @err. Takes *guard. Others
  * may have ended what this call began, or begun what it ended.
@@ -184,7 +200,6 @@ static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **
 				     int err)
 {
 	struct sock *sk = lst->sk;
-	struct listenq_info info;
 	int failed;
 
 	if (sk->sk_state != TCP_LISTEN) {
@@ -201,11 +216,10 @@ static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **
 	if (err || failed)
 		return err ? : failed;
 	lq_listener_apply(lst); /* TCP's listen() had the limits of before */
-	WRITE_ONCE(lst->serving, true);
-	lq_listener_no_tcp_cookies(sk);
-	trace_listen(lst, asked);
-	lq_listener_info(lst, &info);
-	lq_event_listen(lst, &info);
+	if (!lst->adopted)
+		lq_listener_no_tcp_cookies(sk);
+	lq_listener_serve_locked(lst, asked);
+	lq_ulp_off(sk); /* who connects it now has to end the listener before: guard.c */
 	return 0;
 }
 
@@ -270,12 +284,96 @@ int lq_listener_listen(struct socket *sock, int backlog)
 	return err;
 }
 
+/* --- TCP's listener becomes ours --- */
+
+/*
+ * The queues are open, and segments find them, before TCP calls our functions: else an ACK could come
+ * for a request of ours, and be TCP's.
+ */
+static int lq_listener_take_over(struct lq_listener *lst, struct lq_guard *guard)
+{
+	struct sock *sk = lst->sk;
+	const int backlog = READ_ONCE(sk->sk_max_ack_backlog);
+	int err;
+
+	mutex_lock(&lst->control);
+	lq_listener_set_backlog(lst, backlog, backlog);
+	err = lq_listener_open_locked(lst);
+	if (!err) {
+		smp_store_release(&inet_csk(sk)->icsk_af_ops, &lst->af_ops);
+		lq_guard_place(lst, guard);
+		lq_listener_apply(lst);
+		lq_listener_serve_locked(lst, backlog);
+	}
+	mutex_unlock(&lst->control);
+	return err;
+}
+
+/*
+ * inet_connection_sock_af_ops.mtu_reduced, which TCP calls as lock_sock is let go of, with its
+ * spinlock: tcp_set_ulp() is done, and what it wrote goes again.
+ */
+static void lq_mtu_reduced(struct sock *sk)
+{
+	struct lq_listener *lst = lq_listener_of(sk);
+
+	if (!lst)
+		return;
+	if (sk->sk_state != TCP_LISTEN) {
+		lst->orig_af_ops->mtu_reduced(sk);
+		return;
+	}
+	lq_ulp_off(sk);
+	lq_compat_sockmap_put(sk, lst->sockmap);
+	lst->sockmap = NULL;
+}
+
+int lq_listener_adopt(struct sock *sk)
+{
+	struct lq_listener *lst = lq_listener_make(sk);
+	struct lq_guard *guard = lst ? lq_guard_alloc(lst) : NULL;
+	int err = guard ? lq_owners_add(lst) : -ENOMEM;
+
+	if (err)
+		goto put;
+	lst->adopted = true;
+	lst->hooked = true;
+	lst->af_ops.mtu_reduced = lq_mtu_reduced;
+	err = lq_listener_take_over(lst, guard);
+	if (err)
+		goto remove;
+	lst->sockmap = lq_compat_sockmap_hold(sk);
+	if (!test_and_set_bit(TCP_MTU_REDUCED_DEFERRED, &sk->sk_tsq_flags))
+		sock_hold(sk);
+	return 0;
+
+remove:
+	lq_owners_remove(lst);
+put:
+	lq_guard_free(guard);
+	lq_listener_put(lst);
+	return err;
+}
+
 /* --- the ways out --- */
+
+/* Nobody queues it any more: who put a connection on the queues has looked by then. */
+static void lq_listener_unfeed(struct lq_listener *lst)
+{
+	if (!lst->feed.work.func)
+		return;
+	if (lst->feeding) {
+		WRITE_ONCE(lst->feeding, false);
+		synchronize_rcu();
+	}
+	cancel_delayed_work_sync(&lst->feed);
+}
 
 void lq_listener_stop_locked(struct lq_listener *lst)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
 
+	lq_listener_unfeed(lst);
 	WRITE_ONCE(lst->ended, false);
 	WRITE_ONCE(lst->serving, false);
 	lq_ports_remove(&lst->lqn->ports, lst);

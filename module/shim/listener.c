@@ -10,6 +10,7 @@
 
 #include "listener.h"
 #include "net.h"
+#include "ops.h"
 #include "shard.h"
 
 /* --- owners --- */
@@ -86,6 +87,9 @@ void lq_listener_release(struct lq_listener *lst)
 
 void lq_listener_ended(struct lq_listener *lst)
 {
+	/* Somebody may be about to connect it, past us. */
+	if (lst->adopted)
+		lq_ulp_on(lst->sk);
 	if (!READ_ONCE(lst->listening))
 		return;
 	WRITE_ONCE(lst->ended, true);

@@ -69,6 +69,10 @@ struct lq_listener {
 	bool announced;			 /* lst->control; its start was told, its stop will be */
 	bool hooked;			 /* lock_sock; holds one of hook.c's users */
 	bool sharded;			 /* lst->control; the first listen() has decided */
+	bool adopted;			 /* never written after attach; others may be in TCP's operations */
+	bool releasing;			 /* lst->control; it goes back to TCP; release.c */
+	bool released;			 /* lock_sock; and is TCP's, but for the end of the work */
+	bool feeding;			 /* TCP's own accept() may wait for a connection; feed.c */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
 	struct lq_guard *guard;		 /* lock_sock; while TCP listens; guard.c */
 	struct work_struct end_work;	 /* holds the listener and its sock while it waits */
@@ -77,6 +81,13 @@ struct lq_listener {
 	struct lq_program __rcu *filter_program; /* control; with LQ_FILTER_BPF */
 	struct work_struct reaper;	 /* reaper.c's, as the next: queued under a shard's lock */
 	struct delayed_work expiry;
+	struct delayed_work release;	 /* release.c's */
+	unsigned long release_grace;	 /* lst->control; RCU's, since it is releasing */
+	void *sockmap;			 /* lock_sock; held while the ULP is there */
+	struct delayed_work feed;	 /* feed.c's, if adopted */
+	unsigned long feed_delay;	 /* the work's own; ticks */
+	u8 feed_grace;			 /* enum lq_feed_grace */
+	struct rcu_head feed_rcu;	 /* with LQ_FEED_GRACE_UNDER_WAY; holds the listener */
 	refcount_t refs;		 /* see bridge/core.h */
 	struct rcu_head rcu;
 } ____cacheline_aligned_in_smp;
@@ -92,6 +103,14 @@ static inline struct lq_listener *lq_listener_of(const struct sock *sk)
 	if (ops->conn_request != lq_conn_request)
 		return NULL;
 	return container_of(ops, struct lq_listener, af_ops);
+}
+
+/* Any context: a connection waits for accept(). */
+static inline void lq_listener_wake(struct lq_listener *lst)
+{
+	READ_ONCE(lst->sk->sk_data_ready)(lst->sk);
+	if (unlikely(READ_ONCE(lst->feeding)))
+		mod_delayed_work(lq_wq, &lst->feed, 0);
 }
 
 /*

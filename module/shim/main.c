@@ -4,6 +4,7 @@
 #include <linux/random.h>
 #include <net/genetlink.h>
 
+#include "adopt.h"
 #include "event.h"
 #include "family.h"
 #include "guard.h"
@@ -97,8 +98,13 @@ static int __init lq_init(void)
 	err = lq_family_init();
 	if (err)
 		goto exit_netlink;
+	err = lq_adopt_init();
+	if (err)
+		goto exit_family;
 	return 0;
 
+exit_family:
+	lq_family_exit();
 exit_netlink:
 	lq_netlink_exit();
 exit_net:
@@ -116,6 +122,7 @@ exit_wq:
 
 static void __exit lq_exit(void)
 {
+	lq_adopt_exit();
 	lq_family_exit();
 	lq_netlink_exit();
 	lq_family_wait();
@@ -137,3 +144,4 @@ MODULE_AUTHOR("The listenq authors");
 MODULE_LICENSE("GPL");
 MODULE_ALIAS_NETPROTO(AF_LISTENQ);
 MODULE_ALIAS_GENL_FAMILY(LISTENQ_GENL_NAME);
+MODULE_ALIAS_TCP_ULP(LISTENQ_ULP_NAME);

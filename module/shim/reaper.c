@@ -39,7 +39,7 @@ static void lq_held_reset(struct lq_listener *lst, struct lq_request *entry, u8 
 static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 {
 	struct lq_listener *lst = shard->lst;
-	struct sock *sk = lst->sk, *child = entry->child;
+	struct sock *child = entry->child;
 	u32 now_us, waited_us;
 	bool admitted;
 
@@ -60,7 +60,7 @@ static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 	if (admitted) {
 		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
-		READ_ONCE(sk->sk_data_ready)(sk);
+		lq_listener_wake(lst);
 	} else {
 		lq_child_reset(child);
 		lq_held_drop(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);

@@ -113,7 +113,7 @@ static __always_inline enum lq_received lq_syn_for(struct lq_net *lqn, struct sk
 	if (!sk)
 		sk = lq_lookup_listener(lqn, skb, key);
 	lst = sk ? lq_listener_of(sk) : NULL;
-	if (!lst || !lq_listener_port(lst, tcp_hdr(skb)) ||
+	if (!lst || !lq_listener_port(lst, tcp_hdr(skb)) || lq_syn_released(lst, key) ||
 	    !lq_segment_acceptable(sk, skb, key->v6))
 		return LQ_RECEIVED_PASS;
 	__TCP_INC_STATS(lqn->net, TCP_MIB_INSEGS);

@@ -7,7 +7,7 @@
  *					set: our SYN-ACKs carry no signature
  *	TCP_SAVE_SYN			EOPNOTSUPP: no SYN is kept
  *	TCP_ULP				ENOTCONN, as kTLS says to who is not connected: a socket
- *					that connects is TCP's before (family.c)
+ *					that connects is TCP's before (family.c). Our own: EEXIST
  *	TCP_FASTOPEN			accepted; every SYN gets the ordinary handshake,
  *					as from a TCP that has no key yet
  *	TCP_DEFER_ACCEPT, TCP_SYNCNT	TCP's own meaning
@@ -25,6 +25,7 @@
 #include "net.h"
 #include "ops.h"
 #include "registry.h"
+#include "release.h"
 #include "settings.h"
 #include "sockopt.h"
 
@@ -203,6 +204,20 @@ static int lq_set_setting(struct socket *sock, int optname, sockptr_t optval, un
 	return err;
 }
 
+static int lq_set_release(struct socket *sock, sockptr_t optval, unsigned int optlen)
+{
+	int on;
+
+	if (optlen < sizeof(on))
+		return -EINVAL;
+	if (copy_from_sockptr(&on, optval, sizeof(on)))
+		return -EFAULT;
+	if (on != 0 && on != 1)
+		return -EINVAL;
+	/* The kernel's own sockets have no file that holds them meanwhile. */
+	return sock->file ? lq_release_set(sock, on) : -EOPNOTSUPP;
+}
+
 static int lq_set_listenq(struct socket *sock, int optname, sockptr_t optval, unsigned int optlen)
 {
 	switch (optname) {
@@ -213,6 +228,8 @@ static int lq_set_listenq(struct socket *sock, int optname, sockptr_t optval, un
 	case LQ_SYNCOOKIES:
 	case LQ_SHARDS:
 		return lq_set_setting(sock, optname, optval, optlen);
+	case LQ_RELEASE:
+		return lq_set_release(sock, optval, optlen);
 	case LQ_ACCEPT_FILTER:
 		return lq_set_filter(sock->sk, optval, optlen);
 	case LQ_ACCEPT_FILTER_BPF:
@@ -257,12 +274,15 @@ static int lq_get_setting(struct sock *sk, int optname, void *value)
 	const struct lq_sysctls *sysctls = &lq_net(sock_net(sk))->sysctls;
 	struct lq_overrides set = lq_follow_all;
 	struct lq_listener *lst;
+	bool releasing = false;
 	int *number = value;
 
 	lock_sock(sk);
 	lst = lq_listener_owned(sk);
-	if (lst)
+	if (lst) {
 		lq_overrides_get(lst, &set);
+		releasing = READ_ONCE(lst->releasing);
+	}
 	release_sock(sk);
 	switch (optname) {
 	case LQ_POLICY:
@@ -284,6 +304,9 @@ static int lq_get_setting(struct sock *sk, int optname, void *value)
 		break;
 	case LQ_SHARDS:
 		*number = set.shards;
+		break;
+	case LQ_RELEASE:
+		*number = releasing;
 		break;
 	default:
 		return -ENOPROTOOPT;
@@ -353,14 +376,17 @@ static int lq_set_ulp(struct socket *sock, sockptr_t optval, unsigned int optlen
 	const struct sock *sk = sock->sk;
 	struct lq_left_settings kept;
 	char name[TCP_ULP_NAME_MAX];
+	long length;
 
 	if (!((1 << inet_sk_state_load(sk)) & (TCPF_CLOSE | TCPF_LISTEN)) && lq_leave(sock, &kept))
 		return lq_orig_ops(sk)->setsockopt(sock, SOL_TCP, TCP_ULP, optval, optlen);
 	if (optlen < 1)
 		return -EINVAL;
-	if (strncpy_from_sockptr(name, optval, min_t(long, sizeof(name) - 1, optlen)) < 0)
+	length = strncpy_from_sockptr(name, optval, min_t(long, sizeof(name) - 1, optlen));
+	if (length < 0)
 		return -EFAULT;
-	return -ENOTCONN;
+	name[length] = '\0';
+	return strcmp(name, LISTENQ_ULP_NAME) ? -ENOTCONN : -EEXIST;
 }
 
 static int lq_set_tcp(struct socket *sock, int level, int optname, sockptr_t optval,

@@ -360,6 +360,17 @@ consume:
 		consume_skb(in->skb);
 }
 
+bool lq_syn_is_new(struct lq_listener *lst, const struct lq_key *key)
+{
+	struct lq_shard *shard = lq_shard_of(lst, key);
+	bool known;
+
+	spin_lock(&shard->lock);
+	known = lq_core_has_request(shard->core, key);
+	spin_unlock(&shard->lock);
+	return !known;
+}
+
 int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 {
 	struct lq_listener *lst = lq_listener_of(sk);
@@ -378,7 +389,7 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 	if (v6)
 		in.l3_slave = ipv6_l3mdev_skb(TCP_SKB_CB(skb)->header.h6.flags);
 #endif
-	if (!lq_listener_port(lst, in.th))
+	if (!lq_listener_port(lst, in.th) || lq_syn_released(lst, &in.syn.key))
 		return lst->orig_af_ops->conn_request(sk, skb);
 	lq_syn_receive(lst, &in);
 	return 0;

@@ -14,7 +14,13 @@ struct lq_syn_in {
 	bool l3_slave;	      /* IPv6: came in by a VRF's slave */
 	bool consume;	      /* by the first door: the skb is ours, to consume or to answer in */
 };
-/* Softirq, RCU. */
+/* Softirq, RCU, as the next. While @lst goes back to TCP: whether it has no request of @key. */
+bool lq_syn_is_new(struct lq_listener *lst, const struct lq_key *key);
+/* Whether the SYN of a connection with @key is TCP's. */
+static inline bool lq_syn_released(struct lq_listener *lst, const struct lq_key *key)
+{
+	return unlikely(READ_ONCE(lst->releasing)) && lq_syn_is_new(lst, key);
+}
 void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in);
 
 #endif

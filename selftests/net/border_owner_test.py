@@ -16,9 +16,10 @@ import socket
 import struct
 import threading
 
+import ktls
 import lq
 
-TCP_ULP, TLS_TX, TLS_RX, SOL_TLS, MSG_FASTOPEN, SCHED_IDLE = 31, 1, 2, 282, 0x20000000, 5
+MSG_FASTOPEN, SCHED_IDLE = 0x20000000, 5
 VERSIONS = ("v4", "v6", "mapped")
 
 
@@ -35,27 +36,6 @@ def unspec(sock):
     address = struct.pack("=H14x", socket.AF_UNSPEC)
     if lq.libc.connect(sock.fileno(), address, len(address)) != 0:
         raise OSError(ctypes.get_errno(), "connect")
-
-
-def as_nobody(function):
-    """In a process of an ordinary user's; it must end well."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(lq_status(function))
-    _, status = os.waitpid(pid, 0)
-    lq.equal(os.waitstatus_to_exitcode(status), 0, "the user's process")
-
-
-def lq_status(function):
-    """0 when the function, as nobody, returns."""
-    try:
-        os.setgid(65534)
-        os.setuid(65534)
-        function()
-    except BaseException as error:  # pylint: disable=broad-except
-        lq.diag(f"as nobody: {error!r}")
-        return 1
-    return 0
 
 
 def closed_port(family):
@@ -94,31 +74,6 @@ def nothing_of_ours_is_left():
         lq.expect_serves(v6, v6=True)
 
 
-def crypto_info(salt=b"s"):
-    """struct tls12_crypto_info_aes_gcm_128"""
-    return struct.pack("HH", 0x0303, 51) + b"\0" * 8 + b"k" * 16 + salt * 4 + b"q" * 8
-
-
-def ktls(one, other):
-    """Data by kTLS from one connected socket to the other."""
-    for sock, direction in ((one, TLS_TX), (other, TLS_RX)):
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
-        sock.setsockopt(SOL_TLS, direction, crypto_info())
-    one.sendall(b"secret")
-    lq.equal(lq.read_all(other, 6), b"secret")
-
-
-def has_ktls():
-    """Load kTLS, or skip."""
-    lq.run("modprobe", "tls", check=False)
-    with lq.stream("tcp") as sock:
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                raise lq.Skip("no kTLS") from error
-
-
 # --- a listener's sock, and connect() ---
 
 
@@ -147,7 +102,7 @@ def a_connect_that_fails_puts_nothing_back():
             thread.join()
             sock.close()
 
-    as_nobody(attack)
+    lq.as_nobody(attack)
     del keep
     nothing_of_ours_is_left()
 
@@ -178,7 +133,7 @@ def what_a_listener_had_goes_before_it_connects(what):
                     sock.sendto(b"x", MSG_FASTOPEN, to)
             sock.close()
 
-    as_nobody(attack)
+    lq.as_nobody(attack)
     nothing_of_ours_is_left()
 
 
@@ -253,18 +208,18 @@ def an_address_without_a_family_connects_nothing(version):
 
 @lq.case("v4", "v6")
 def no_upper_layer_before_a_connection(version):
-    """TCP_ULP on a socket that is not connected: as kTLS answers, and kTLS is not asked."""
-    has_ktls()
+    """lq.TCP_ULP on a socket that is not connected: as kTLS answers, and kTLS is not asked."""
+    ktls.load()
     v6 = version == "v6"
     fresh, chosen, listener = lq.stream("lq", v6), lq.stream("lq", v6), lq.listener(v6=v6)
     chosen.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
     for sock in (fresh, chosen, listener):
         for name in (b"tls", b"mptcp", b"smc", b"nonesuch"):
             with lq.fails_with(errno.ENOTCONN):
-                sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, name)
+                sock.setsockopt(socket.IPPROTO_TCP, lq.TCP_ULP, name)
         with lq.fails_with(errno.EINVAL):
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"")
-        lq.equal(lq.libc.setsockopt(sock.fileno(), 6, TCP_ULP, ctypes.c_void_p(1), 3), -1)
+            sock.setsockopt(socket.IPPROTO_TCP, lq.TCP_ULP, b"")
+        lq.equal(lq.libc.setsockopt(sock.fileno(), 6, lq.TCP_ULP, ctypes.c_void_p(1), 3), -1)
         lq.equal(ctypes.get_errno(), errno.EFAULT)
     lq.expect_serves(listener, v6=v6)
 
@@ -284,18 +239,18 @@ def plain_ktls(server, v6):
     """A client and a child of AF_INET or AF_INET6 that do kTLS."""
     client = lq.connect_to(server, v6=v6)
     child = lq.accept(server)
-    ktls(client, child)
+    ktls.talk(client, child)
     return client, child
 
 
 def refused_ktls(v6, chosen):
-    """An unprivileged TCP_ULP on sockets of ours, fresh or with a listener."""
+    """An unprivileged lq.TCP_ULP on sockets of ours, fresh or with a listener."""
     for _ in range(3):
         sock = lq.stream("lq", v6)
         if chosen:
             sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
         with lq.fails_with(errno.ENOTCONN):
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+            sock.setsockopt(socket.IPPROTO_TCP, lq.TCP_ULP, b"tls")
         sock.close()
 
 
@@ -312,7 +267,7 @@ def the_first_ktls_is_on_ours(what):
     if not os.path.exists("/sys/module/tls"):
         raise lq.Skip("no kTLS")
     listener = lq.listener()
-    as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    lq.as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
     lq.equal(lq.module_users(), 1)
     server = lq.listener("tcp", v6=v6)
     for _ in range(3):
@@ -327,12 +282,12 @@ def the_first_ktls_is_on_ours(what):
 def ktls_that_is_there_has_nothing_of_ours(what):
     """Nor have those that were there before: all of them use the copies."""
     v6 = what.endswith("v6")
-    has_ktls()
+    ktls.load()
     server = lq.listener("tcp", v6=v6)
     closed, kept = plain_ktls(server, v6), plain_ktls(server, v6)
     listener = lq.listener()
     lq.equal(lq.module_users(), 1)
-    as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    lq.as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
     for sock in closed:
         sock.close()
     lq.equal(lq.module_users(), 1)
@@ -342,13 +297,13 @@ def ktls_that_is_there_has_nothing_of_ours(what):
 @lq.case("v4", "v6", timeout=120)
 def ktls_on_ours(version):
     """A client of AF_LISTENQ and an accepted connection do kTLS, and the module may go meanwhile."""
-    has_ktls()
+    ktls.load()
     v6 = version == "v6"
     listener = lq.listener(v6=v6)
     client = lq.stream("lq", v6)
     client.connect((loopback(version), lq.port_of(listener)))
     child = lq.accept(listener)
-    ktls(client, child)
+    ktls.talk(client, child)
     outlive_the_module(listener, client, child)
 
 

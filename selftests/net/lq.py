@@ -23,6 +23,8 @@ AF_LISTENQ = 18
 SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
 LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF, LQ_SHARDS = range(6, 10)
+LQ_RELEASE = 10
+TCP_ULP = 31
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
 POLICIES = ("linux", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd", "freebsd-4", "aix",
             "hpux", "solaris", "xnu", "windows")
@@ -32,6 +34,7 @@ TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(_
 os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
 CLONE_NEWNET = 0x40000000
+NOBODY = 65534
 TRACE = "/sys/kernel/tracing"
 SCALE = int(os.environ.get("LQ_TIME_SCALE", "1"))  # how much longer anything may take
 LIMIT = int(os.environ.get("LQ_TIME_LIMIT", "0"))  # seconds for each case, whatever it says itself
@@ -148,6 +151,28 @@ def wait_for(condition, seconds=10, what="it did not happen", every=0.01):
         if time.monotonic() > end:
             raise AssertionError(f"{what} within {seconds} s")
         time.sleep(every)
+
+
+def _status(function):
+    """0 when the function, as nobody, returns."""
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        function()
+    except BaseException:  # pylint: disable=broad-except
+        diag(f"as nobody: {traceback.format_exc()}")
+        return 1
+    return 0
+
+
+def as_nobody(function):
+    """In a process of an ordinary user's; it must end well."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_status(function))
+    _, status = os.waitpid(pid, 0)
+    equal(os.waitstatus_to_exitcode(status), 0, "the user's process")
 
 
 def until_killed(*_):
@@ -446,6 +471,27 @@ def listener(kind="lq", backlog=8, addr=None, port=0, v6=False, options=()):
     sock.listen(backlog)
     sock.setblocking(False)
     return sock
+
+
+def adopt(sock):
+    """A socket of TCP's becomes ours."""
+    sock.setsockopt(socket.SOL_TCP, TCP_ULP, b"listenq")
+
+
+def release(sock, on=1):
+    """And TCP's again, at once or when its queues are empty."""
+    sock.setsockopt(SOL_LISTENQ, LQ_RELEASE, on)
+
+
+def is_ours(sock):
+    """Whether it knows our options."""
+    try:
+        sock.getsockopt(SOL_LISTENQ, LQ_RELEASE)
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP):
+            return False
+        raise
 
 
 def listen(sock, backlog):

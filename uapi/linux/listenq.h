@@ -55,7 +55,28 @@ enum {
 	LQ_ACCEPT_FILTER = 7,	  /* struct listenq_accept_filter_arg; see there */
 	LQ_ACCEPT_FILTER_BPF = 8, /* set only: struct sock_fprog; see LISTENQ_BPF_* */
 	LQ_SHARDS = 9,		  /* -1, 0..64: replaces shards; see below */
+	LQ_RELEASE = 10,	  /* 1: give the socket back to TCP; 0: or not; see below */
 };
+
+/*
+ * setsockopt(fd, SOL_TCP, TCP_ULP, LISTENQ_ULP_NAME, ...) makes a listening socket, or one that may
+ * listen, of AF_INET or AF_INET6 listenq's, whoever made it: from then on it is as if it came from
+ * socket(AF_LISTENQ), and what TCP's own queues hold is accepted, too. It is the door only: another
+ * socket option than these says nothing of it, and accepted connections take upper layers of their
+ * own. A socket that does not listen yet takes no other upper layer until it connects.
+ *
+ * Errors, and the socket is TCP's as it was: EEXIST, it is listenq's, or has an upper layer; EISCONN,
+ * it is connected, or connects; EOPNOTSUPP, listenq cannot do what it was set to (TCP-MD5 and TCP-AO
+ * keys, TCP_SAVE_SYN), or other code has replaced its operations; EAGAIN, it began or ceased to
+ * listen meanwhile; ENOMEM; ENOENT, the module is not loaded.
+ *
+ * LQ_RELEASE, 1, is the way back, for sockets of socket(AF_LISTENQ), too. SYNs of new connections are
+ * TCP's at once; what listenq's queues hold is served as ever. When they are empty, and the last SYN
+ * cookie was sent 16 s ago, the socket is TCP's, and knows no option of this level any more
+ * (ENOPROTOOPT). One that does not listen is TCP's at once. 0, meanwhile: it stays listenq's. Reads 1
+ * while it is under way, or 0. EINVAL for another value.
+ */
+#define LISTENQ_ULP_NAME "listenq"
 
 /*
  * LQ_SHARDS: into how many parts the queues are divided, each with a lock of its
