@@ -12,8 +12,8 @@
  * it leads to a connected socket with our operations, which kTLS would copy for all sockets of the
  * machine. So wherever one could still come, our ULP is on the socket, and no other gets there: from
  * adoption until listen(), and from the end of TCP's listener. While TCP listens it is not, for a
- * socket with a ULP gets into no sockmap: tcp_set_ulp() puts it there all the same, and lq_mtu_reduced()
- * takes it off before anybody else has the socket's lock.
+ * socket with a ULP gets into no sockmap: tcp_set_ulp() puts it there all the same, and a work takes it
+ * off (listen.c).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

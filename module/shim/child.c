@@ -170,8 +170,11 @@ struct sock *lq_syn_recv_sock(LQ_SYN_RECV_SOCK_PARAMS)
 	const struct lq_listener *lst = container_of(ops, struct lq_listener, af_ops);
 	struct sock *child;
 
+	/* Detached since TCP looked: by close(), or by a release, after which TCP listens. */
 	if (ops->conn_request != lq_conn_request) {
-		dst_release(dst); /* detached since */
+		if (inet_sk_state_load(sk) == TCP_LISTEN)
+			return ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);
+		dst_release(dst);
 		return NULL;
 	}
 	child = lst->orig_af_ops->syn_recv_sock(LQ_SYN_RECV_SOCK_ARGS);

@@ -310,22 +310,37 @@ static int lq_listener_take_over(struct lq_listener *lst, struct lq_guard *guard
 }
 
 /*
- * inet_connection_sock_af_ops.mtu_reduced, which TCP calls as lock_sock is let go of, with its
- * spinlock: tcp_set_ulp() is done, and what it wrote goes again.
+ * tcp_set_ulp() is done, and what it wrote goes again. A sockmap that has the socket changes nothing
+ * in it meanwhile: where it finds a ULP it would write into tables of its own. If TCP's listener ended
+ * before, the ULP is to stay (lq_listener_ended()).
  */
-static void lq_mtu_reduced(struct sock *sk)
+static void lq_listener_door_locked(struct lq_listener *lst)
 {
-	struct lq_listener *lst = lq_listener_of(sk);
+	struct sock *sk = lst->sk;
 
-	if (!lst)
-		return;
-	if (sk->sk_state != TCP_LISTEN) {
-		lst->orig_af_ops->mtu_reduced(sk);
-		return;
-	}
 	lq_ulp_off(sk);
 	lq_compat_sockmap_put(sk, lst->sockmap);
-	lst->sockmap = NULL;
+	if (sk->sk_state != TCP_LISTEN && !sock_flag(sk, SOCK_DEAD))
+		lq_ulp_on(sk);
+}
+
+/* It tries for the lock, which a user can hold, and holds the listener, its sock and the module. */
+static void lq_listener_door(struct work_struct *work)
+{
+	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, door);
+	bool done;
+
+	spin_lock_bh(&lst->sk->sk_lock.slock);
+	done = !sock_owned_by_user(lst->sk);
+	if (done)
+		lq_listener_door_locked(lst);
+	spin_unlock_bh(&lst->sk->sk_lock.slock);
+	if (!done) {
+		queue_delayed_work(lq_wq, &lst->door, 1);
+		return;
+	}
+	lq_listener_release(lst);
+	module_put(THIS_MODULE); /* lq_exit() waits for what the workqueue runs */
 }
 
 int lq_listener_adopt(struct sock *sk)
@@ -338,13 +353,15 @@ int lq_listener_adopt(struct sock *sk)
 		goto put;
 	lst->adopted = true;
 	lst->hooked = true;
-	lst->af_ops.mtu_reduced = lq_mtu_reduced;
 	err = lq_listener_take_over(lst, guard);
 	if (err)
 		goto remove;
 	lst->sockmap = lq_compat_sockmap_hold(sk);
-	if (!test_and_set_bit(TCP_MTU_REDUCED_DEFERRED, &sk->sk_tsq_flags))
-		sock_hold(sk);
+	refcount_inc(&lst->refs);
+	sock_hold(sk);
+	__module_get(THIS_MODULE);
+	INIT_DELAYED_WORK(&lst->door, lq_listener_door);
+	queue_delayed_work(lq_wq, &lst->door, 0);
 	return 0;
 
 remove:

@@ -15,7 +15,7 @@ struct lq_listener *lq_listener_attach(struct sock *sk);
 int lq_listener_listen(struct socket *sock, int backlog); /* proto_ops.listen */
 /*
  * lock_sock held, @sk listens and has no listener: it has one from now on. With lq_hooks_get(), whose
- * user is the listener. TCP's ULP is being set, and goes as the lock does. -ENOMEM: nothing changed.
+ * user is the listener. TCP's ULP is being set, and goes a moment later. -ENOMEM: nothing changed.
  */
 int lq_listener_adopt(struct sock *sk);
 /* lock_sock not held: empty the queues of @sk's listener, if it has one. TCP's goes on. */

@@ -83,7 +83,8 @@ struct lq_listener {
 	struct delayed_work expiry;
 	struct delayed_work release;	 /* release.c's */
 	unsigned long release_grace;	 /* lst->control; RCU's, since it is releasing */
-	void *sockmap;			 /* lock_sock; held while the ULP is there */
+	struct delayed_work door;	 /* takes the ULP off, once; holds all that it needs */
+	void *sockmap;			 /* its own: what a sockmap has of the sock; held until then */
 	struct delayed_work feed;	 /* feed.c's, if adopted */
 	unsigned long feed_delay;	 /* the work's own; ticks */
 	u8 feed_grace;			 /* enum lq_feed_grace */

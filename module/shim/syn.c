@@ -382,8 +382,10 @@ int lq_conn_request(struct sock *sk, struct sk_buff *skb)
 	};
 	const bool v6 = IS_ENABLED(CONFIG_IPV6) && skb->protocol == htons(ETH_P_IPV6);
 
+	/* Detached since TCP looked: by close(), or by a release, after which TCP listens. */
 	if (!lst)
-		return 0; /* detached since TCP looked */
+		return inet_sk_state_load(sk) == TCP_LISTEN
+			       ? READ_ONCE(inet_csk(sk)->icsk_af_ops)->conn_request(sk, skb) : 0;
 	lq_segment_key_tcp(&in.syn.key, skb, v6);
 #if IS_ENABLED(CONFIG_IPV6)
 	if (v6)

@@ -61,9 +61,9 @@ enum {
 /*
  * setsockopt(fd, SOL_TCP, TCP_ULP, LISTENQ_ULP_NAME, ...) makes a listening socket, or one that may
  * listen, of AF_INET or AF_INET6 listenq's, whoever made it: from then on it is as if it came from
- * socket(AF_LISTENQ), and what TCP's own queues hold is accepted, too. It is the door only: another
- * socket option than these says nothing of it, and accepted connections take upper layers of their
- * own. A socket that does not listen yet takes no other upper layer until it connects.
+ * socket(AF_LISTENQ), and what TCP's own queues hold is accepted, too. The upper layer is the door
+ * only, and goes a moment later, until when no sockmap takes the socket; of one that does not listen
+ * yet, with listen(). Accepted connections have none, and take their own.
  *
  * Errors, and the socket is TCP's as it was: EEXIST, it is listenq's, or has an upper layer; EISCONN,
  * it is connected, or connects; EOPNOTSUPP, listenq cannot do what it was set to (TCP-MD5 and TCP-AO
