@@ -2,24 +2,20 @@
 /* Programs: the search in PATH, and what their files say. */
 #include "program.hh"
 
-#include <elf.h>
-#include <link.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <vector>
+
+#include "elf.hh"
 
 namespace lqrun {
 
 namespace {
-
-constexpr const char *instead =
-	"let the program itself call socket(AF_LISTENQ, SOCK_STREAM, 0), see lqrun(1)";
 
 enum class Found { runnable, not_executable, missing };
 
@@ -59,61 +55,47 @@ std::string interpreter(const std::string &head)
 	return head.substr(begin, head.find_first_of(std::string(" \t\n\0", 4), begin) - begin);
 }
 
-bool has_interp(std::ifstream &in, const ElfW(Ehdr) & elf)
+/* What lqrun cannot do for it, another can. */
+Refusal unreachable(const std::string &what)
 {
-	for (unsigned i = 0; i < elf.e_phnum; i++) {
-		ElfW(Phdr) segment;
-		in.seekg(static_cast<std::streamoff>(elf.e_phoff) + i * elf.e_phentsize);
-		if (!in.read(reinterpret_cast<char *>(&segment), sizeof(segment)))
-			return false;
-		if (segment.p_type == PT_INTERP)
-			return true;
-	}
-	return false;
-}
-
-/* The header of the running lqrun, whose architecture is that of liblqrun.so. */
-bool same_architecture(const ElfW(Ehdr) & elf)
-{
-	ElfW(Ehdr) own;
-	std::ifstream in("/proc/self/exe", std::ios::binary);
-	if (!in.read(reinterpret_cast<char *>(&own), sizeof(own)))
-		return true;
-	return elf.e_ident[EI_CLASS] == own.e_ident[EI_CLASS] &&
-	       elf.e_ident[EI_DATA] == own.e_ident[EI_DATA] && elf.e_machine == own.e_machine;
+	return {1,
+		what + ": start it without lqrun, then \"lqctl adopt :PORT\" takes its listener, "
+		       "see lqrun(1)"};
 }
 
 Refusal check(const std::string &file, const std::string &script, int depth)
 {
 	std::string named = script.empty() ? file : file + " (of " + script + ")";
 	if (const char *what = gained_privilege(file))
-		return {1,
-			named + " " + what +
-				", and the system drops LD_PRELOAD for it: run it as the user it "
-				"becomes, or " +
-				instead};
+		return unreachable(named + " " + what +
+				   ", and the system drops LD_PRELOAD for it unless it is run as "
+				   "the user it becomes");
 
 	std::ifstream in(file, std::ios::binary);
 	std::string head(256, '\0'); /* BINPRM_BUF_SIZE */
 	in.read(head.data(), static_cast<std::streamsize>(head.size()));
 	head.resize(static_cast<std::size_t>(in.gcount()));
-	in.clear();
 
 	/* The kernel follows 5 interpreters (exec_binprm()). */
 	std::string next = interpreter(head);
 	if (!next.empty() && depth < 5)
 		return check(next, script.empty() ? file : script, depth + 1);
 
-	ElfW(Ehdr) elf;
-	if (head.size() < sizeof(elf) || std::memcmp(head.data(), ELFMAG, SELFMAG) != 0)
-		return {}; /* unreadable, or for execve() to judge */
-	std::memcpy(&elf, head.data(), sizeof(elf));
-	if (!same_architecture(elf))
+	switch (elf_of(file)) {
+	case Elf::other_architecture:
 		return {1, named + " is built for another architecture than liblqrun.so: "
 				   "use an lqrun built for it"};
-	if (!has_interp(in, elf))
-		return {1, named + " is linked statically, and LD_PRELOAD does not reach it: " +
-				   instead};
+	case Elf::go:
+		return unreachable(named +
+				   " is written in Go, which calls the kernel without libc, "
+				   "and LD_PRELOAD does not reach it");
+	case Elf::linked_statically:
+		return unreachable(named +
+				   " is linked statically, and LD_PRELOAD does not reach it");
+	case Elf::none:
+	case Elf::linked_dynamically:
+		break;
+	}
 	return {};
 }
 

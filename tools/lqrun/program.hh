@@ -16,8 +16,8 @@ struct Refusal {
 [[nodiscard]] Refusal find_program(const std::string &name, const std::string &path,
 				   std::string &found);
 
-/* Refused: setuid, setgid or with file capabilities (secure-exec drops LD_PRELOAD), static, for
- * another architecture. A script is judged by its interpreter. */
+/* Refused: setuid, setgid or with file capabilities (secure-exec drops LD_PRELOAD), static, of Go,
+ * for another architecture. A script is judged by its interpreter. */
 [[nodiscard]] Refusal check_preloadable(const std::string &file);
 
 } // namespace lqrun

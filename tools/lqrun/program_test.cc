@@ -89,7 +89,7 @@ TEST_F(program, check__static)
 	Refusal refusal = check_preloadable(helpers_ / "probe_static");
 	EXPECT_EQ(refusal.status, 1);
 	EXPECT_NE(refusal.why.find("linked statically"), std::string::npos);
-	EXPECT_NE(refusal.why.find("AF_LISTENQ"), std::string::npos);
+	EXPECT_NE(refusal.why.find("lqctl adopt :PORT"), std::string::npos);
 }
 
 TEST_F(program, check__script_by_its_interpreter)
