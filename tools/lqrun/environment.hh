@@ -2,6 +2,8 @@
 /* How lqrun tells liblqrun.so what to do: the environment, which survives fork(2) and execve(2). */
 #pragma once
 
+#include <cstring>
+
 namespace lqrun {
 
 /* The backlog in place of listen()'s, as in UNP vol. 1 (Listen(), section 4.5). */
@@ -11,7 +13,15 @@ inline constexpr const char *env_family = "LQRUN_FAMILY";
 /* An accept filter for every listener, one of these. */
 inline constexpr const char *env_filter = "LQRUN_ACCEPT_FILTER";
 inline constexpr const char *filters[] = {"dataready", "httpready", "dnsready", "tlsready"};
-/* Set: no plain TCP where the kernel lacks the family. */
+inline const char *known_filter(const char *name)
+{
+	for (const char *known : filters) {
+		if (name && std::strcmp(name, known) == 0)
+			return known; /* not the environment's, which may change */
+	}
+	return nullptr;
+}
+/* Set: no plain TCP. */
 inline constexpr const char *env_strict = "LQRUN_STRICT";
 /* Set: report on stderr. */
 inline constexpr const char *env_verbose = "LQRUN_VERBOSE";

@@ -28,7 +28,7 @@ const std::string fake = tests / "helpers/fake_listenq.so";
 
 struct Result {
 	int status;
-	std::string out; /* stdout and stderr, "[123]" as "[pid]" */
+	std::string out; /* stdout and stderr, "[123]" as "[pid]", ":12345" as ":port" */
 };
 
 Result run(const std::string &command)
@@ -40,7 +40,8 @@ Result run(const std::string &command)
 		out.append(part, size);
 	int status = pclose(pipe);
 	return {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-		std::regex_replace(out, std::regex("\\[[0-9]+\\]"), "[pid]")};
+		std::regex_replace(std::regex_replace(out, std::regex("\\[[0-9]+\\]"), "[pid]"),
+				   std::regex(":[0-9]{4,5}\\b"), ":port")};
 }
 
 Result lqrun(const std::string &arguments)
@@ -71,6 +72,20 @@ void expect_one_line(const Result &result, int status, const std::string &part)
 	EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
 	EXPECT_EQ(result.out.find("lqrun: "), 0u) << result.out;
 	EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+}
+
+/* What is said of family 200, up to the consequence; whether the module is loaded here, or not. */
+const std::string why_200 = "lqrun[pid]: family 200 is not supported: the listenq module " +
+			    (fs::exists("/sys/module/listenq")
+				     ? std::string("was loaded with family=18 (\"lqrun -f 18\"): ")
+				     : std::string("is not loaded (\"modprobe listenq\"): "));
+
+long occurrences(const std::string &text, const std::string &part)
+{
+	long count = 0;
+	for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1))
+		count++;
+	return count;
 }
 
 /* --- the options --- */
@@ -248,17 +263,37 @@ TEST(socket, unsupported_falls_back_and_says_so_once)
 {
 	Result result = lqrun("-f 200 stdbuf -o0 " + probe + ' ' + tcp4 + ' ' + tcp4);
 	EXPECT_EQ(result.status, 0);
-	EXPECT_EQ(result.out, "lqrun[pid]: family 200 is not supported (is the listenq module "
-			      "loaded?): using the kernel's own TCP\n"
-			      "domain 2\ndomain 2\n");
+	EXPECT_EQ(result.out, why_200 + "using the kernel's own TCP\ndomain 2\ndomain 2\n");
 }
 
 TEST(socket, unsupported_and_strict_fails)
 {
 	Result result = lqrun("-s -f 200 stdbuf -o0 " + probe + ' ' + tcp4 + " errno " + tcp4);
-	EXPECT_EQ(result.out, "lqrun[pid]: family 200 is not supported (is the listenq module "
-			      "loaded?): socket() fails, because of --strict\n"
-			      "errno 97\nerrno 97\nerrno 97\n");
+	EXPECT_EQ(result.out, why_200 + "socket() fails, because of --strict\n"
+					"errno 97\nerrno 97\nerrno 97\n");
+}
+
+TEST(socket, not_permitted_falls_back_and_says_what_helps)
+{
+	for (const char *number : {"1", "13"}) {
+		const std::string setting = std::string("FAKE_SOCKET=") + number;
+		Result result = lqrun_fake("", tcp4 + ' ' + tcp4, setting);
+		for (const char *part : {"AppArmor", "network ash stream,", "SELinux", "seccomp",
+					 "RestrictAddressFamilies=", "using the kernel's own TCP"})
+			EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+		EXPECT_EQ(result.out.find("loaded"), std::string::npos) << result.out;
+		EXPECT_EQ(occurrences(result.out, "lqrun[pid]: "), 1) << result.out;
+		EXPECT_EQ(occurrences(result.out, "domain 2\n"), 2) << result.out;
+		result = lqrun_fake("-s", tcp4, setting);
+		EXPECT_NE(result.out.find("because of --strict"), std::string::npos) << result.out;
+		EXPECT_NE(result.out.find(std::string("errno ") + number + '\n'), std::string::npos)
+			<< result.out;
+	}
+}
+
+TEST(socket, other_errors_are_the_programs)
+{
+	EXPECT_EQ(lqrun_fake("", tcp4, "FAKE_SOCKET=24").out, "socket(18, 1, 0)\nerrno 24\n");
 }
 
 TEST(socket, settings_survive_fork_and_exec)
@@ -322,6 +357,72 @@ TEST(listen, other_sockets_keep_their_backlog)
 		  std::string::npos);
 	EXPECT_EQ(lqrun("-b 1024 -f 200 " + probe + ' ' + tcp4 + " listen:5 errno 2>/dev/null").out,
 		  "domain 2\nlisten 0\nerrno 0\n");
+}
+
+/* --- listeners that did not come from socket() --- */
+
+const std::string not_taken = "lqrun[pid]: probe: fd 3, 0.0.0.0:port, is plain TCP's: ";
+
+TEST(plain, taken_over_where_the_module_can)
+{
+	EXPECT_EQ(lqrun_fake("", "raw listen:5 errno", "FAKE_ULP=0").out,
+		  "raw 3\nlisten(5)\nlisten 0\nerrno 0\n");
+	EXPECT_EQ(lqrun_fake("-s -v -b 7 -a httpready", "raw listen:5", "FAKE_ULP=0").out,
+		  "raw 3\nlqrun[pid]: socket 3: 0.0.0.0:0 taken over from TCP\n"
+		  "lqrun[pid]: listen(3, 5) -> backlog 7\n"
+		  "listen(7)\nfilter(httpready, 256)\nlqrun[pid]: accept filter of 3: httpready\n"
+		  "listen 0\n");
+}
+
+TEST(plain, said_once_with_reason_and_remedy)
+{
+	EXPECT_EQ(lqrun_fake("", "raw listen:5 listen:6 errno", "FAKE_ULP=95").out,
+		  "raw 3\nlisten(5)\n" + not_taken +
+			  "it has what listenq does not do (TCP_SAVE_SYN, MD5 or AO keys); "
+			  "without that, \"lqctl adopt :port\"\n"
+			  "listen 0\nlisten(6)\nlisten 0\nerrno 0\n");
+	for (const char *error : {"1", "2", "12", "13", "17", "106", "111"}) {
+		Result result = lqrun_fake("", "raw listen:5", std::string("FAKE_ULP=") + error);
+		EXPECT_NE(result.out.find(not_taken), std::string::npos) << result.out;
+		EXPECT_NE(result.out.find("\"lqctl adopt :port\"\n"), std::string::npos)
+			<< result.out;
+		EXPECT_EQ(result.out.find("errno") != result.out.npos, error == std::string("111"))
+			<< result.out;
+	}
+}
+
+TEST(plain, each_socket_but_not_without_end)
+{
+	std::string calls;
+	for (int i = 0; i < 100; i++)
+		calls += "raw listen:1 listen:2 close ";
+	EXPECT_EQ(occurrences(lqrun_fake("", calls, "FAKE_ULP=95").out, not_taken), 64);
+}
+
+TEST(plain, strict_fails)
+{
+	EXPECT_EQ(lqrun_fake("-s", "raw listen:5 errno listen:5", "FAKE_ULP=17").out,
+		  "raw 3\nlqrun[pid]: probe: fd 3, 0.0.0.0:0, is plain TCP's: it has another "
+		  "TCP_ULP; without that, \"lqctl adopt :PORT\": listen() fails, because of "
+		  "--strict\nlisten -1\nerrno 95\nlisten -1\n");
+}
+
+TEST(plain, others_are_left_alone)
+{
+	for (const std::string &other :
+	     {call(AF_UNIX, SOCK_STREAM, 0), call(AF_INET, SOCK_STREAM, 262)})
+		EXPECT_EQ(lqrun_fake("-s", other + " listen:5", "FAKE_ULP=95").out.find("lqrun["),
+			  std::string::npos);
+}
+
+TEST(plain, said_by_socket_already)
+{
+	Result result = lqrun_fake("", tcp4 + " listen:5", "FAKE_SOCKET=97");
+	EXPECT_EQ(occurrences(result.out, "lqrun[pid]: "), 1) << result.out;
+	/* And then it is listenq's all the same. */
+	result = lqrun_fake("", tcp4 + " listen:5", "FAKE_SOCKET=13 FAKE_ULP=0");
+	EXPECT_NE(result.out.find("taken over from TCP\nlisten(5)\n"), std::string::npos)
+		<< result.out;
 }
 
 } // namespace

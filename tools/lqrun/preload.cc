@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * liblqrun.so: makes socket() ask for AF_LISTENQ where the program asked for TCP, and listen() for
- * the backlog of $LISTENQ. Loaded by LD_PRELOAD into programs that know nothing of it, so: libc
- * only, no allocation, no lock, errno kept.
+ * liblqrun.so: makes socket() ask for AF_LISTENQ where the program asked for TCP, listen() for the
+ * backlog of $LISTENQ, and takes over, or names, what listens without having come from socket().
+ * Loaded by LD_PRELOAD into programs that know nothing of it, so: libc only, no allocation, no
+ * lock, errno kept.
  *
  * Invariants: what is not a TCP stream socket reaches the next socket() unchanged.
  * Locking: none; the settings are read from the environment before main(), or by the first call,
@@ -12,16 +13,19 @@
 #include <linux/listenq.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
-#include <cstring>
 
 #include "decimal.hh"
 #include "environment.hh"
 #include "line.hh"
+#include "module.hh"
+#include "takeover.hh"
 
 namespace {
 
@@ -42,7 +46,9 @@ struct Settings {
 };
 
 constinit Settings settings;
-constinit std::atomic<bool> fallback_told{false};
+constinit std::atomic<bool> refusal_told{false};
+/* The cookies of sockets that stay TCP's, as they were told. */
+constinit std::atomic<std::uint64_t> plain_told[64]{};
 
 bool is_set(const char *name)
 {
@@ -57,23 +63,13 @@ int number_or(const char *name, int otherwise)
 	return value && lqrun::parse_decimal(value, INT_MAX, number) ? number : otherwise;
 }
 
-/* Our own copy of the name: the program may change its environment. */
-const char *known_filter(const char *name)
-{
-	for (const char *known : lqrun::filters) {
-		if (name && std::strcmp(name, known) == 0)
-			return known;
-	}
-	return nullptr;
-}
-
 void load_settings()
 {
 	settings.next_socket = reinterpret_cast<SocketCall>(dlsym(RTLD_NEXT, "socket"));
 	settings.next_listen = reinterpret_cast<ListenCall>(dlsym(RTLD_NEXT, "listen"));
 	settings.family = number_or(lqrun::env_family, AF_LISTENQ);
 	settings.backlog = number_or(lqrun::env_backlog, -1);
-	settings.filter = known_filter(std::getenv(lqrun::env_filter));
+	settings.filter = lqrun::known_filter(std::getenv(lqrun::env_filter));
 	settings.strict = is_set(lqrun::env_strict);
 	settings.verbose = is_set(lqrun::env_verbose);
 	settings.ready = true;
@@ -112,60 +108,122 @@ void tell_moved(int fd, int domain)
 	Line().put("socket ").put(fd).put(": ").put(name_of(domain)).put(" on AF_LISTENQ").write();
 }
 
-void tell_unsupported(const Settings &s, const char *consequence)
+/* Why socket(AF_LISTENQ) failed, and what helps. */
+void put_refusal(Line &line, const Settings &s, int why)
 {
-	ErrnoKeeper keeper;
-	if (!fallback_told.exchange(true))
-		Line().put("family ")
-			.put(s.family)
-			.put(" is not supported (is the listenq module loaded?): ")
-			.put(consequence)
-			.write();
-}
-
-/* The kernel answers for the socket: it may be inherited, duplicated, or asked for by the program.
- */
-bool is_listenq(int fd)
-{
-	ErrnoKeeper keeper;
-	listenq_info info;
-	socklen_t size = sizeof(info);
-	return getsockopt(fd, SOL_LISTENQ, LQ_INFO, &info, &size) == 0;
-}
-
-/* After listen(): a filter is a listener's. One that is there already stays. */
-void set_filter(const Settings &s, int fd, const char *name)
-{
-	ErrnoKeeper keeper;
-	listenq_accept_filter_arg filter = {};
-	socklen_t size = sizeof(filter);
-
-	if (getsockopt(fd, SOL_LISTENQ, LQ_ACCEPT_FILTER, &filter, &size) == 0)
+	line.put("family ").put(s.family);
+	if (why != EAFNOSUPPORT) {
+		line.put(why == EPERM ? " is not permitted (EPERM)" : " is not permitted (EACCES)")
+			.put(" by a security module (AppArmor: \"include <abstractions/listenq>\" "
+			     "in the "
+			     "profile, or \"network ash stream,\"; SELinux), or by seccomp "
+			     "(systemd: RestrictAddressFamilies= must name AF_ASH)");
 		return;
-	filter = {};
-	std::strcpy(filter.name, name); /* one of lqrun::filters */
-	const bool done =
-		setsockopt(fd, SOL_LISTENQ, LQ_ACCEPT_FILTER, &filter, sizeof(filter)) == 0;
-	if (done && s.verbose)
-		Line().put("accept filter of ").put(fd).put(": ").put(name).write();
-	else if (!done)
-		Line().put("accept filter ")
-			.put(name)
-			.put(" could not be set on ")
-			.put(fd)
-			.put(": errno ")
-			.put(errno)
-			.write();
+	}
+	const lqrun::Loaded loaded = lqrun::module_loaded();
+	const int other = lqrun::module_family(s.family);
+	if (loaded == lqrun::Loaded::no)
+		line.put(" is not supported: the listenq module is not loaded (\"modprobe "
+			 "listenq\")");
+	else if (loaded == lqrun::Loaded::unknown)
+		line.put(" is not supported (is the listenq module loaded?)");
+	else if (other != s.family)
+		line.put(" is not supported: the listenq module was loaded with family=")
+			.put(other)
+			.put(" (\"lqrun -f ")
+			.put(other)
+			.put("\")");
+	else
+		line.put(" is refused though the listenq module is loaded: by seccomp (systemd: "
+			 "RestrictAddressFamilies= must name AF_ASH)");
 }
 
-int listen_and_filter(const Settings &s, int fd, int backlog)
+void tell_refused(const Settings &s, int why, const char *consequence)
+{
+	ErrnoKeeper keeper;
+	if (refusal_told.exchange(true))
+		return;
+	Line line;
+	put_refusal(line, s, why);
+	line.put(": ").put(consequence).write();
+}
+
+/* What a kernel without the module, or something between it and the program, answers. */
+bool is_refused(int why)
+{
+	return why == EAFNOSUPPORT || why == EACCES || why == EPERM;
+}
+
+/* Loads the module, as anybody may by a socket of the family, but not by the name of a TCP_ULP. */
+void load_module(const Settings &s)
+{
+	ErrnoKeeper keeper;
+	SocketCall next = s.next_socket;
+	const int fd = next(s.family, SOCK_STREAM | SOCK_CLOEXEC, LISTENQ_PROTO_IPV4);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Once for each socket, which its cookie tells apart, and not more often than there is room. */
+bool is_told(int fd)
+{
+	ErrnoKeeper keeper;
+	std::uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0 || cookie == 0)
+		return false;
+	for (std::atomic<std::uint64_t> &told : plain_told) {
+		std::uint64_t other = 0;
+		if (told.compare_exchange_strong(other, cookie))
+			return false;
+		if (other == cookie)
+			return true;
+	}
+	return true;
+}
+
+/* A socket that did not come from our socket(), before listen(); 0, or why it stays TCP's. */
+int take_over(const Settings &s, int fd)
+{
+	int why = lqrun::take_over(fd);
+	if (why == ENOENT && !refusal_told) {
+		load_module(s);
+		why = lqrun::take_over(fd);
+	}
+	if (why == 0 && (s.verbose || refusal_told))
+		lqrun::tell_taken_over(fd);
+	return why;
+}
+
+/* What socket() said of all sockets need not be said of each. */
+void tell_plain(const Settings &s, int fd, int why)
+{
+	const bool known = why == ENOENT && refusal_told && !s.strict;
+	if (!known && !is_told(fd))
+		lqrun::tell_plain(program_invocation_short_name, fd, why,
+				  s.strict ? ": listen() fails, because of --strict" : "");
+}
+
+int listen_on_listenq(const Settings &s, int fd, int backlog)
 {
 	ListenCall next = s.next_listen;
 	const char *filter = s.filter;
-	const int result = next(fd, backlog);
+	const int other = s.backlog;
 
-	if (result == 0 && filter && is_listenq(fd))
-		set_filter(s, fd, filter);
+	if (other >= 0 && other != backlog && s.verbose) {
+		ErrnoKeeper keeper;
+		Line().put("listen(")
+			.put(fd)
+			.put(", ")
+			.put(backlog)
+			.put(") -> backlog ")
+			.put(other)
+			.write();
+	}
+	const int result = next(fd, other < 0 ? backlog : other);
+	if (result == 0 && filter)
+		lqrun::set_filter(fd, filter, s.verbose);
 	return result;
 }
 
@@ -186,36 +244,40 @@ extern "C" [[gnu::visibility("default")]] int socket(int domain, int type, int p
 			tell_moved(fd, domain);
 		return fd;
 	}
-	if (errno != EAFNOSUPPORT)
+	const int why = errno;
+	if (!is_refused(why))
 		return fd;
 	if (s.strict) {
-		tell_unsupported(s, "socket() fails, because of --strict");
+		tell_refused(s, why, "socket() fails, because of --strict");
 		return fd;
 	}
 	errno = before;
 	fd = next(domain, type, protocol);
 	/* Without IPv6 neither has it, and the module is not to blame. */
 	if (fd >= 0)
-		tell_unsupported(s, "using the kernel's own TCP");
+		tell_refused(s, why, "using the kernel's own TCP");
 	return fd;
 }
 
 extern "C" [[gnu::visibility("default")]] int listen(int fd, int backlog) noexcept
 {
 	const Settings &s = ready_settings();
-	int other = s.backlog;
+	ListenCall next = s.next_listen;
+	const lqrun::Owner owner = lqrun::owner_of(fd);
 
-	if (other < 0 || other == backlog || !is_listenq(fd))
-		return listen_and_filter(s, fd, backlog);
-	if (s.verbose) {
-		ErrnoKeeper keeper;
-		Line().put("listen(")
-			.put(fd)
-			.put(", ")
-			.put(backlog)
-			.put(") -> backlog ")
-			.put(other)
-			.write();
+	if (owner == lqrun::Owner::other)
+		return next(fd, backlog);
+	const int why = owner == lqrun::Owner::tcp ? take_over(s, fd) : 0;
+	if (why == 0)
+		return listen_on_listenq(s, fd, backlog);
+	if (s.strict) {
+		tell_plain(s, fd, why);
+		errno = EOPNOTSUPP;
+		return -1;
 	}
-	return listen_and_filter(s, fd, other);
+	/* Only now has it a port, where the program named none. */
+	const int result = next(fd, backlog);
+	if (result == 0)
+		tell_plain(s, fd, why);
+	return result;
 }

@@ -4,8 +4,11 @@
  * family, type, protocol or backlog that the kernel got, or the errno.
  *
  *   socket:DOMAIN:TYPE:PROTOCOL   listen:BACKLOG (on the last socket)   errno   env:NAME
+ *   raw (a TCP socket without libc's socket())   fd:NUMBER (an inherited one)   close
  */
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -33,6 +36,13 @@ int main(int, char **argv)
 			errno = saved;
 		} else if (std::sscanf(*call, "listen:%d", &backlog) == 1) {
 			std::printf("listen %d\n", listen(fd, backlog));
+		} else if (std::sscanf(*call, "fd:%d", &fd) == 1) {
+			std::printf("fd %d\n", fd);
+		} else if (std::strcmp(*call, "raw") == 0) {
+			fd = static_cast<int>(syscall(SYS_socket, AF_INET, SOCK_STREAM, 0));
+			std::printf("raw %d\n", fd);
+		} else if (std::strcmp(*call, "close") == 0) {
+			close(fd);
 		} else if (std::strcmp(*call, "errno") == 0) {
 			std::printf("errno %d\n", errno);
 		} else if (std::strncmp(*call, "env:", 4) == 0) {
