@@ -17,6 +17,8 @@
 
 #include "decimal.hh"
 #include "environment.hh"
+#include "inherited.hh"
+#include "launcher.hh"
 #include "program.hh"
 
 namespace lqrun {
@@ -181,7 +183,35 @@ int parse(int argc, char **argv, Options &options)
 	return argc - static_cast<int>(rest.size()) + marked;
 }
 
-[[noreturn]] void run(char **argv)
+char **end_of(char **words)
+{
+	while (*words)
+		words++;
+	return words;
+}
+
+/* What may go wrong later. --strict does not wait for that. */
+void warn(const Options &o, const std::string &what)
+{
+	if (o.strict)
+		fail(1, what + " (refused because of --strict)");
+	std::fprintf(stderr, "lqrun: warning: %s\n", what.c_str());
+}
+
+/* Where PROGRAM starts other programs, or itself once more. */
+void warn_of_launching(const Options &o, const std::string &file, char **argv)
+{
+	const std::string lost =
+		loses_library(file, std::vector<std::string>(argv + 1, end_of(argv)));
+	if (!lost.empty())
+		return warn(o, lost);
+	/* Harmless to most: no reason for --strict to refuse it. */
+	const std::string again = risky_again(file);
+	if (!again.empty())
+		std::fprintf(stderr, "lqrun: warning: %s\n", again.c_str());
+}
+
+[[noreturn]] void run(const Options &options, char **argv)
 {
 	const char *path = std::getenv("PATH");
 	std::string file;
@@ -190,6 +220,7 @@ int parse(int argc, char **argv, Options &options)
 		refusal = check_preloadable(file);
 	if (refusal.status != 0)
 		fail(refusal.status, refusal.why);
+	warn_of_launching(options, file, argv);
 
 	if (const char *backlog = std::getenv(env_backlog)) {
 		const std::string wrong = not_a_number(backlog, 0, INT_MAX);
@@ -197,6 +228,8 @@ int parse(int argc, char **argv, Options &options)
 			fail(1, "$LISTENQ: " + wrong);
 	}
 	set("LD_PRELOAD", preload_list(library()).c_str());
+	if (take_inherited(argv[0]) > 0 && options.strict)
+		fail(1, "it would be given listeners of plain TCP (refused because of --strict)");
 
 	execvp(argv[0], argv);
 	fail(errno == ENOENT ? 127 : 126,
@@ -212,5 +245,5 @@ int main(int argc, char **argv)
 	const int program = lqrun::parse(argc, argv, options);
 
 	lqrun::set_environment(options);
-	lqrun::run(argv + program);
+	lqrun::run(options, argv + program);
 }

@@ -425,4 +425,61 @@ TEST(plain, said_by_socket_already)
 		<< result.out;
 }
 
+/* A listener of this process is fd 3, as systemd would have it, and the library of the fake kernel
+ * is lqrun's, too. */
+Result activated(const std::string &options, const std::string &settings)
+{
+	const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+	::listen(fd, 5);
+	const std::string redirected = " 3<&" + std::to_string(fd);
+	Result result = run("sh -c 'exec env LISTEN_PID=$$ LD_PRELOAD=" + fake + ' ' + settings +
+			    " stdbuf -o0 " + lqrun_file + ' ' + options + ' ' + probe + " done" +
+			    redirected + "'");
+	close(fd);
+	return result;
+}
+
+TEST(inherited, taken_over_before_it_starts)
+{
+	EXPECT_EQ(activated("", "LISTEN_FDS=1 FAKE_ULP=0").out, "argument done\n");
+	Result result = activated("-v -s -b 3 -a dataready", "LISTEN_FDS=1 FAKE_ULP=0");
+	for (const char *part : {"socket 3: 0.0.0.0:port taken over from TCP\n", "listen(3)\n",
+				 "filter(dataready, 256)\n", "argument done\n"})
+		EXPECT_EQ(occurrences(result.out, part), 1) << part << result.out;
+}
+
+TEST(inherited, said_where_it_cannot_be)
+{
+	const std::string line = "lqrun[pid]: " + probe + ": fd 3, 0.0.0.0:port, is plain TCP's: ";
+	Result result = activated("", "LISTEN_FDS=1 FAKE_ULP=95");
+	EXPECT_EQ(occurrences(result.out, line), 1) << result.out;
+	EXPECT_EQ(occurrences(result.out, "argument done\n"), 1) << result.out;
+	result = activated("-s", "LISTEN_FDS=1 FAKE_ULP=95");
+	EXPECT_EQ(result.status, 1);
+	EXPECT_EQ(occurrences(result.out, line), 1) << result.out;
+	EXPECT_EQ(occurrences(result.out, "argument done\n"), 0) << result.out;
+}
+
+TEST(inherited, anothers_is_not_taken)
+{
+	Result result = activated("", "LISTEN_FDS=0 FAKE_ULP=0");
+	EXPECT_EQ(occurrences(result.out, "it was open before, and nothing says for whom; "
+					  "\"lqctl adopt :port\"\n"),
+		  1)
+		<< result.out;
+}
+
+/* --- what starts others --- */
+
+TEST(launcher, warned_about_and_refused_if_strict)
+{
+	Result result = lqrun("env -i " + probe + " env:LD_PRELOAD");
+	EXPECT_EQ(result.status, 0);
+	EXPECT_EQ(result.out.find("lqrun: warning: env clears the environment"), 0u) << result.out;
+	EXPECT_NE(result.out.find("\"lqctl adopt :PORT\"\nunset\n"), std::string::npos)
+		<< result.out;
+	expect_one_line(lqrun("--strict env -i " + probe), 1, "because of --strict");
+	EXPECT_EQ(lqrun("env A=b " + probe + " env:A").out, "b\n");
+}
+
 } // namespace

@@ -139,4 +139,23 @@ Refusal check_preloadable(const std::string &file)
 	return check(file, "", 0);
 }
 
+std::string risky_again(const std::string &file)
+{
+	struct stat st;
+	if (stat(file.c_str(), &st) != 0)
+		return "";
+	const char *what = nullptr;
+	if (st.st_mode & S_ISUID)
+		what = " is setuid";
+	else if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP))
+		what = " is setgid";
+	else if (getxattr(file.c_str(), "security.capability", nullptr, 0) > 0)
+		what = " has file capabilities";
+	if (!what)
+		return "";
+	return file + what +
+	       ": where it executes itself again as another user (exim does on SIGHUP), the system "
+	       "drops LD_PRELOAD, and it is on plain TCP until \"lqctl adopt :PORT\"";
+}
+
 } // namespace lqrun

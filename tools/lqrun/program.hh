@@ -20,4 +20,8 @@ struct Refusal {
  * for another architecture. A script is judged by its interpreter. */
 [[nodiscard]] Refusal check_preloadable(const std::string &file);
 
+/* Why it is lost to lqrun once it gave its privilege up and executes itself again; "": it is not.
+ */
+[[nodiscard]] std::string risky_again(const std::string &file);
+
 } // namespace lqrun

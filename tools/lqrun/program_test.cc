@@ -135,6 +135,17 @@ TEST_F(program, check__setgid)
 	EXPECT_NE(check_preloadable(setgid).why.find("is setgid"), std::string::npos);
 }
 
+TEST_F(program, risky_again)
+{
+	EXPECT_EQ(risky_again(file("plain", "", 0755)), "");
+	EXPECT_EQ(risky_again(file("locked", "", 02644)), "");
+	EXPECT_NE(risky_again(file("setuid", "", 04755)).find("/setuid is setuid: "),
+		  std::string::npos);
+	EXPECT_NE(risky_again(file("setgid", "", 02755)).find("lqctl adopt :PORT"),
+		  std::string::npos);
+	EXPECT_EQ(risky_again(root_ / "none"), "");
+}
+
 TEST_F(program, check__other_architecture)
 {
 	std::ifstream in(helpers_ / "probe", std::ios::binary);
