@@ -112,4 +112,21 @@ def the_abstraction_is_what_is_missing(prefix):
     os.unlink(SERVER)
 
 
+@lq.case()
+def without_the_family_s_rule_it_is_named():
+    """The library may be loaded, and no socket of ours made: the server starts, and what helps is
+    said."""
+    needs_apparmor()
+    lqrun = install("/usr")
+    load("/usr/lib/listenq/*.so mr,")
+    server, said = start(lqrun, 7300)
+    lq.equal(said, "listening")
+    client = lq.socket.create_connection(("127.0.0.1", 7300), 10 * lq.SCALE)
+    lq.equal(lq.read_all(client, 6), b"served")
+    _, errors = server.communicate("")
+    assert "network ash stream," in errors and "abstractions/listenq" in errors, errors
+    assert "loaded" not in errors.split("\n", maxsplit=1)[0], errors
+    os.unlink(SERVER)
+
+
 lq.main()

@@ -130,7 +130,7 @@ void declare(CLI::App &app, Options &o)
 		->type_name("NAME")
 		->check(filter)
 		->take_last();
-	app.add_flag("-s,--strict", o.strict, "No TCP at all where the kernel has no AF_LISTENQ");
+	app.add_flag("-s,--strict", o.strict, "No plain TCP: fail instead");
 	app.add_option("-f,--family", o.family,
 		       "The module's parameter family=, " + std::to_string(AF_LISTENQ) +
 			       " unless given")
