@@ -482,4 +482,22 @@ TEST(launcher, warned_about_and_refused_if_strict)
 	EXPECT_EQ(lqrun("env A=b " + probe + " env:A").out, "b\n");
 }
 
+/* Whoever executes them: here a shell. */
+TEST(launcher, told_of_where_it_becomes_the_program)
+{
+	const std::string told = " without LD_PRELOAD in its environment: its sockets are plain "
+				 "TCP; if it listens, \"lqctl adopt :PORT\"\n";
+	Result result = lqrun("sh -c 'exec env -i " + probe + " env:LD_PRELOAD'");
+	EXPECT_EQ(result.out, "lqrun[pid]: env executes " + probe + told + "unset\n");
+	EXPECT_EQ(lqrun("sh -c 'unset LD_PRELOAD; exec " + probe + " done'").out,
+		  "lqrun[pid]: sh executes " + probe + told + "argument done\n");
+	/* It comes again behind. */
+	EXPECT_EQ(lqrun("sh -c 'exec env -i " + lqrun_file + " " + probe + " done'").out,
+		  "argument done\n");
+	/* Nothing is lost, and children are not looked at. */
+	EXPECT_EQ(lqrun("sh -c 'exec env A=b " + probe + " env:A'").out, "b\n");
+	EXPECT_EQ(lqrun("sh -c '(unset LD_PRELOAD; " + probe + " done); :'").out,
+		  "argument done\n");
+}
+
 } // namespace

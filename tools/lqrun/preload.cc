@@ -23,6 +23,7 @@
 
 #include "decimal.hh"
 #include "environment.hh"
+#include "exec.hh"
 #include "line.hh"
 #include "module.hh"
 #include "takeover.hh"
@@ -72,6 +73,8 @@ void load_settings()
 	settings.filter = lqrun::known_filter(std::getenv(lqrun::env_filter));
 	settings.strict = is_set(lqrun::env_strict);
 	settings.verbose = is_set(lqrun::env_verbose);
+	lqrun::find_next_exec();
+	lqrun::watch_this_process();
 	settings.ready = true;
 }
 
@@ -265,6 +268,7 @@ extern "C" [[gnu::visibility("default")]] int listen(int fd, int backlog) noexce
 	ListenCall next = s.next_listen;
 	const lqrun::Owner owner = lqrun::owner_of(fd);
 
+	lqrun::watch_this_process();
 	if (owner == lqrun::Owner::other)
 		return next(fd, backlog);
 	const int why = owner == lqrun::Owner::tcp ? take_over(s, fd) : 0;
