@@ -381,7 +381,7 @@ TEST(plain, said_once_with_reason_and_remedy)
 			  "it has what listenq does not do (TCP_SAVE_SYN, MD5 or AO keys); "
 			  "without that, \"lqctl adopt :port\"\n"
 			  "listen 0\nlisten(6)\nlisten 0\nerrno 0\n");
-	for (const char *error : {"1", "2", "12", "13", "17", "106", "111"}) {
+	for (const char *error : {"1", "2", "11", "12", "13", "17", "106", "111"}) {
 		Result result = lqrun_fake("", "raw listen:5", std::string("FAKE_ULP=") + error);
 		EXPECT_NE(result.out.find(not_taken), std::string::npos) << result.out;
 		EXPECT_NE(result.out.find("\"lqctl adopt :port\"\n"), std::string::npos)

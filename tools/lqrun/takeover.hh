@@ -104,6 +104,9 @@ inline void put_reason(Line &line, int why)
 		line.put("a security module or seccomp does not let the program ask for TCP_ULP; "
 			 "from outside, ");
 		return;
+	case EAGAIN:
+		line.put("another call was changing it, or a sockmap still has it; later, ");
+		return;
 	case ENOMEM:
 		line.put("there was no memory; later, ");
 		return;
