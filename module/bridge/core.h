@@ -376,7 +376,7 @@ struct lq_syn {
 	u32 now_s;	/* seconds of a clock that does not go back */
 	bool from_time_wait; /* reuses a TIME_WAIT pair: a full SYN queue does not matter */
 	u8 reason;	/* out: enum listenq_drop */
-	bool news;	/* out: an event waits for lq_core_event() */
+	bool event_pending; /* out: an event waits for lq_core_event() */
 	bool cookies_on; /* out: tcp_syn_flood_action() would count TCPReqQFullDoCookies */
 	u32 hash;	/* out, with LQ_SYN_NEW: for lq_core_syn_commit() */
 	u32 life;	/* the same */
@@ -447,7 +447,7 @@ struct lq_ack {
 	bool syn;
 	bool saw_tstamp;
 	bool waited; /* LQ_ACK_WAIT is no answer any more */
-	bool vetted; /* TCP's own checks let it near a listener: LQ_ACK_OWN is no answer any more */
+	bool vetted; /* TCP's own checks let it near a listener: LQ_ACK_VET is no answer any more */
 	bool cookies_recent; /* a listener at the port sent one of late */
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
@@ -457,7 +457,7 @@ struct lq_ack {
 enum lq_ack_verdict {
 	LQ_ACK_UNKNOWN,	  /* no such request: not ours, pass the segment on */
 	LQ_ACK_MAYBE_COOKIE, /* no such request; unless it is a connection's: lq_core_ack_cookie() */
-	LQ_ACK_OWN,	  /* ours, and it changes more than a promotion does: ask again with .vetted.
+	LQ_ACK_VET,	  /* ours, and it changes more than a promotion does: ask again with .vetted.
 			     Nothing was done */
 	LQ_ACK_PASS,	  /* ours and wrong: pass it on, TCP answers with RST */
 	LQ_ACK_WAIT,	  /* another CPU builds the child, whose this is: ask again until it is
@@ -483,7 +483,7 @@ struct lq_promotion {
 /*
  * [locked] After LQ_ACK_MAYBE_COOKIE, for a segment of no established
  * connection (that one's first segments would prove the same cookie again):
- * LQ_ACK_COOKIE, LQ_ACK_OWN, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
+ * LQ_ACK_COOKIE, LQ_ACK_VET, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
  * LQ_ACK_UNKNOWN, which counts a failed cookie.
  */
 enum lq_ack_verdict lq_core_ack_cookie(struct lq_core *core, struct lq_ack *ack,
@@ -692,8 +692,8 @@ struct lq_request_info {
 /*
  * Where a walk over the SYN queue is; all zeros at its beginning. What came or
  * went since then may have been seen or not. All others are seen once unless
- * it is torn (NLM_F_DUMP_INTR): the table was resized or closed, which ends the walk, or the
- * request that it stopped at in the middle of a bucket went.
+ * it is interrupted (NLM_F_DUMP_INTR): the table was resized or closed, which ends the walk, or
+ * the request that it stopped at in the middle of a bucket went.
  */
 struct lq_request_cursor {
 	u32 bucket;
@@ -701,7 +701,7 @@ struct lq_request_cursor {
 	struct lq_key last; /* with a position: the last of them, */
 	u32 last_us;	    /* and its stamp_us: the same peer may come again */
 	u32 generation;	    /* the core's; 0: not begun */
-	bool torn;
+	bool interrupted;
 	bool done;
 };
 

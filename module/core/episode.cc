@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Episode: a thing that happens many times over, told twice.
+// Episode: a thing that happens many times over; its beginning and its end are events.
 #include "episode.hh"
 
 namespace listenq {
@@ -33,7 +33,7 @@ void Episode::tick(Ticks now, u32 quiet)
 		state_ = State::Ended;
 }
 
-Episode::News Episode::tell()
+Episode::Event Episode::take_event()
 {
 	switch (State{state_}) {
 	case State::Quiet:

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-// Episode: a thing that happens many times over, told twice: when it began, and when it ended,
-// with how often.
+// Episode: a thing that happens many times over, of which readers get two events: that it began,
+// and that it ended, with how often.
 //
-//	Quiet --happened--> Began --tell--> Running --tick, quiet--> Ended --tell--> Quiet
-//	                                       ^                       |
-//	                                       +-------happened--------+
+//	Quiet --happened--> Began --event--> Running --tick, quiet--> Ended --event--> Quiet
+//	                                        ^                       |
+//	                                        +-------happened--------+
 //
-//	close: Running becomes Ended; Began becomes Quiet, for nobody heard of it
+//	event: take_event() takes it
+//
+//	close: Running becomes Ended; Began becomes Quiet, for nobody took the event
 //	take_back, of the only time: Began becomes Quiet
 //
-// An end that nobody was told yet is taken back when it happens once more.
+// An end whose event nobody took yet is taken back when it happens once more.
 // It ends only after a quiet second, so at most one begins and one ends in a second.
 // Invariants: count is at least 1 unless Quiet.
 // Locking: the shard's lock, but for pending(), which is a hint without it.
@@ -22,18 +24,19 @@ namespace listenq {
 class Episode final {
 public:
 	enum class What : u8 { Nothing, Began, Ended };
-	struct News {
+	struct Event {
 		What what;
 		u8 cause;  // of the first time
 		u64 count; // how often so far
 	};
 
 	void happened(Ticks now, u8 cause = 0);
-	// The last time did not come to it after all. One that was told with no other time goes on.
+	// The last time did not come to it after all. Once its beginning was taken the episode
+	// goes on, with no other time, too.
 	void take_back();
 	// Now and then while active(); @quiet: ticks that end it.
 	void tick(Ticks now, u32 quiet);
-	[[nodiscard]] News tell();
+	[[nodiscard]] Event take_event();
 	void close();
 
 	[[nodiscard]] bool pending() const

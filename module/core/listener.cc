@@ -139,13 +139,13 @@ bool Listener::take_event(lq_event &event)
 		began = LISTENQ_EVENT_TYPE_COOKIES_BEGAN;
 		ended = LISTENQ_EVENT_TYPE_COOKIES_ENDED;
 	}
-	const Episode::News news = episode->tell();
-	if (news.what == Episode::What::Nothing)
+	const Episode::Event from = episode->take_event();
+	if (from.what == Episode::What::Nothing)
 		return false;
-	const bool over = news.what == Episode::What::Ended;
+	const bool over = from.what == Episode::What::Ended;
 	event.type = over ? ended : began;
-	event.reason = news.cause;
-	event.count = over ? news.count : 0;
+	event.reason = from.cause;
+	event.count = over ? from.count : 0;
 	info(event.info);
 	return true;
 }
@@ -158,7 +158,7 @@ policy::Snapshot Listener::snapshot() const
 		.young = syn_queue_.young() + syn_queue_.reserved()};
 }
 
-// --- replies to odd segments: at most one per tcp_invalid_ratelimit ---
+// --- replies to duplicates and out-of-window segments: one per tcp_invalid_ratelimit at most ---
 
 // When the timer forgets a stamp, in its units: beyond any limit, and before they wrap.
 static constexpr u32 kOowForget = 240;
@@ -174,7 +174,7 @@ u32 Listener::oow_limit() const
 	return min<u32>(config_.oow_ratelimit_ms * 16 / 1000, kOowForget);
 }
 
-// tcp_oow_rate_limited() of net/ipv4/tcp_input.c; the first odd segment is always answered.
+// tcp_oow_rate_limited() of net/ipv4/tcp_input.c; the first such segment is always answered.
 bool Listener::rate_limited(Request &r, Ticks now)
 {
 	const u8 stamp = oow_stamp(now);

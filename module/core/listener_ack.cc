@@ -46,7 +46,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 	// The SYN once more, whatever came with it: FIN, for one.
 	if (ack.syn && !ack.ack && !ack.rst && seq == Seq{r.rcv_isn} && !paws) {
 		if (!ack.vetted)
-			return LQ_ACK_OWN;
+			return LQ_ACK_VET;
 		if (repeat(r, now, copy))
 			return LQ_ACK_DUPLICATE;
 		ack.reason = LISTENQ_DROP_SYN_RATE_LIMITED;
@@ -57,7 +57,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 		return LQ_ACK_PASS;
 	if (paws || !in_window(seq, end_seq, rcv_nxt, rcv_nxt + synack_window(r))) {
 		if (!ack.vetted)
-			return LQ_ACK_OWN;
+			return LQ_ACK_VET;
 		ack.reason = paws ? LISTENQ_DROP_ACK_PAWS : LISTENQ_DROP_ACK_BAD_SEQ;
 		if (ack.rst)
 			return LQ_ACK_DROP;
@@ -69,7 +69,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 	}
 	// All that follows but the promotion changes the request, counts or answers at once.
 	if (!ack.vetted && (ack.rst || ack.syn || !ack.ack || backoff_.defers(r)))
-		return LQ_ACK_OWN;
+		return LQ_ACK_VET;
 	if (ack.rst) {
 		// RFC 9293 3.10.7.4 and RFC 5961 3.2: only the exact number resets.
 		if (seq != rcv_nxt) {
@@ -102,7 +102,7 @@ lq_ack_verdict Listener::ack_for_request(lq_ack &ack, Request &r, u32 hash, lq_r
 	}
 	const policy::AckAction action = policy::ack(config_, limits_, snapshot());
 	if (!ack.vetted && action != policy::AckAction::Admit)
-		return LQ_ACK_OWN;
+		return LQ_ACK_VET;
 	switch (action) {
 	case policy::AckAction::Admit:
 		break;
@@ -148,7 +148,7 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 	}
 	const policy::AckAction action = policy::ack(config_, limits_, snapshot());
 	if (!ack.vetted && action != policy::AckAction::Admit)
-		return LQ_ACK_OWN;
+		return LQ_ACK_VET;
 	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
 	switch (action) {
 	case policy::AckAction::Admit:

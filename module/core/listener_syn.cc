@@ -19,7 +19,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 {
 	freed = nullptr;
 	syn.reason = LISTENQ_DROP_NONE;
-	syn.news = false;
+	syn.event_pending = false;
 	syn.cookies_on = false;
 	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
 	if (!open_) {
@@ -72,7 +72,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 		if (!freed)
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
 		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
-		syn.news = event_pending();
+		syn.event_pending = event_pending();
 	}
 	syn_queue_.reserve();
 	syn.life = life_;
@@ -103,7 +103,7 @@ lq_syn_verdict Listener::answer_by_cookie(lq_syn &syn)
 	cookies_.happened(Ticks{syn.now});
 	cookies_sent_ = true;
 	cookie_sent_s_ = syn.now_s;
-	syn.news = event_pending();
+	syn.event_pending = event_pending();
 	return LQ_SYN_COOKIE;
 }
 
@@ -111,7 +111,7 @@ lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict
 {
 	syn.reason = reason;
 	drop(reason, Ticks{syn.now});
-	syn.news = event_pending();
+	syn.event_pending = event_pending();
 	return verdict;
 }
 

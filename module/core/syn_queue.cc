@@ -136,7 +136,7 @@ const Request *SynQueue::resume(lq_request_cursor &at) const
 			return r->next;
 	}
 	// It went. The others are behind those seen, unless some of these went, too.
-	at.torn = true;
+	at.interrupted = true;
 	const Request *r = first;
 	for (u32 i = 1; r && i < at.position; i++)
 		r = r->next;

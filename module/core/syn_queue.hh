@@ -75,7 +75,7 @@ public:
 	[[nodiscard]] u32 hand_round() const { return buckets_ ? hand_mask() + 1 : 0; }
 
 	// Call @visit(const Request &) for @room requests from @at on, at most, in @buckets
-	// buckets; see struct lq_request_cursor. While rehashing it is torn, and done.
+	// buckets; see struct lq_request_cursor. While rehashing it is interrupted, and done.
 	template <typename Visit>
 	void walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const;
 
@@ -158,7 +158,7 @@ template <typename Visit>
 void SynQueue::walk(lq_request_cursor &at, u32 room, u32 buckets, Visit visit) const
 {
 	if ((at.generation && at.generation != generation_) || rehashing_)
-		at.torn = at.done = true;
+		at.interrupted = at.done = true;
 	at.generation = generation_;
 	for (; !at.done && buckets > 0; buckets--) {
 		if (at.bucket >= bucket_count()) {

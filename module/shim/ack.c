@@ -92,7 +92,7 @@ static __always_inline bool lq_ack_vet(struct lq_shard *shard, struct sk_buff *s
 
 	if (*verdict == LQ_ACK_WAIT)
 		*verdict = lq_ack_wait(shard, skb, ack, copy, promotion, freed);
-	if (*verdict != LQ_ACK_OWN && *verdict != LQ_ACK_PROMOTE)
+	if (*verdict != LQ_ACK_VET && *verdict != LQ_ACK_PROMOTE)
 		return true;
 	good = lq_segment_acceptable(sk, skb, ack->key.v6);
 	if (likely(good && *verdict == LQ_ACK_PROMOTE && skb->len == length))
@@ -136,7 +136,7 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	case LQ_ACK_UNKNOWN:
 	case LQ_ACK_MAYBE_COOKIE:
 	case LQ_ACK_PASS:
-	case LQ_ACK_OWN: /* not when it is vetted */
+	case LQ_ACK_VET: /* not when it is vetted */
 	case LQ_ACK_WAIT: /* not after lq_ack_wait() */
 		*result = LQ_RECEIVED_PASS;
 		break;

@@ -93,24 +93,24 @@ static int lq_put_info(struct sk_buff *msg, const struct listenq_info *info)
 	return 0;
 }
 
-/* LISTENQ_OWN_*. Settings may change meanwhile: each is read once. */
-static u32 lq_own(const struct lq_listener *lst)
+/* LISTENQ_OWN_*: what overrides the sysctls. Settings may change meanwhile: each is read once. */
+static u32 lq_overridden(const struct lq_listener *lst)
 {
-	const struct lq_overrides *own = &lst->overrides;
+	const struct lq_overrides *overrides = &lst->overrides;
 	u32 flags = 0;
 
-	if (READ_ONCE(own->policy) != LQ_FOLLOW)
+	if (READ_ONCE(overrides->policy) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_POLICY;
-	if (READ_ONCE(own->max_syn_backlog) != LQ_FOLLOW)
+	if (READ_ONCE(overrides->max_syn_backlog) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_MAX_SYN_BACKLOG;
-	if (READ_ONCE(own->abort_on_overflow) != LQ_FOLLOW)
+	if (READ_ONCE(overrides->abort_on_overflow) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_ABORT_ON_OVERFLOW;
-	if (READ_ONCE(own->synack_retries) != LQ_FOLLOW ||
+	if (READ_ONCE(overrides->synack_retries) != LQ_FOLLOW ||
 	    READ_ONCE(inet_csk(lst->sk)->icsk_syn_retries))
 		flags |= LISTENQ_OWN_SYNACK_RETRIES;
-	if (READ_ONCE(own->syncookies) != LQ_FOLLOW)
+	if (READ_ONCE(overrides->syncookies) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_SYNCOOKIES;
-	if (READ_ONCE(own->shards) != LQ_FOLLOW)
+	if (READ_ONCE(overrides->shards) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_SHARDS;
 	return flags;
 }
@@ -130,7 +130,7 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	lq_listener_state(lst, &state);
 	state.info.id = lst->id;
 
-	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, lq_own(lst)) ||
+	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, lq_overridden(lst)) ||
 	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_GIVEN, READ_ONCE(lst->backlog)) ||
 	    (state.accept_oldest_us &&
 	     nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, state.accept_oldest_us)) ||

@@ -28,7 +28,7 @@ const struct nla_policy lq_request_get_policy[LISTENQ_A_REQUEST_MAX + 1] = {
 struct lq_request_dump {
 	u64 listener;
 	u32 shard; /* that is being walked */
-	bool interrupted; /* NLM_F_DUMP_INTR: the walk of a shard before it was torn */
+	bool interrupted; /* NLM_F_DUMP_INTR: the walk of a shard ended early, or lost its place */
 	bool done;
 	struct lq_request_cursor cursor;
 };
@@ -151,7 +151,7 @@ static void lq_request_fill(struct sk_buff *msg, struct netlink_callback *cb,
 		count = lq_core_requests(shard->core, &dump->cursor, lq_now(), lq_now_us(), batch,
 					 room);
 		spin_unlock_bh(&shard->lock);
-		dump->interrupted |= dump->cursor.torn;
+		dump->interrupted |= dump->cursor.interrupted;
 		cb->seq = dump->interrupted ? 2 : 1;
 		for (i = 0; i < count; i++)
 			WARN_ON_ONCE(lq_put_request(msg, cb, &batch[i], dump->listener, port));

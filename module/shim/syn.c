@@ -353,7 +353,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 			NET_INC_STATS(net, LINUX_MIB_TCPACKSKIPPEDSYNRECV);
 		break;
 	}
-	if (unlikely(syn->news))
+	if (unlikely(syn->event_pending))
 		lq_event_send_pending(shard);
 consume:
 	if (in->consume)

@@ -14,7 +14,7 @@ constexpr u32 kQuiet = 100;
 
 What told(Episode &e)
 {
-	return e.tell().what;
+	return e.take_event().what;
 }
 
 TEST(episode, happened__the_first_begins)
@@ -26,9 +26,9 @@ TEST(episode, happened__the_first_begins)
 	e.happened(Ticks{5}, 7);
 	EXPECT_TRUE(e.pending() && e.active());
 	e.happened(Ticks{6}, 8);
-	const Episode::News news = e.tell();
-	EXPECT_EQ(news.what, What::Began);
-	EXPECT_EQ(news.cause, 7);
+	const Episode::Event event = e.take_event();
+	EXPECT_EQ(event.what, What::Began);
+	EXPECT_EQ(event.cause, 7);
 	EXPECT_FALSE(e.pending());
 	EXPECT_TRUE(e.active());
 	e.happened(Ticks{7}, 9);
@@ -54,7 +54,7 @@ TEST(episode, take_back__the_only_time_was_none)
 	e.take_back();
 	EXPECT_TRUE(e.running());
 	e.tick(Ticks{7 + kQuiet}, kQuiet);
-	EXPECT_EQ(e.tell().count, 1u);
+	EXPECT_EQ(e.take_event().count, 1u);
 }
 
 TEST(episode, tick__a_quiet_time_ends)
@@ -68,16 +68,16 @@ TEST(episode, tick__a_quiet_time_ends)
 	EXPECT_FALSE(e.pending());
 	e.tick(Ticks{50 + kQuiet}, kQuiet);
 	EXPECT_TRUE(e.pending() && e.active());
-	const Episode::News news = e.tell();
-	EXPECT_EQ(news.what, What::Ended);
-	EXPECT_EQ(news.count, 2u);
-	EXPECT_EQ(news.cause, 7);
+	const Episode::Event event = e.take_event();
+	EXPECT_EQ(event.what, What::Ended);
+	EXPECT_EQ(event.count, 2u);
+	EXPECT_EQ(event.cause, 7);
 	EXPECT_FALSE(e.pending() || e.active());
 	// Another one counts anew.
 	e.happened(Ticks{500}, 3);
-	EXPECT_EQ(e.tell().cause, 3);
+	EXPECT_EQ(e.take_event().cause, 3);
 	e.tick(Ticks{900}, kQuiet);
-	EXPECT_EQ(e.tell().count, 1u);
+	EXPECT_EQ(e.take_event().count, 1u);
 }
 
 TEST(episode, tick__across_the_end_of_the_clock)
@@ -114,10 +114,10 @@ TEST(episode, happened__takes_an_untold_end_back)
 	EXPECT_FALSE(e.pending());
 	EXPECT_TRUE(e.running());
 	e.tick(Ticks{2 * kQuiet}, kQuiet);
-	const Episode::News news = e.tell();
-	EXPECT_EQ(news.what, What::Ended);
-	EXPECT_EQ(news.count, 2u);
-	EXPECT_EQ(news.cause, 7);
+	const Episode::Event event = e.take_event();
+	EXPECT_EQ(event.what, What::Ended);
+	EXPECT_EQ(event.count, 2u);
+	EXPECT_EQ(event.cause, 7);
 }
 
 TEST(episode, close__ends_what_was_told)
@@ -168,17 +168,17 @@ TEST(episode, property__begin_and_end_alternate)
 			e.tick(Ticks{now}, kQuiet);
 			if (step % 8 == 1)
 				continue; // nobody asks
-			const Episode::News news = e.tell();
-			if (news.what == What::Began) {
+			const Episode::Event event = e.take_event();
+			if (event.what == What::Began) {
 				RC_ASSERT(!begun);
 				RC_ASSERT(!ever_began || now - began_at >= kQuiet);
 				began_at = now;
 				begun = ever_began = true;
 			}
-			if (news.what == What::Ended) {
+			if (event.what == What::Ended) {
 				RC_ASSERT(begun);
 				RC_ASSERT(!ever_ended || now - ended_at >= kQuiet);
-				RC_ASSERT(news.count == count);
+				RC_ASSERT(event.count == count);
 				ended_at = now;
 				begun = false;
 				ever_ended = true;

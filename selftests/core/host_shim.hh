@@ -155,7 +155,7 @@ public:
 			verdict = lq_core_syn(core_, &syn, &copy, &freed);
 		}
 		release(freed);
-		tell();
+		take_events();
 		if (verdict != LQ_SYN_NEW)
 			return verdict;
 		lq_request *r = memory_.take() ? new_request(syn.key) : nullptr;
@@ -199,7 +199,7 @@ public:
 				std::lock_guard lock(lock_);
 				verdict = lq_core_ack(core_, &ack, &copy, &promotion, &freed);
 			}
-			if (verdict == LQ_ACK_OWN) {
+			if (verdict == LQ_ACK_VET) {
 				ack.vetted = true;
 				continue;
 			}
@@ -209,7 +209,7 @@ public:
 			ack.waited = asked == kWaitAsks;
 		}
 		release(freed);
-		tell();
+		take_events();
 		if (verdict == LQ_ACK_PROMOTE)
 			promote(promotion);
 		return verdict;
@@ -331,7 +331,7 @@ public:
 		} while (tick.again);
 		if (tick.idle)
 			grow();
-		tell();
+		take_events();
 	}
 
 	// --- a look inside ---
@@ -406,7 +406,7 @@ private:
 		release_all(evicted, true);
 	}
 
-	void tell()
+	void take_events()
 	{
 		lq_event event;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Listener: the verdicts about an ACK or RST, and replies to odd segments.
+// Listener: the verdicts about an ACK or RST, and replies to duplicates and out-of-window segments.
 #include <cstring>
 
 #include "listener_fixture.hh"
@@ -57,19 +57,19 @@ TEST_F(listener, ack_for_request__changes_nothing_but_a_promotion_unvetted)
 		return verdict;
 	};
 
-	EXPECT_EQ(unvetted([](lq_ack &a) { a.rst = true; }), LQ_ACK_OWN);
+	EXPECT_EQ(unvetted([](lq_ack &a) { a.rst = true; }), LQ_ACK_VET);
 	EXPECT_EQ(unvetted([](lq_ack &a) {
 			  a.seq += 1 << 20;
 			  a.end_seq = a.seq;
 		  }),
-		  LQ_ACK_OWN);
+		  LQ_ACK_VET);
 	EXPECT_EQ(unvetted([](lq_ack &a) {
 			  a.syn = true;
 			  a.end_seq++;
 		  }),
-		  LQ_ACK_OWN);
-	EXPECT_EQ(unvetted([](lq_ack &a) { a.ack = false; }), LQ_ACK_OWN);
-	EXPECT_EQ(unvetted([](lq_ack &) {}), LQ_ACK_OWN); // deferred
+		  LQ_ACK_VET);
+	EXPECT_EQ(unvetted([](lq_ack &a) { a.ack = false; }), LQ_ACK_VET);
+	EXPECT_EQ(unvetted([](lq_ack &) {}), LQ_ACK_VET); // deferred
 	EXPECT_EQ(unvetted([](lq_ack &a) { a.ack_seq++; }), LQ_ACK_PASS);
 	EXPECT_EQ(info().syn_qlen, 1u);
 	ack = make_ack(0);
@@ -90,7 +90,7 @@ TEST_F(listener, ack_for_request__a_full_accept_queue_unvetted)
 	ASSERT_EQ(commit(), LQ_COMMIT_OK);
 	ack = make_ack(1);
 	ack.vetted = false;
-	EXPECT_EQ(send_ack(ack), LQ_ACK_OWN);
+	EXPECT_EQ(send_ack(ack), LQ_ACK_VET);
 	EXPECT_FALSE(was_freed);
 	EXPECT_EQ(info().syn_qlen, 1u);
 	EXPECT_EQ(send_ack(1), LQ_ACK_REFUSE);
@@ -419,7 +419,7 @@ TEST_F(listener, promote_abort__leaves_the_request_as_it_was)
 	EXPECT_EQ(info().syn_young, 1u);
 }
 
-// --- replies to odd segments ---
+// --- replies to duplicates and out-of-window segments ---
 
 TEST_F(listener, rate_limited__off)
 {

@@ -225,7 +225,7 @@ TEST_F(listener, syn__a_bucket_has_a_limit)
 	lq_syn syn = make_syn(peers[limit]);
 	EXPECT_EQ(send_syn(syn), LQ_SYN_DROP);
 	EXPECT_EQ(syn.reason, LISTENQ_DROP_SYN_BUCKET_FULL);
-	EXPECT_TRUE(syn.news); // an overflow began
+	EXPECT_TRUE(syn.event_pending); // an overflow began
 	EXPECT_EQ(drops(LISTENQ_DROP_SYN_BUCKET_FULL), 1u);
 	EXPECT_EQ(info().syn_qlen, limit);
 	// Another bucket, one that is here already; a peer known from TIME_WAIT is no exception.

@@ -90,7 +90,7 @@ protected:
 			ASSERT_LE(at.position, limit);
 		}
 		EXPECT_EQ(seen, qlen);
-		EXPECT_FALSE(at.torn);
+		EXPECT_FALSE(at.interrupted);
 	}
 	void closes_are_short(u32 qlen)
 	{

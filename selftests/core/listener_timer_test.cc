@@ -244,7 +244,7 @@ TEST_F(listener, tick__an_episode_is_looked_at_in_intervals)
 	EXPECT_EQ(event.type, LISTENQ_EVENT_TYPE_OVERFLOW_ENDED);
 }
 
-// The stamp of an answer to an odd segment wraps after 16 s: the timer forgets it before.
+// The stamp of an answer to an out-of-window segment wraps after 16 s: the timer forgets it before.
 TEST_F(listener, tick__forgets_an_answer_before_its_clock_wraps)
 {
 	constexpr u32 kUnit = kHz / 16, kWrap = 255 * kUnit;

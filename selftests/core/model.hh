@@ -146,7 +146,7 @@ private:
 		u32 rcv_wnd;
 		bool tstamp, acked, promoting;
 		unsigned timeouts, retransmits;
-		bool replied; // to an odd segment, at the time replied_at
+		bool replied; // to a duplicate or out-of-window segment, at the time replied_at
 		u64 replied_at;
 		bool rate_changed; // since then
 	};
@@ -228,8 +228,9 @@ private:
 		free_request(r);
 	}
 
-	// May a reply to an odd segment go out? Sure one way or the other, but for the
-	// stamp's grain of about 1/16 s (6 of 100 ticks), and the moment when ticks wrap.
+	// May a reply to a duplicate or out-of-window segment go out? Sure one way or the other,
+	// but for the stamp's grain of about 1/16 s (6 of 100 ticks), and the moment when ticks
+	// wrap.
 	enum class Maybe { No, Yes, Either };
 	Maybe limited(const Half &h) const
 	{
@@ -303,7 +304,7 @@ private:
 			}
 			sum = now_sum;
 		}
-		void tell(bool ended, const lq_event &event, u64 now, bool open)
+		void take_event(bool ended, const lq_event &event, u64 now, bool open)
 		{
 			MODEL_CHECK(ended == began);
 			began = !ended;

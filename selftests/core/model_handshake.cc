@@ -250,7 +250,7 @@ void Session::ack(const Event &e)
 	}
 	// Whatever changes more than a promotion does is asked about once more, and nothing was
 	// done.
-	if (verdict == LQ_ACK_OWN) {
+	if (verdict == LQ_ACK_VET) {
 		MODEL_CHECK(found != half_.end() && ack.reason == LISTENQ_DROP_NONE && !freed);
 		MODEL_CHECK(promotion.request == &poison_);
 		ack.vetted = true;
@@ -259,7 +259,7 @@ void Session::ack(const Event &e)
 		MODEL_CHECK(verdict == LQ_ACK_UNKNOWN || verdict == LQ_ACK_PASS ||
 			    verdict == LQ_ACK_PROMOTE || (verdict == LQ_ACK_DROP && ack.waited));
 	}
-	MODEL_CHECK(verdict != LQ_ACK_OWN);
+	MODEL_CHECK(verdict != LQ_ACK_VET);
 	drop(ack.reason);
 	MODEL_CHECK((promotion.request != &poison_) == (verdict == LQ_ACK_PROMOTE));
 	if (found == half_.end()) {

@@ -140,15 +140,15 @@ void Session::episodes()
 		case LISTENQ_EVENT_TYPE_OVERFLOW_ENDED:
 			arm(kHz / LQ_TICKS_PER_SECOND);
 			MODEL_CHECK(drops_[event.reason] > counted_[event.reason]);
-			overflow_.tell(event.type == LISTENQ_EVENT_TYPE_OVERFLOW_ENDED, event,
-				       elapsed_, open_);
+			overflow_.take_event(event.type == LISTENQ_EVENT_TYPE_OVERFLOW_ENDED, event,
+					     elapsed_, open_);
 			break;
 		case LISTENQ_EVENT_TYPE_COOKIES_BEGAN:
 		case LISTENQ_EVENT_TYPE_COOKIES_ENDED:
 			arm(kHz / LQ_TICKS_PER_SECOND);
 			MODEL_CHECK(event.reason == LISTENQ_DROP_NONE);
-			cookies_.tell(event.type == LISTENQ_EVENT_TYPE_COOKIES_ENDED, event,
-				      elapsed_, open_);
+			cookies_.take_event(event.type == LISTENQ_EVENT_TYPE_COOKIES_ENDED, event,
+					    elapsed_, open_);
 			break;
 		default:
 			MODEL_CHECK(false);

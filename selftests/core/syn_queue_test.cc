@@ -402,7 +402,7 @@ TEST_F(syn_queue, walk__sees_each_once_whatever_the_steps)
 			lq_request_cursor at{};
 
 			EXPECT_EQ(walk(queue, at, room, buckets), all) << room;
-			EXPECT_FALSE(at.torn);
+			EXPECT_FALSE(at.interrupted);
 		}
 	}
 }
@@ -412,7 +412,7 @@ TEST_F(syn_queue, walk__of_an_empty_or_closed_table)
 	lq_request_cursor at{};
 
 	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
-	EXPECT_FALSE(at.torn);
+	EXPECT_FALSE(at.interrupted);
 	empty(queue);
 	at = {};
 	EXPECT_TRUE(walk(queue, at, 8, 512).empty());
@@ -430,7 +430,7 @@ TEST_F(syn_queue, walk__what_comes_meanwhile_repeats_nothing)
 	for (u32 n = 10; n < 20; n++)
 		put(n);
 	seen.merge(walk(queue, at, 4, 512));
-	EXPECT_FALSE(at.torn);
+	EXPECT_FALSE(at.interrupted);
 	for (u32 n = 0; n < 10; n++)
 		EXPECT_EQ(seen.count(find(n)), 1u) << n;
 }
@@ -448,7 +448,7 @@ TEST_F(syn_queue, walk__goes_on_where_its_place_went)
 	seen.erase(last);
 	take(6);
 	seen.merge(walk(queue, at, 4, 512));
-	EXPECT_TRUE(at.torn);
+	EXPECT_TRUE(at.interrupted);
 	EXPECT_EQ(seen.size(), 9u);
 	EXPECT_EQ(std::set<const Request *>(seen.begin(), seen.end()).size(), 9u);
 }
@@ -461,18 +461,18 @@ TEST_F(syn_queue, walk__a_resize_ends_it)
 	queue.walk(at, 2, 512, [](const Request &) {});
 	queue.resize(new_buckets(64), 64);
 	EXPECT_TRUE(walk(queue, at, 2, 512).empty());
-	EXPECT_TRUE(at.torn);
+	EXPECT_TRUE(at.interrupted);
 	ASSERT_EQ(queue.rehash(3), nullptr);
 	at = {}; // even one that begins meanwhile
 	EXPECT_TRUE(walk(queue, at, 2, 512).empty());
-	EXPECT_TRUE(at.torn);
+	EXPECT_TRUE(at.interrupted);
 	std::free(queue.rehash(~0u));
 	at = {};
 	EXPECT_EQ(walk(queue, at, 2, 512).size(), 10u);
-	EXPECT_FALSE(at.torn);
+	EXPECT_FALSE(at.interrupted);
 }
 
-TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that_stay)
+TEST_F(syn_queue, property__a_walk_without_interruption_misses_and_repeats_none_that_stay)
 {
 	property("a walk among changes", [] {
 		const auto ops = *rc::gen::arbitrary<std::vector<std::pair<u8, u8>>>();
@@ -517,7 +517,7 @@ TEST_F(syn_queue, property__a_walk_that_is_not_torn_misses_and_repeats_none_that
 		}
 		while (!at.done)
 			step();
-		if (!at.torn) {
+		if (!at.interrupted) {
 			for (const u32 n : stay)
 				RC_ASSERT(seen[n] == 1u);
 		}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout=900
 """The handshake, segment by segment, beside TCP's: options and flags of the SYN, options of the listener,
-odd segments in each state, full queues. differential.py says how they are compared.
+unexpected segments in each state, full queues. differential.py says how they are compared.
 """
 import itertools
 import struct
@@ -157,7 +157,7 @@ def options_of_the_listener(version):
     pair.end()
 
 
-# --- odd segments in SYN_RECV ---
+# --- unexpected segments in SYN_RECV ---
 
 
 @lq.case("v4", "v6", timeout=400)
