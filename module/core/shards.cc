@@ -44,23 +44,24 @@ u32 first(u32 home, u32 turn, u32 count)
 	return (home + 1 + turn / kVisit % (count - 1)) % count;
 }
 
+// What share() leaves as it is for each shard is the same in all; the other numbers are divided, or
+// counted by each.
+static constexpr bool is_same_in_all(__u32 listenq_info::*number)
+{
+	return number == &listenq_info::backlog || number == &listenq_info::synack_retries ||
+	       number == &listenq_info::syncookies;
+}
+
 void add(listenq_info &sum, const listenq_info &more)
 {
-	sum.accept_qlen += more.accept_qlen;
-	sum.accept_limit += more.accept_limit;
-	sum.syn_qlen += more.syn_qlen;
-	sum.syn_young += more.syn_young;
-	sum.syn_limit += more.syn_limit;
-	sum.syn_buckets += more.syn_buckets;
-	sum.max_syn_backlog += more.max_syn_backlog;
-	sum.accept_qlen_peak += more.accept_qlen_peak;
-	sum.syn_qlen_peak += more.syn_qlen_peak;
+#define ADD(number, NAME, name, place, metric, text)                                               \
+	if (!is_same_in_all(&listenq_info::name))                                                  \
+		sum.name += more.name;
+	LISTENQ_NUMBERS(ADD)
+#undef ADD
 	sum.accepted += more.accepted;
 	sum.established += more.established;
 	sum.drops += more.drops;
-	sum.filter_qlen += more.filter_qlen;
-	sum.filter_limit += more.filter_limit;
-	sum.shards += more.shards;
 }
 
 template <size_t N>

@@ -192,17 +192,26 @@ TEST(Shards, WhatTheySayAddsUp)
 	listenq_info sum{}, more{};
 
 	sum.backlog = more.backlog = 100;
+	sum.synack_retries = more.synack_retries = 5;
 	sum.accept_limit = 51;
 	more.accept_limit = 50;
 	sum.accept_qlen = 3;
 	more.accept_qlen = 4;
+	sum.filter_limit = more.filter_limit = 9;
+	sum.max_syn_backlog = more.max_syn_backlog = 128;
+	sum.accept_qlen_peak = 6;
+	more.accept_qlen_peak = 8;
 	sum.shards = more.shards = 1;
 	more.drops = 7;
 	more.syncookies = sum.syncookies = 1;
 	shards::add(sum, more);
 	EXPECT_EQ(sum.backlog, 100u);
+	EXPECT_EQ(sum.synack_retries, 5u);
 	EXPECT_EQ(sum.accept_limit, 101u);
 	EXPECT_EQ(sum.accept_qlen, 7u);
+	EXPECT_EQ(sum.filter_limit, 18u);
+	EXPECT_EQ(sum.max_syn_backlog, 256u);
+	EXPECT_EQ(sum.accept_qlen_peak, 14u);
 	EXPECT_EQ(sum.shards, 2u);
 	EXPECT_EQ(sum.drops, 7u);
 	EXPECT_EQ(sum.syncookies, 1u);
