@@ -23,7 +23,6 @@ SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGRO = 0x8946, 0x1F, 0x2C
 CLONE_NEWNS = 0x20000
 MEMBERS = 100
-VERSIONS = ("v4", "v6", "mapped")
 PIECE = 100
 TOTAL = 4000
 
@@ -76,14 +75,12 @@ def without_early_demux(how):
         lq.sysctl(f"net.ipv4.{how}", 0)
 
 
-@lq.case(*[f"{how} {version}" for how in ("default", "ip_early_demux", "tcp_early_demux", "fragments")
-           for version in VERSIONS])
-def a_connection_s_segments_pass_the_listener(what):
+@lq.each_version("default", "ip_early_demux", "tcp_early_demux", "fragments", mapped=True)
+def a_connection_s_segments_pass_the_listener(how, v6, v6_listener):
     """Neither its lock nor its socket filter, which would cut them, is in their way."""
-    how, version = what.split()
     tun = Tun()
-    listener = lq.listener(v6=version != "v4")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6").connect()
+    listener = lq.listener(v6=v6_listener)
+    peer = Peer(tun, lq.port_of(listener), v6=v6).connect()
     child = lq.accept(listener)
     without_early_demux(how)
     if how == "fragments":
@@ -100,14 +97,14 @@ def a_connection_s_segments_pass_the_listener(what):
         lq.read_all(child, 1)
 
 
-@lq.case(*VERSIONS)
-def a_connection_s_segments_pass_the_listener_on_lo(version):
+@lq.each_version(mapped=True)
+def a_connection_s_segments_pass_the_listener_on_lo(v6, v6_listener):
     """There they bring a route and no socket."""
-    listener = lq.listener(v6=version != "v4")
-    client = lq.connect_to(listener, v6=version == "v6")
+    listener = lq.listener(v6=v6_listener)
+    client = lq.connect_to(listener, v6=v6)
     child = lq.accept(listener)
     attach(listener, 48)
-    with lq.Hits(f"lq_receive_{'v6' if version == 'v6' else 'v4'}") as came, \
+    with lq.Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, \
             lq.Hits("lq_ack_try") as asked:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(TOTAL // PIECE):
@@ -179,10 +176,9 @@ def send_all_at_once(sockets, children, size):
                     poller.unregister(fd)
 
 
-@lq.case("v4", "v6", timeout=120)
-def a_batch_s_segments_pass_the_listener(version):
+@lq.each_version(timeout=120)
+def a_batch_s_segments_pass_the_listener(v6):
     """The second and later segments of a batch take the first one's route, and early demux does not run."""
-    v6 = version == "v6"
     clients = lq.Netns()
     napi_pair(clients)
     listener = lq.listener(backlog=64, v6=v6)
@@ -195,7 +191,7 @@ def a_batch_s_segments_pass_the_listener(version):
     for _ in sockets:
         children.append(lq.accept(listener))
     attach(listener, 48)
-    with lq.Hits(f"lq_receive_{version}") as came, lq.Hits("lq_ack_try") as asked:
+    with lq.Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, lq.Hits("lq_ack_try") as asked:
         for _ in range(20):
             send_all_at_once(sockets, children, 50000)
             if came() >= 50:
@@ -206,15 +202,13 @@ def a_batch_s_segments_pass_the_listener(version):
             raise lq.Skip("no batch of two")
 
 
-@lq.case(*[f"{kind} {version}" for kind in ("ACK", "RST") for version in VERSIONS])
-def a_stranger_costs_a_group_two_looks(what):
+@lq.each_version("ACK", "RST", mapped=True)
+def a_stranger_costs_a_group_two_looks(kind, v6, v6_listener):
     """However many members: the selected one, and whoever sent what the ACK acknowledges."""
-    kind, version = what.split()
-    v6 = version == "v6"
     tun = Tun()
-    members = [member(v6=version != "v4")]
+    members = [member(v6=v6_listener)]
     port = lq.port_of(members[0])
-    members += [member(port, version != "v4") for _ in range(MEMBERS - 1)]
+    members += [member(port, v6_listener) for _ in range(MEMBERS - 1)]
     count = 10
     with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as came, lq.Hits("lq_ack_try") as asked:
         for turn in range(count):
@@ -228,20 +222,19 @@ def a_stranger_costs_a_group_two_looks(what):
         assert asked() <= 2 * count, f"{asked()} calls of lq_ack_try() for {count} segments"
 
 
-@lq.case(*VERSIONS)
-def members_come_and_go_between_syn_and_ack(version):
+@lq.each_version(mapped=True)
+def members_come_and_go_between_syn_and_ack(v6, v6_listener):
     """Whichever member the ACK selects then, each that still listens gets the ACKs of its own SYNs."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
-    members = [member(v6=version != "v4")]
+    members = [member(v6=v6_listener)]
     port = lq.port_of(members[0])
-    members += [member(port, version != "v4") for _ in range(6)]
+    members += [member(port, v6_listener) for _ in range(6)]
     peers = [Peer(tun, port, v6=v6) for _ in range(40)]
     for peer in peers:
         peer.half_open()
     for _ in range(3):
-        more = [member(port, version != "v4") for _ in range(5)]
+        more = [member(port, v6_listener) for _ in range(5)]
         members.pop(1).close()
         more.pop(2).close()
         members += more[:1]

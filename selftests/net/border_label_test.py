@@ -51,19 +51,17 @@ class Labels:
 
 
 # What is labelled, in which family; mapped: IPv4 at a listener of IPv6.
-@lq.case(*[f"{when} {version}" for when in ("syn", "ack", "cookie_syn", "cookie_ack")
-           for version in ("v4", "v6", "mapped")])
-def refused(what):
+@lq.each_version("syn", "ack", "cookie_syn", "cookie_ack", mapped=True)
+def refused(when, v6, v6_listener):
     """Silently, as TCP's own allocation failures are; without the label the same peer is served."""
-    when, version = what.split()
     lq.no_timer()
     lq.sysctl("net.listenq.syncookies", 2 if when.startswith("cookie") else 0)
     tun = Tun()
-    listener = lq.listener(v6=version != "v4")
+    listener = lq.listener(v6=v6_listener)
     port = lq.port_of(listener)
     reason = "DropLsm" if when.endswith("syn") else "DropChildFailed"
     with Labels(), lq.Counted() as moved:
-        peer = Peer(tun, port, v6=version == "v6")
+        peer = Peer(tun, port, v6=v6)
         if when.endswith("syn"):
             set_port(port)
             for _ in range(3):
@@ -90,14 +88,14 @@ def refused(what):
         lq.equal(lq.read_all(child, 5), b"hello")
 
 
-@lq.case("v4", "v6")
-def tcp_s_own_are_its_own(version):
+@lq.each_version()
+def tcp_s_own_are_its_own(v6):
     """The test itself: what TCP makes of a label is freed with the request or the connection."""
     tun = Tun()
-    listener = lq.listener("tcp", v6=version == "v6")
+    listener = lq.listener("tcp", v6=v6)
     with Labels():
         set_port(lq.port_of(listener))
-        Peer(tun, lq.port_of(listener), v6=version == "v6").half_open()
+        Peer(tun, lq.port_of(listener), v6=v6).half_open()
         lq.equal(labels(), 1)
         assert lq.objects_in_memory("lq_label") == 1
         listener.close()

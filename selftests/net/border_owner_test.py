@@ -20,15 +20,16 @@ import ktls
 import lq
 
 MSG_FASTOPEN, SCHED_IDLE = 0x20000000, 5
-VERSIONS = ("v4", "v6", "mapped")
 
 
 # --- helpers ---
 
 
-def loopback(version):
-    """The address of lo, as a socket of this version has it."""
-    return {"v4": "127.0.0.1", "v6": "::1", "mapped": "::ffff:127.0.0.1"}[version]
+def loopback(v6, v6_socket):
+    """The address of lo for this version, as a socket of that one has it."""
+    if v6:
+        return "::1"
+    return "::ffff:127.0.0.1" if v6_socket else "127.0.0.1"
 
 
 def unspec(sock):
@@ -107,17 +108,15 @@ def a_connect_that_fails_puts_nothing_back():
     nothing_of_ours_is_left()
 
 
-@lq.case(*[f"{how} {version}" for how in ("connect", "fastopen") for version in VERSIONS])
-def what_a_listener_had_goes_before_it_connects(what):
+@lq.each_version("connect", "fastopen", mapped=True)
+def what_a_listener_had_goes_before_it_connects(how, v6, v6_listener):
     """listen(), shutdown(), then connect() or sendto(MSG_FASTOPEN) to a port where nobody listens:
     no listener is left, nor a handler."""
-    how, version = what.split()
-    v6 = version != "v4"
-    to = (loopback(version), closed_port(socket.AF_INET6 if version == "v6" else socket.AF_INET))
+    to = (loopback(v6, v6_listener), closed_port(socket.AF_INET6 if v6 else socket.AF_INET))
 
     def attack():
         for _ in range(20):
-            sock = lq.stream("lq", v6=v6)
+            sock = lq.stream("lq", v6=v6_listener)
             sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SHARDS, 16)
             sock.listen(4096)
             with lq.fails_with(errno.EISCONN):
@@ -137,14 +136,13 @@ def what_a_listener_had_goes_before_it_connects(what):
     nothing_of_ours_is_left()
 
 
-@lq.case(*VERSIONS)
-def a_socket_that_connects_is_tcp_s(version):
+@lq.each_version(mapped=True)
+def a_socket_that_connects_is_tcp_s(v6, v6_socket):
     """It has none of our options any more, holds no reference on the module, and outlives that."""
-    v6 = version != "v4"
-    server = lq.listener("tcp", v6=version == "v6")
-    client = lq.stream("lq", v6=v6)
+    server = lq.listener("tcp", v6=v6)
+    client = lq.stream("lq", v6=v6_socket)
     client.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 2)
-    client.connect((loopback(version), lq.port_of(server)))
+    client.connect((loopback(v6, v6_socket), lq.port_of(server)))
     child = lq.accept(server)
     with lq.fails_with(errno.ENOPROTOOPT, errno.EOPNOTSUPP):
         client.getsockopt(lq.SOL_LISTENQ, lq.LQ_INFO, 8)
@@ -155,25 +153,23 @@ def a_socket_that_connects_is_tcp_s(version):
         client.close()
 
 
-@lq.case(*[f"{who} {version}" for who in ("alone", "shared") for version in VERSIONS])
-def a_socket_that_failed_to_connect_listens(what):
+@lq.each_version("alone", "shared", mapped=True)
+def a_socket_that_failed_to_connect_listens(who, v6, v6_socket):
     """By us, with its settings, if nobody else has it; else by TCP, for another thread may be on its
     way into an upper layer of TCP's."""
-    who, version = what.split()
-    v6 = version != "v4"
-    port = closed_port(socket.AF_INET6 if version == "v6" else socket.AF_INET)
-    sock = lq.stream("lq", v6=v6)
+    port = closed_port(socket.AF_INET6 if v6 else socket.AF_INET)
+    sock = lq.stream("lq", v6=v6_socket)
     sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 2)
     other = sock.dup() if who == "shared" else None
     with lq.fails_with(errno.ECONNREFUSED):
-        sock.connect((loopback(version), port))
+        sock.connect((loopback(v6, v6_socket), port))
     sock.listen(8)
     sock.setblocking(False)
     lq.equal(len(lq.lqctl_listeners()), 1 if who == "alone" else 0)
     if who == "alone":
         lq.equal(sock.getsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES), 2)
-        lq.expect_serves(sock, v6=v6)
-    client = lq.connect_to(sock, v6=version == "v6", addr=loopback(version).replace("::ffff:", ""))
+        lq.expect_serves(sock, v6=v6_socket)
+    client = lq.connect_to(sock, v6=v6, addr=loopback(v6, v6))
     lq.accept(sock).close()
     client.close()
     sock.close()
@@ -182,10 +178,9 @@ def a_socket_that_failed_to_connect_listens(what):
     no_users()
 
 
-@lq.case("v4", "v6")
-def an_address_without_a_family_connects_nothing(version):
+@lq.each_version()
+def an_address_without_a_family_connects_nothing(v6):
     """Bad calls leave the socket as it was: it still listens by us."""
-    v6 = version == "v6"
     sock = lq.stream("lq", v6=v6)
     sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, 0)
     lq.equal(lq.libc.connect(sock.fileno(), b"\2", 1), -1)
@@ -193,7 +188,7 @@ def an_address_without_a_family_connects_nothing(version):
     unspec(sock)
     lq.sysctl("net.ipv4.tcp_fastopen", 0)
     with lq.fails_with(errno.EOPNOTSUPP):
-        sock.sendto(b"x", MSG_FASTOPEN, (loopback(version), 9))
+        sock.sendto(b"x", MSG_FASTOPEN, (loopback(v6, v6), 9))
     with lq.fails_with(errno.EPIPE):
         sock.send(b"x")
     sock.listen(8)
@@ -206,11 +201,10 @@ def an_address_without_a_family_connects_nothing(version):
 # --- kTLS ---
 
 
-@lq.case("v4", "v6")
-def no_upper_layer_before_a_connection(version):
-    """lq.TCP_ULP on a socket that is not connected: as kTLS answers, and kTLS is not asked."""
+@lq.each_version()
+def no_upper_layer_before_a_connection(v6):
+    """TCP_ULP on a socket that is not connected: as kTLS answers, and kTLS is not asked."""
     ktls.load()
-    v6 = version == "v6"
     fresh, chosen, listener = lq.stream("lq", v6), lq.stream("lq", v6), lq.listener(v6=v6)
     chosen.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYNCOOKIES, -1)
     for sock in (fresh, chosen, listener):
@@ -254,11 +248,10 @@ def refused_ktls(v6, chosen):
         sock.close()
 
 
-@lq.case(*[f"{what} {version}" for what in ("fresh", "chosen") for version in ("v4", "v6")], timeout=120)
-def the_first_ktls_is_on_ours(what):
+@lq.each_version("fresh", "chosen", timeout=120)
+def the_first_ktls_is_on_ours(what, v6):
     """Nobody has used kTLS since it was loaded, and its copies of a socket's operations are made of the first
     one's: sockets of AF_INET have nothing of ours, neither references nor, after rmmod, what they call."""
-    v6 = what.endswith("v6")
     if os.path.exists("/sys/module/tls"):
         lq.run("rmmod", "tls", check=False)
     if os.path.exists("/sys/module/tls"):
@@ -267,7 +260,7 @@ def the_first_ktls_is_on_ours(what):
     if not os.path.exists("/sys/module/tls"):
         raise lq.Skip("no kTLS")
     listener = lq.listener()
-    lq.as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    lq.as_nobody(lambda: refused_ktls(v6, what == "chosen"))
     lq.equal(lq.module_users(), 1)
     server = lq.listener("tcp", v6=v6)
     for _ in range(3):
@@ -278,30 +271,28 @@ def the_first_ktls_is_on_ours(what):
     outlive_the_module(listener, *kept)
 
 
-@lq.case(*[f"{what} {version}" for what in ("fresh", "chosen") for version in ("v4", "v6")], timeout=120)
-def ktls_that_is_there_has_nothing_of_ours(what):
+@lq.each_version("fresh", "chosen", timeout=120)
+def ktls_that_is_there_has_nothing_of_ours(what, v6):
     """Nor have those that were there before: all of them use the copies."""
-    v6 = what.endswith("v6")
     ktls.load()
     server = lq.listener("tcp", v6=v6)
     closed, kept = plain_ktls(server, v6), plain_ktls(server, v6)
     listener = lq.listener()
     lq.equal(lq.module_users(), 1)
-    lq.as_nobody(lambda: refused_ktls(v6, what.startswith("chosen")))
+    lq.as_nobody(lambda: refused_ktls(v6, what == "chosen"))
     for sock in closed:
         sock.close()
     lq.equal(lq.module_users(), 1)
     outlive_the_module(listener, *kept)
 
 
-@lq.case("v4", "v6", timeout=120)
-def ktls_on_ours(version):
+@lq.each_version(timeout=120)
+def ktls_on_ours(v6):
     """A client of AF_LISTENQ and an accepted connection do kTLS, and the module may go meanwhile."""
     ktls.load()
-    v6 = version == "v6"
     listener = lq.listener(v6=v6)
     client = lq.stream("lq", v6)
-    client.connect((loopback(version), lq.port_of(listener)))
+    client.connect((loopback(v6, v6), lq.port_of(listener)))
     child = lq.accept(listener)
     ktls.talk(client, child)
     outlive_the_module(listener, client, child)
@@ -310,12 +301,10 @@ def ktls_on_ours(version):
 # --- what others destroy ---
 
 
-@lq.case(*[f"{end} {version}" for end in ("destroy", "shutdown", "unspec") for version in ("v4", "v6")])
-def a_listener_that_others_end_is_emptied(what):
+@lq.each_version("destroy", "shutdown", "unspec")
+def a_listener_that_others_end_is_emptied(end, v6):
     """Whoever ends TCP's listener: queued clients are reset, sk_ack_backlog is right, the kernel has
     nothing to warn of, and the socket may listen again."""
-    end, version = what.split()
-    v6 = version == "v6"
     listener = lq.listener(v6=v6)
     for _ in range(3):
         port = lq.port_of(listener)

@@ -20,13 +20,12 @@ def label_of(segment):
     return struct.unpack("!I", segment.packet[:4])[0] & 0xFFFFF
 
 
-@lq.case("v4", "v6", "mapped")
-def unreachable_ends_the_request(version):
+@lq.each_version(mapped=True)
+def unreachable_ends_the_request(v6, v6_listener):
     """It is counted as a drop of ours and of TCP's, and the ACK is answered with RST."""
     lq.no_timer()
     tun = Tun()
-    v6 = version == "v6"
-    listener = lq.listener(v6=version != "v4")
+    listener = lq.listener(v6=v6_listener)
     peer = Peer(tun, lq.port_of(listener), v6=v6)
     peer.half_open()
     lq.equal(lq.Info(listener).syn_qlen, 1)
@@ -47,12 +46,11 @@ def unreachable_ends_the_request(version):
     peer.expect(RST)
 
 
-@lq.case("v4", "v6")
-def unreachable_in_a_group(version):
+@lq.each_version()
+def unreachable_in_a_group(v6):
     """Whichever member of an SO_REUSEPORT group has the request."""
     lq.no_timer()
     tun = Tun()
-    v6 = version == "v6"
     reuseport = [(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)]
     group = [lq.listener(v6=v6, options=reuseport)]
     for _ in range(3):
@@ -67,12 +65,11 @@ def unreachable_in_a_group(version):
     lq.equal([lq.Info(member).syn_qlen for member in group], [0] * 5)
 
 
-@lq.case("v4", "v6")
-def errors_of_others(version):
+@lq.each_version()
+def errors_of_others(v6):
     """A connection of the same port, and a client of ours, get theirs."""
     lq.no_timer()
     tun = Tun()
-    v6 = version == "v6"
     listener = lq.listener(v6=v6)
     peer = Peer(tun, lq.port_of(listener), v6=v6).connect()
     child = lq.accept(listener)
@@ -142,14 +139,14 @@ def reflected_flow_label():
         lq.equal([hex(label) for label in seen], ["0xabcde"] * 2, kind)
 
 
-@lq.case("v4", "v6")
-def syn_again_with_fin(version):
+@lq.each_version()
+def syn_again_with_fin(v6):
     """A duplicate SYN that carries FIN is answered as one, and counted as one."""
     lq.no_timer()
     lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 0)
     tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
     first = peer.half_open()
     with lq.Counted() as moved:
         peer.syn(flags=FIN)
@@ -158,7 +155,7 @@ def syn_again_with_fin(version):
     peer.final_ack()
     lq.accept(listener)
     # Of no request it is refused, as TCP does.
-    other = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    other = Peer(tun, lq.port_of(listener), v6=v6)
     other.syn(flags=FIN)
     lq.equal(other.receive(0), None)
     lq.equal(lq.Info(listener).syn_qlen, 0)

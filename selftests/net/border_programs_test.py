@@ -20,7 +20,7 @@ from nginx import serving
 
 PORT = 8443
 HERE = os.path.dirname(os.path.abspath(__file__))
-LOOPBACK = {"v4": "127.0.0.1", "v6": "::1"}
+LOOPBACK = {False: "127.0.0.1", True: "::1"}
 
 HTTPS = """
         listen 127.0.0.1:{port} ssl backlog=77;
@@ -50,9 +50,9 @@ def nginx(launcher):
             yield served
 
 
-def fetch(version, path):
+def fetch(v6, path):
     """A file of nginx's by https, and what the server's kTLS counted."""
-    host = LOOPBACK[version]
+    host = LOOPBACK[v6]
     host = f"[{host}]" if ":" in host else host
     with lq.Counted(ktls_counters) as moved:
         got = subprocess.run(["curl", "-sSgk", "--max-time", "100", f"https://{host}:{PORT}/{path}"],
@@ -60,8 +60,8 @@ def fetch(version, path):
         return got, moved("TlsTxSw")
 
 
-@lq.case("v4", "v6", timeout=150)
-def nginx_with_ktls(version):
+@lq.each_version(timeout=150)
+def nginx_with_ktls(v6):
     """The kernel encrypts what nginx sends, and every byte is right. As with TCP's listener."""
     lq.run("modprobe", "tls", check=False)
     if not os.path.exists("/proc/self/net/tls_stat"):
@@ -73,7 +73,7 @@ def nginx_with_ktls(version):
                 file.write(data)
             lq.equal({row["backlog"] for row in lq.lqctl_listeners()}, {77} if launcher else set())
             with lq.Counted() as moved:
-                got, sessions = fetch(version, "big")
+                got, sessions = fetch(v6, "big")
                 assert got == data, f"{len(got)} bytes, not those"
                 lq.equal(sessions, 1, "kTLS sessions that send")
                 lq.equal(moved("Accepted"), 1 if launcher else 0)
@@ -99,11 +99,11 @@ sockmap.detach(program, bpf.SK_SKB_STREAM_VERDICT)
 """
 
 
-@lq.case("v4", "v6")
-def a_server_with_a_sockmap(version):
+@lq.each_version()
+def a_server_with_a_sockmap(v6):
     """An accepted connection is put into a sockmap, whose program sends back what comes."""
-    code = ECHO.format(here=HERE, address=LOOPBACK[version], port=PORT,
-                       family="AF_INET6" if version == "v6" else "AF_INET")
+    code = ECHO.format(here=HERE, address=LOOPBACK[v6], port=PORT,
+                       family="AF_INET6" if v6 else "AF_INET")
     for launcher in ([], ["lqrun", "--strict"]):
         with subprocess.Popen([*launcher, sys.executable, "-c", code], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True,
@@ -112,7 +112,7 @@ def a_server_with_a_sockmap(version):
                 lq.equal(server.stdout.readline(), "ready\n")
                 lq.equal({row["backlog"] for row in lq.lqctl_listeners()},
                          {33} if launcher else set())
-                with socket.create_connection((LOOPBACK[version], PORT), 20) as client:
+                with socket.create_connection((LOOPBACK[v6], PORT), 20) as client:
                     lq.equal(server.stdout.readline(), "echoes\n")
                     for text in (b"hello", b"again"):
                         client.sendall(text)
@@ -124,13 +124,12 @@ def a_server_with_a_sockmap(version):
     lq.wait_for(lambda: lq.module_users() == 0)
 
 
-@lq.case(*[f"{role} {version}" for role in ("serve", "connect") for version in LOOPBACK])
-def sends_without_a_copy(what):
+@lq.each_version("serve", "connect")
+def sends_without_a_copy(role, v6):
     """io_uring's IORING_OP_SEND_ZC on what was accepted and on what was connected."""
-    role, version = what.split()
-    command = [os.path.join(os.environ["LQ_TESTS"], "send_zc"), role, LOOPBACK[version]]
+    command = [os.path.join(os.environ["LQ_TESTS"], "send_zc"), role, LOOPBACK[v6]]
     for port, launcher in ((PORT, []), (PORT + 1, ["lqrun", "--strict"])):
-        other = lq.listener("tcp", port=port, v6=version == "v6") if role == "connect" else None
+        other = lq.listener("tcp", port=port, v6=v6) if role == "connect" else None
         with lq.Counted() as moved, \
                 subprocess.Popen([*launcher, *command, str(port)], stdout=subprocess.PIPE,
                                  text=True) as program:
@@ -138,7 +137,7 @@ def sends_without_a_copy(what):
                 peer = lq.accept(other)
             else:
                 lq.equal(program.stdout.readline(), "ready\n")
-                peer = socket.create_connection((LOOPBACK[version], port), 20)
+                peer = socket.create_connection((LOOPBACK[v6], port), 20)
             lq.equal(lq.read_all(peer, 20000), b"z" * 20000)
             peer.close()
             out = program.communicate(timeout=30 * lq.SCALE)[0]

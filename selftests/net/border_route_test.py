@@ -72,10 +72,9 @@ def changes(change, want, v6, kinds=("tcp", "lq"), **more):
         lq.equal([ways.syn() for _ in range(3)], [want] * 3, f"{kind}: afterwards")
 
 
-@lq.case("v4", "v6")
-def policy_of_the_socket(version):
+@lq.each_version()
+def policy_of_the_socket(v6):
     """IP_XFRM_POLICY: ESP is demanded, and there is none."""
-    v6 = version == "v6"
     lq.run("modprobe", "-a", "xfrm_user", "esp4", "esp6", check=False)
 
     def demand(ways):
@@ -91,26 +90,24 @@ def policy_of_the_socket(version):
     changes(demand, None, v6)
 
 
-@lq.case("v4", "v6")
-def default_policy(version):
+@lq.each_version()
+def default_policy(v6):
     """`ip xfrm policy setdefault out block`"""
     lq.run("modprobe", "-a", "xfrm_user", check=False)
-    changes(lambda ways: lq.ip("xfrm policy setdefault out block"), None, version == "v6")
+    changes(lambda ways: lq.ip("xfrm policy setdefault out block"), None, v6)
 
 
-@lq.case("v4", "v6")
-def policy_of_the_namespace(version):
+@lq.each_version()
+def policy_of_the_namespace(v6):
     """`ip xfrm policy add dir out action block`"""
-    v6 = version == "v6"
     lq.run("modprobe", "-a", "xfrm_user", check=False)
     change = f"xfrm policy add dir out src {LOCAL[v6]} dst {PEER[v6]} action block"
     changes(lambda ways: lq.ip(change), None, v6)
 
 
-@lq.case("v4", "v6")
-def another_route(version):
+@lq.each_version()
+def another_route(v6):
     """A better one, and the old one again."""
-    v6 = version == "v6"
 
     def better(_ways):
         lq.ip("link set tun1 up")
@@ -119,10 +116,9 @@ def another_route(version):
     changes(better, 1, v6)
 
 
-@lq.case("v4", "v6")
-def a_rule(version):
+@lq.each_version()
+def a_rule(v6):
     """Another table, for the mark that the SYN brought."""
-    v6 = version == "v6"
     family = "-6" if v6 else "-4"
 
     def rule(ways):
@@ -144,10 +140,9 @@ def ds_field():
     changes(tos, 1, False)
 
 
-@lq.case("v4", "v6")
-def device_of_the_socket(version):
+@lq.each_version()
+def device_of_the_socket(v6):
     """SO_BINDTODEVICE says which way."""
-    v6 = version == "v6"
 
     def bind(ways):
         lq.ip("link set tun1 up")
@@ -158,10 +153,10 @@ def device_of_the_socket(version):
     changes(bind, 0, v6)
 
 
-@lq.case("v4", "v6")
-def dont_route(version):
+@lq.each_version()
+def dont_route(v6):
     """SO_DONTROUTE: what is behind a gateway is not reached."""
-    if version == "v6":
+    if v6:
         raise lq.Skip("IPv6 takes no notice of it")
 
     def local(ways):
@@ -181,10 +176,9 @@ def mtu_of(way):
     return struct.unpack("!H", way.last.option(2))[0]
 
 
-@lq.case("v4", "v6")
-def mtu_of_the_device(version):
+@lq.each_version()
+def mtu_of_the_device(v6):
     """The MSS that is offered follows it."""
-    v6 = version == "v6"
     for kind in ("tcp", "lq"):
         lq.unshare_net()
         ways = Ways(kind, v6)
@@ -196,10 +190,9 @@ def mtu_of_the_device(version):
         lq.equal(mtu_of(ways), 1400 - headers, kind)
 
 
-@lq.case("v4", "v6")
-def min_adv_mss(version):
+@lq.each_version()
+def min_adv_mss(v6):
     """net.ipv4.route.min_adv_mss, net.ipv6.route.min_adv_mss"""
-    v6 = version == "v6"
     for kind in ("tcp", "lq"):
         lq.unshare_net()
         ways = Ways(kind, v6)
@@ -374,10 +367,9 @@ def optimistic_address():
 # --- what a held route must not hold ---
 
 
-@lq.case("v4", "v6")
-def device_goes(version):
+@lq.each_version()
+def device_goes(v6):
     """The device of a remembered route is deleted at once."""
-    v6 = version == "v6"
     ways = Ways("lq", v6)
     lq.equal(ways.syn(), 0)
     for tun in ways.tuns:
@@ -386,10 +378,9 @@ def device_goes(version):
     lq.equal(lq.run("dmesg").count("waiting for tun0 to become free"), 0)
 
 
-@lq.case("v4", "v6")
-def namespace_goes(version):
+@lq.each_version()
+def namespace_goes(v6):
     """So does a namespace with remembered routes."""
-    v6 = version == "v6"
     space = lq.Netns()
     with space:
         ways = Ways("lq", v6)

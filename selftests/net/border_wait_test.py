@@ -240,9 +240,9 @@ def listen_waits_for_no_grace_period(function):
 # --- a key that comes while listen() waits ---
 
 
-def md5_key(version):
+def md5_key(v6):
     """struct tcp_md5sig: a key for the loopback address."""
-    if version == "v6":
+    if v6:
         address = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, b"\0" * 15 + b"\1", 0)
     else:
         address = struct.pack("=HH4s", socket.AF_INET, 0, b"\x7f\0\0\1")
@@ -292,12 +292,11 @@ test.attach_filter(socket.socket(fileno={sock.fileno()}), held.page())
     return tuple(call.result for call in calls)
 
 
-@lq.case("v4", "v6", timeout=120)
-def a_key_that_comes_during_listen(version):
+@lq.each_version(timeout=120)
+def a_key_that_comes_during_listen(v6):
     """No SYN is answered without a signature, whoever was first; and who was is seen by listen()."""
     held.page()
-    v6 = version == "v6"
-    key = md5_key(version)
+    key = md5_key(v6)
     for _ in range(20):
         sock = lq.stream("lq", v6=v6)
         sock.bind(("::1" if v6 else "127.0.0.1", 0))

@@ -107,11 +107,10 @@ def child_of(tun, kind, v6, options, flags):
     return words
 
 
-@lq.case("v4", "v6", timeout=100)
-def what_survives(version):
+@lq.each_version(timeout=100)
+def what_survives(v6):
     """SYN-ACK and child are those of TCP's cookies: MSS alone without timestamps; with them
     window scale, SACK and ECN."""
-    v6 = version == "v6"
     sizes = (1440, 1220, 1420) if v6 else (1460, 536, 1300)
     options = [b"", mss(sizes[0]), mss(sizes[1]), mss(sizes[2]) + SACK_OK + b"\x01\x01" + WSCALE]
     options += [mss(sizes[0]) + b"\x01\x01" + TS, mss(sizes[1]) + SACK_OK + TS, FULL,
@@ -129,16 +128,16 @@ def what_survives(version):
         lq.equal(bool(int(results[1][-1][1][:2], 16) & 2), TS in chosen and SACK_OK in chosen)
 
 
-@lq.case("v4", "v6")
-def mss_is_never_more_than_asked(version):
+@lq.each_version()
+def mss_is_never_more_than_asked(v6):
     """The largest of eight values that is not beyond what the peer takes."""
-    table = {"v4": (216, 536, 1200, 1300, 1400, 1440, 1460, 8960),
-             "v6": (1220, 1280, 1360, 1400, 1420, 1440, 4036, 8940)}[version]
+    table = {False: (216, 536, 1200, 1300, 1400, 1440, 1460, 8960),
+             True: (1220, 1280, 1360, 1400, 1420, 1440, 4036, 8940)}[v6]
     cookies(2)
     tun = Tun(mtu=9000)
-    listener = lq.listener(port=PORT, v6=version == "v6")
+    listener = lq.listener(port=PORT, v6=v6)
     for size in {*table, *(value - 1 for value in table[1:]), *(value + 1 for value in table)}:
-        peer = Peer(tun, PORT, v6=version == "v6")
+        peer = Peer(tun, PORT, v6=v6)
         half_open(peer, mss(size))
         peer.final_ack()
         child = lq.accept(listener)
@@ -149,17 +148,14 @@ def mss_is_never_more_than_asked(version):
         child.close()
 
 
-@lq.case("v4", "v6", "mapped")
-def real_clients(version):
+@lq.each_version(mapped=True)
+def real_clients(v6, v6_listener):
     """A hundred of them, always by cookie; every byte arrives, and nothing is kept meanwhile."""
     cookies(2)
-    listener = lq.listener(backlog=200, v6=version != "v4")
+    listener = lq.listener(backlog=200, v6=v6_listener)
     with lq.Counted() as moved:
         for n in range(100):
-            if version == "mapped":
-                client = socket.create_connection(("127.0.0.1", lq.port_of(listener)), 10)
-            else:
-                client = lq.connect_to(listener, v6=version == "v6")
+            client = lq.connect_to(listener, v6=v6)
             client.send(b"%04d" % n)
             child = lq.accept(listener)
             lq.equal(lq.read_all(child, 4), b"%04d" % n)
@@ -174,13 +170,13 @@ def real_clients(version):
     lq.equal((info.syn_qlen_peak, info.drops), (0, 0))
 
 
-@lq.case("v4", "v6")
-def data_and_fin_in_the_ack(version):
+@lq.each_version()
+def data_and_fin_in_the_ack(v6):
     """What comes with the cookie is not lost."""
     cookies(2)
     tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
     half_open(peer, FULL)
     peer.final_ack(b"hello", flags=FIN | PSH)
     child = lq.accept(listener)
@@ -190,23 +186,21 @@ def data_and_fin_in_the_ack(version):
     lq.equal(peer.expect(ACK).ack, peer.seq)
 
 
-@lq.case("v4", "v6")
-def lost_ack(version):
+@lq.each_version()
+def lost_ack(v6):
     """The peer's data proves the cookie as well; its own number is still the first."""
     cookies(2)
     tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
     half_open(peer, FULL)
     peer.send(b"data")
     lq.equal(lq.read_all(lq.accept(listener), 4), b"data")
 
 
-@lq.case("signed v4", "signed v6", "no_route v4", "no_route v6")
-def one_that_cannot_be_sent(what):
+@lq.each_version("signed", "no_route")
+def one_that_cannot_be_sent(why, v6):
     """It is a drop, for its reason, and no cookie sent, whoever counts; and no event."""
-    why, version = what.split()
-    v6 = version == "v6"
     cookies(2)
     tun = Tun()
     lq.sysctl("net.ipv4.conf.all.rp_filter", 0)
@@ -246,13 +240,13 @@ def refused(peer, listener, **fields):
     lq.equal(lq.Info(listener).accept_qlen, 0)
 
 
-@lq.case("v4", "v6")
-def every_bit_counts(version):
+@lq.each_version()
+def every_bit_counts(v6):
     """A cookie with one wrong bit, or of another sequence number, opens nothing."""
     cookies(2)
     tun = Tun()
-    listener = lq.listener(v6=version == "v6")
-    peer = Peer(tun, lq.port_of(listener), v6=version == "v6")
+    listener = lq.listener(v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
     half_open(peer)
     for bit in range(32):
         refused(peer, listener, ack=((peer.ack - 1) ^ 1 << bit) + 1)
@@ -262,11 +256,10 @@ def every_bit_counts(version):
     lq.equal(lq.Info(listener).accept_qlen, 1)
 
 
-@lq.case("v4", "v6")
-def bound_to_the_addresses(version):
+@lq.each_version()
+def bound_to_the_addresses(v6):
     """It is good for its own peer, ports and local address alone."""
     cookies(2)
-    v6 = version == "v6"
     tun = Tun()
     second = "2001:db8::7" if v6 else "192.0.2.7"
     lq.add_address("tun0", second, 64 if v6 else 24)
@@ -387,11 +380,11 @@ def replayed(tun, kind, v6, early_demux):
     return answers
 
 
-@lq.case("v4", "v6")
-def replay(version):
+@lq.each_version()
+def replay(v6):
     """It makes no second child of a connection, whoever finds out that it is one."""
     for early_demux in (0, 1):
-        lq.equal(as_tcp(replayed, version == "v6", early_demux),
+        lq.equal(as_tcp(replayed, v6, early_demux),
                  [("nothing", 1, 1), (1, 1), (2, 2)])
 
 
@@ -490,10 +483,9 @@ def counted_as_tcps(mode):
         as_tcp(mode_of, int(mode[0]), backlog, mode.endswith("6"))
 
 
-@lq.case("v4", "v6")
-def when(version):
+@lq.each_version()
+def when(v6):
     """16 requests fit with a backlog of 5: the 17th SYN gets a cookie, or silence, or all do."""
-    v6 = version == "v6"
     tun = Tun()
     for mode in (0, 1, 2):
         cookies(mode)
@@ -582,10 +574,10 @@ def full_at_the_ack(tun, kind, v6):
     return answers
 
 
-@lq.case("v4", "v6")
-def accept_queue_full_at_the_ack(version):
+@lq.each_version()
+def accept_queue_full_at_the_ack(v6):
     """Silence; the peer's data brings the cookie again."""
-    got = as_tcp(full_at_the_ack, version == "v6")
+    got = as_tcp(full_at_the_ack, v6)
     lq.equal([answer for answer, _ in got], ["nothing"] * 3)
     lq.equal(got[-1][1], [2, 2, 3, 0, 1])
 

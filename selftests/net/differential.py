@@ -103,9 +103,8 @@ def counters():
 class Side:
     """One of the two stacks, and the peer of one scenario."""
 
-    def __init__(self, kind, version):
-        self.kind, self.version = kind, version
-        self.v6 = version == "v6"  # what the segments are
+    def __init__(self, kind, v6, v6_listener):
+        self.kind, self.v6, self.v6_listener = kind, v6, v6_listener
         self.space = lq.Netns()
         with self.space:
             lq.sysctl("net.ipv6.conf.default.router_solicitations", 0)
@@ -120,7 +119,7 @@ class Side:
         """A listener and a peer for a scenario."""
         self.log, self.isn, self.synack, self.renew = [], None, None, False
         self.isns = {}  # by the peers' ports
-        self.listener = lq.listener(self.kind, backlog=8, port=PORT, v6=self.version != "v4",
+        self.listener = lq.listener(self.kind, backlog=8, port=PORT, v6=self.v6_listener,
                                     options=options)
         self.peer = Peer(self.tun, PORT, v6=self.v6, sport=sport, isn=isn,
                          addr=self.addresses.get("peer"))
@@ -203,7 +202,7 @@ class Side:
             del info["rcv_ssthresh"], info["rcv_space"]
         self.note("info", info)
         if options:
-            self.note("options", socket_options(child, self.version != "v4"))
+            self.note("options", socket_options(child, self.v6_listener))
         try:
             self.note("data", child.recv(4096))
         except OSError as error:
@@ -221,12 +220,12 @@ class Side:
 
 
 class Pair:
-    """Both sides."""
+    """Both sides: segments of IPv6 or IPv4, and a listener of the same unless said otherwise."""
 
-    def __init__(self, version, **sysctls):
+    def __init__(self, v6, v6_listener=None, **sysctls):
         self.windows = True
         self.compared = self.slow = 0
-        self.sides = [Side(kind, version) for kind in ("tcp", "lq")]
+        self.sides = [Side(kind, v6, v6 if v6_listener is None else v6_listener) for kind in ("tcp", "lq")]
         for side in self.sides:
             with side.space:
                 lq.sysctl("net.ipv4.tcp_syncookies", 0)
@@ -295,7 +294,6 @@ def differences(tcp, ours):
 
 # --- what scenarios share ---
 
-VERSIONS = ("v4", "v6", "mapped")
 TS = timestamp(1000)
 FULL = MSS + SACK_OK + TS + b"\x01" + WSCALE
 
@@ -309,7 +307,7 @@ def handshake(side, syn, ack, options=True):
 
 
 def in_syn_recv(side, segments, syn):
-    """Odd segments, one after the other, then the right ACK."""
+    """Unexpected segments, one after the other, then the right ACK."""
     side.syn(syn)
     for flags, seq, ack, more in segments:
         side.send(flags, f"{flag_names(flags)} seq {seq:+d} ack {ack:+d} {more}",

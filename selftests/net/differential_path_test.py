@@ -13,16 +13,16 @@ import tempfile
 
 import bpf
 import lq
-from differential import FULL, TS, VERSIONS, Pair, handshake, in_syn_recv
+from differential import FULL, TS, Pair, handshake, in_syn_recv
 from rawtcp import (ACK, FIN, LOCAL, MSS, PEER, PSH, RST, SACK_OK, SYN, WSCALE, Segment, checksum,
                     icmp_error, timestamp)
 
 
-@lq.case(*VERSIONS, timeout=300)
-def cookies(version):
+@lq.each_version(mapped=True, timeout=300)
+def cookies(v6, v6_listener):
     """syncookies=2. The MSS is one that TCP's cookies and ours both can say; and TCP forgets which
     MSS of its own its SYN-ACK's window was a multiple of."""
-    pair = Pair(version, net__ipv4__tcp_syncookies=2)
+    pair = Pair(v6, v6_listener, net__ipv4__tcp_syncookies=2)
     pair.windows = False
     with pair.sides[1].space:
         lq.sysctl("net.listenq.syncookies", 2)
@@ -64,10 +64,10 @@ def time_wait(side, isn, options, flags):
     side.end(side.accepted(False))
 
 
-@lq.case(*VERSIONS, timeout=300)
-def reuse_of_time_wait(version):
+@lq.each_version(mapped=True, timeout=300)
+def reuse_of_time_wait(v6, v6_listener):
     """A pair in TIME_WAIT, with numbers and timestamps before and after the old ones."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     port = itertools.count(21000)
     for isn in (0, 1, 2, 10, 100000, -10):
         for options in (MSS, MSS + timestamp(5000), MSS + timestamp(500)):
@@ -93,11 +93,11 @@ def with_icmp(side, kind, code, offset, length, established):
     side.end(side.accepted(False))
 
 
-@lq.case(*VERSIONS, timeout=400)
-def icmp_errors(version):
+@lq.each_version(mapped=True, timeout=400)
+def icmp_errors(v6, v6_listener):
     """Each ends what TCP would end, and nothing else."""
-    pair = Pair(version)
-    if version == "v6":
+    pair = Pair(v6, v6_listener)
+    if v6:
         kinds = [(1, code) for code in range(9)] + [(2, 0), (3, 0), (3, 1), (4, 0), (4, 1), (4, 2)]
     else:
         kinds = [(3, code) for code in range(17)] + [(4, 0), (5, 0), (5, 1), (11, 0), (11, 1),
@@ -148,10 +148,10 @@ def fragmented(side, which, data):
     side.end(side.accepted(False))
 
 
-@lq.case("v4", "v6", timeout=300)
-def fragments(version):
+@lq.each_version(timeout=300)
+def fragments(v6):
     """A header that is not in the first part."""
-    pair = Pair(version)
+    pair = Pair(v6)
     for which in ("SYN", "ACK"):
         for data in (b"", b"x" * 1000):
             pair.compare(f"{which} with {len(data)}", fragmented, which, data)
@@ -229,11 +229,12 @@ def with_data(side):
 def tunnels(what):
     """Segments that come in by a tunnel device, which early demux has not seen."""
     kind, version = what.split()
-    pair = Pair(version)
+    inner = int(version[1])
+    pair = Pair(inner == 6)
     for side in pair.sides:
         with side.space:
-            side.tun = Tunnel(side.tun, kind, int(version[1]))
-            side.addresses = INNER[int(version[1])]
+            side.tun = Tunnel(side.tun, kind, inner)
+            side.addresses = INNER[inner]
     for options in (b"", FULL):
         pair.compare(f"SYN {options.hex()}", handshake, {"options": options}, {})
     pair.compare("data", with_data)
@@ -284,11 +285,11 @@ def given_to_the_listener(side, segments):
 SYN_OF_COOKIE = b"\x02\x04\x05\xa0" + FULL[4:]
 
 
-@lq.case(*VERSIONS)
-def a_program_gives_them_to_the_listener(version):
+@lq.each_version(mapped=True)
+def a_program_gives_them_to_the_listener(v6, v6_listener):
     """TCP does not look for the connection then. The ACK that came twice proves the cookie once more, and
     is dropped: a connection is there. What proves nothing is answered with RST."""
-    pair = Pair(version, net__ipv4__tcp_syncookies=2)
+    pair = Pair(v6, v6_listener, net__ipv4__tcp_syncookies=2)
     pair.windows = False
     with pair.sides[1].space:
         lq.sysctl("net.listenq.syncookies", 2)

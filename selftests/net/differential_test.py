@@ -8,7 +8,7 @@ import itertools
 import struct
 
 import lq
-from differential import (FULL, PORT, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP, TS, VERSIONS, Pair,
+from differential import (FULL, PORT, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP, TS, Pair,
                           handshake, in_syn_recv)
 from rawtcp import (ACK, CWR, ECE, FIN, MSS, PEER, PSH, RST, SACK_OK, SYN, URG, WSCALE, Peer,
                     flag_names, padded, timestamp)
@@ -53,31 +53,31 @@ SYN_OPTIONS = {
 }
 
 
-@lq.case(*VERSIONS, timeout=300)
-def syn_options(version):
+@lq.each_version(mapped=True, timeout=300)
+def syn_options(v6, v6_listener):
     """Every option that a SYN may carry, well formed and not."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     for name, options in SYN_OPTIONS.items():
         pair.compare(name, handshake, {"options": options}, {}, name in ("none", "full"))
     pair.end()
 
 
-@lq.case("v4", "v6", timeout=300)
-def syn_options_that_are_off(version):
+@lq.each_version(timeout=300)
+def syn_options_that_are_off(v6):
     """The same with TCP's own options off, and with timestamps that do not start at random."""
     for sysctls in ({"net__ipv4__tcp_timestamps": 0, "net__ipv4__tcp_sack": 0,
                      "net__ipv4__tcp_window_scaling": 0}, {"net__ipv4__tcp_timestamps": 2}):
-        pair = Pair(version, **sysctls)
+        pair = Pair(v6, **sysctls)
         for name in ("none", "full", "timestamp", "wscale", "sack"):
             pair.compare(f"{name} {sysctls}", handshake, {"options": SYN_OPTIONS[name]}, {}, False)
         pair.end()
 
 
-@lq.case("v4", "v6", timeout=300)
-def syn_flags(version):
+@lq.each_version(timeout=300)
+def syn_flags(v6):
     """SYNs with other flags, with and without ECN."""
     for ecn in (0, 1, 2):
-        pair = Pair(version, net__ipv4__tcp_ecn=ecn, net__ipv4__tcp_ecn_fallback=0)
+        pair = Pair(v6, net__ipv4__tcp_ecn=ecn, net__ipv4__tcp_ecn_fallback=0)
         for flags in (0, PSH, URG, ECE, CWR, ECE | CWR, ECE | CWR | PSH, FIN, FIN | PSH, RST, ACK,
                       ACK | FIN, FIN | URG | PSH, 0xFF & ~SYN):
             for tos in (0, 1, 2, 3, 0x48):
@@ -90,10 +90,10 @@ def syn_flags(version):
         pair.end()
 
 
-@lq.case(*VERSIONS, timeout=300)
-def syn_with(version):
+@lq.each_version(mapped=True, timeout=300)
+def syn_with(v6, v6_listener):
     """Windows, data, TTL, and sequence numbers at their ends."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     for window in (0, 1, 1000, 65535):
         pair.compare(f"window {window}", handshake, {"window": window}, {"window": window}, False)
     for data in (b"x", b"x" * 500):
@@ -107,10 +107,10 @@ def syn_with(version):
     pair.end()
 
 
-@lq.case(*VERSIONS, timeout=300)
-def reflected_tos(version):
+@lq.each_version(mapped=True, timeout=300)
+def reflected_tos(v6, v6_listener):
     """net.ipv4.tcp_reflect_tos"""
-    pair = Pair(version, net__ipv4__tcp_reflect_tos=1)
+    pair = Pair(v6, v6_listener, net__ipv4__tcp_reflect_tos=1)
     for tos in (0, 0xB8, 0x2B):
         pair.compare(f"tos {tos}", handshake, {"tos": tos}, {"tos": 0x48})
     pair.end()
@@ -147,11 +147,11 @@ LISTENER_OPTIONS_V6 = {
 }
 
 
-@lq.case(*VERSIONS, timeout=300)
-def options_of_the_listener(version):
+@lq.each_version(mapped=True, timeout=300)
+def options_of_the_listener(v6, v6_listener):
     """What the child inherits."""
-    pair = Pair(version)
-    options = {**LISTENER_OPTIONS, **(LISTENER_OPTIONS_V6 if version != "v4" else {})}
+    pair = Pair(v6, v6_listener)
+    options = {**LISTENER_OPTIONS, **(LISTENER_OPTIONS_V6 if v6_listener else {})}
     for name, value in options.items():
         pair.compare(name, handshake, {"options": FULL}, {}, options=value)
     pair.end()
@@ -160,10 +160,10 @@ def options_of_the_listener(version):
 # --- unexpected segments in SYN_RECV ---
 
 
-@lq.case("v4", "v6", timeout=400)
-def odd_segments_in_syn_recv(version):
+@lq.each_version(timeout=400)
+def unexpected_segments_in_syn_recv(v6):
     """All flags at all places of the window."""
-    pair = Pair(version)
+    pair = Pair(v6)
     places = (0, 1, 2, -1, 64240, 64241, 65535, 65536, 1 << 31)
     for flags in (0, FIN, SYN, SYN | FIN, SYN | PSH, SYN | URG, SYN | ECE | CWR, SYN | FIN | PSH,
                   RST, RST | ACK, RST | SYN, RST | FIN, SYN | ACK, SYN | ACK | FIN, ACK, ACK | FIN,
@@ -176,10 +176,10 @@ def odd_segments_in_syn_recv(version):
     pair.end()
 
 
-@lq.case("v4", "v6", timeout=400)
-def odd_numbers_in_syn_recv(version):
+@lq.each_version(timeout=400)
+def unexpected_numbers_in_syn_recv(v6):
     """Acknowledgements of what was never sent, data at all places, old timestamps."""
-    pair = Pair(version)
+    pair = Pair(v6)
     for ack in (-1, 1, 100000, 1 << 31):
         for flags in (ACK, ACK | FIN, RST | ACK, SYN | ACK):
             pair.compare(f"{flag_names(flags)} of {ack:+d}", in_syn_recv,
@@ -195,10 +195,10 @@ def odd_numbers_in_syn_recv(version):
     pair.end()
 
 
-@lq.case("v4", "v6", timeout=400)
-def rate_of_replies(version):
+@lq.each_version(timeout=400)
+def rate_of_replies(v6):
     """net.ipv4.tcp_invalid_ratelimit, for whatever is odd."""
-    pair = Pair(version)
+    pair = Pair(v6)
     odd = {"SYN": (SYN, 0, 0, {}), "SYN|FIN": (SYN | FIN, 0, 0, {}), "ACK": (ACK, -1, 0, {}),
            "RST": (RST, 2, 0, {}), "data": (ACK, -9, 0, {"data": b"data"}),
            "SYN|ACK": (SYN | ACK, -9, 0, {}), "elsewhere": (SYN, 1 << 30, 0, {})}
@@ -207,10 +207,10 @@ def rate_of_replies(version):
     pair.end()
 
 
-@lq.case(*VERSIONS, timeout=300)
-def final_acks(version):
+@lq.each_version(mapped=True, timeout=300)
+def final_acks(v6, v6_listener):
     """ACKs that are right, with this and that."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     acks = {
         "plain": {}, "data": {"data": b"x" * 100}, "window 0": {"window": 0},
         "no timestamp": {"options": b""}, "tos": {"tos": 0xB9}, "ttl": {"ttl": 3},
@@ -248,10 +248,10 @@ def after(side, segments):
     side.end(*children)
 
 
-@lq.case("v4", "v6", timeout=300)
-def segments_after_the_handshake(version):
+@lq.each_version(timeout=300)
+def segments_after_the_handshake(v6):
     """To the child, in the queue and out of it."""
-    pair = Pair(version)
+    pair = Pair(v6)
     for flags in (SYN, SYN | FIN, SYN | ACK, ACK, ACK | FIN, RST, RST | ACK, 0, FIN, 0xFF):
         for seq in (0, 1, 2, 70000):
             pair.compare(f"{flag_names(flags)} at {seq:+d}", after, [(flags, seq, 0, {})])
@@ -264,10 +264,10 @@ def to_nobody(side, flags, more):
     side.end(side.accepted(False))
 
 
-@lq.case("v4", "v6", timeout=300)
-def odd_segments_in_listen(version):
+@lq.each_version(timeout=300)
+def unexpected_segments_in_listen(v6):
     """All that is no SYN."""
-    pair = Pair(version)
+    pair = Pair(v6)
     for flags in range(0x40):
         if flags & (SYN | ACK | RST | FIN) != SYN:
             pair.compare(flag_names(flags), to_nobody, flags, {})
@@ -308,10 +308,10 @@ def two_and_one(side):
     side.end(side.accepted(False))
 
 
-@lq.case(*VERSIONS, timeout=300)
-def full_queues(version):
+@lq.each_version(mapped=True, timeout=300)
+def full_queues(v6, v6_listener):
     """Overflows, counted as TCP counts them, under the policy that is TCP's."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     with pair.sides[1].space:
         lq.sysctl("net.listenq.policy", "linux-modern")
         lq.sysctl("net.listenq.syncookies", 0)
@@ -323,10 +323,10 @@ def full_queues(version):
     pair.end()
 
 
-@lq.case(*VERSIONS)
-def the_peer_is_who_it_is(version):
+@lq.each_version(mapped=True)
+def the_peer_is_who_it_is(v6, v6_listener):
     """The test itself: both sides are what they say."""
-    pair = Pair(version)
+    pair = Pair(v6, v6_listener)
     (tcp, ours) = pair.sides
     for side in (tcp, ours):
         with side.space:

@@ -20,7 +20,6 @@ TLS = b"\x16\x03\x01\x00\x20" + b"c" * 32
 DNS = b"\x00\x0c" + b"q" * 12
 WHOLE = {"dataready": b"x", "httpready": GET, "dnsready": DNS, "tlsready": TLS}
 
-FILTERS = tuple(f"{name},{version}" for name in WHOLE for version in ("v4", "v6"))
 
 
 def readable(sock):
@@ -97,11 +96,9 @@ def errors_of_setsockopt():
 # --- what each waits for ---
 
 
-@lq.case(*FILTERS)
-def holds_until_whole(param):
+@lq.each_version(*WHOLE)
+def holds_until_whole(name, v6):
     """Not before the last byte; then all of it can be read."""
-    name, version = param.split(",")
-    v6 = version == "v6"
     whole = WHOLE[name]
     listener = filtered(name, v6=v6)
     with lq.Counted() as moved:

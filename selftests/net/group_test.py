@@ -94,15 +94,14 @@ def program_changes_between_syn_and_ack(v6):
     lq.wait_for(lambda: lq.Info(second).accept_qlen == 1)
 
 
-@lq.case("v4", "v6", "mapped")
-def a_listener_with_an_address_of_its_own(version):
+@lq.each_version(mapped=True)
+def a_listener_with_an_address_of_its_own(v6, v6_listener):
     """It opens beside one for all addresses, whose half-open requests are found all the same;
     and it closes again, the same the other way round."""
-    v6 = version == "v6"
     lq.no_timer()
     tun = Tun()
     option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    wild = member(v6=version != "v4")
+    wild = member(v6=v6_listener)
     port = lq.port_of(wild)
     before = [Peer(tun, port, v6=v6) for _ in range(4)]
     for peer in before:

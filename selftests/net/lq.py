@@ -65,17 +65,22 @@ def case(*params, timeout=60):
     return mark
 
 
-def each_version(*params, v4_only=(), timeout=60):
+def each_version(*params, v4_only=(), mapped=False, timeout=60):
     """Mark a case that runs over IPv4 and over IPv6: its argument @v6 says which, and so does its
     name: name(v4), name(v6). With params it runs over both for each, which comes before @v6:
-    name(param v4); for those of v4_only over IPv4 alone."""
+    name(param v4); for those of v4_only over IPv4 alone. If mapped, it runs over IPv4 to a listener of
+    IPv6, too: name(mapped); of what family the listener is says one more argument, @v6_listener."""
+    versions = {"v4": (False, False), "v6": (True, True)}
+    if mapped:
+        versions["mapped"] = (False, True)
 
     def mark(function):
-        runs = [(*param, v6) for param in [(each,) for each in params] or [()]
-                for v6 in (False, True)]
-        for args in runs + [(param, False) for param in v4_only]:
-            words = (*args[:-1], "v6" if args[-1] else "v4")
-            _cases.append((f"{function.__name__}({' '.join(words)})", function, args, timeout))
+        runs = [(param, version) for param in [(each,) for each in params] or [()]
+                for version in versions] + [((param,), "v4") for param in v4_only]
+        for param, version in runs:
+            name = f"{function.__name__}({' '.join(map(str, (*param, version)))})"
+            args = (*param, *versions[version][:2 if mapped else 1])
+            _cases.append((name, function, args, timeout))
         return function
 
     return mark

@@ -20,8 +20,6 @@ from rawtcp import ACK, FIN, MSS, RST, Peer, Tun
 IP_TRANSPARENT = 19
 PORT, OTHER = 3128, 81
 FOREIGN = {False: "198.51.100.9", True: "2001:db8:5::9"}
-# mapped: IPv4 at a listener of IPv6
-VERSIONS = ("v4", "v6", "mapped")
 RULES = """
     table {family} proxy {{
         chain prerouting {{
@@ -34,16 +32,16 @@ RULES = """
 class Proxy:
     """The listener, the rules that bring connections to it, and a device for the peers."""
 
-    def __init__(self, version, backlog=8):
-        self.v6 = version == "v6"
-        self.mapped = version == "mapped"
+    def __init__(self, v6, v6_listener, backlog=8):
+        self.v6 = v6
+        self.mapped = v6_listener and not v6
         lq.no_timer()
         self.tun = Tun()
         lq.run("nft", RULES.format(family="ip6" if self.v6 else "ip", foreign=FOREIGN[self.v6]))
         lq.run("ip", "-6" if self.v6 else "-4", "rule", "add", "fwmark", "1", "lookup", "100")
         lq.run("ip", "-6" if self.v6 else "-4", "route", "add", "local", "default", "dev", "lo",
                "table", "100")
-        self.listener = lq.listener(backlog=backlog, port=PORT, v6=self.v6 or self.mapped,
+        self.listener = lq.listener(backlog=backlog, port=PORT, v6=v6_listener,
                                     options=((socket.IPPROTO_IP, IP_TRANSPARENT, 1),))
 
     def peer(self, port):
@@ -80,11 +78,10 @@ def talk(peer, child):
     peer.segment(ACK)
 
 
-@lq.case(*[f"{port} {version}" for port in (PORT, OTHER) for version in VERSIONS])
-def is_accepted(what):
+@lq.each_version(PORT, OTHER, mapped=True)
+def is_accepted(port, v6, v6_listener):
     """Twice: who keeps the request, who is waiting, the names, the data, the end."""
-    port, version = int(what.split()[0]), what.split()[1]
-    proxy = Proxy(version)
+    proxy = Proxy(v6, v6_listener)
     ours = int(port == PORT)
     for _ in range(2):
         with lq.Counted() as moved:
@@ -104,10 +101,10 @@ def is_accepted(what):
         lq.wait_for(lambda one=peer: (segment := one.receive(0)) and segment.flags & FIN)
 
 
-@lq.case(*VERSIONS)
-def who_waits_in_accept_is_woken(version):
+@lq.each_version(mapped=True)
+def who_waits_in_accept_is_woken(v6, v6_listener):
     """By a connection to either port."""
-    proxy = Proxy(version)
+    proxy = Proxy(v6, v6_listener)
     proxy.listener.setblocking(True)
     proxy.listener.settimeout(None)
     for port in (OTHER, PORT, OTHER):
@@ -121,10 +118,10 @@ def who_waits_in_accept_is_woken(version):
         talk(peer, got[0])
 
 
-@lq.case(*VERSIONS)
-def both_ports_at_once(version):
+@lq.each_version(mapped=True)
+def both_ports_at_once(v6, v6_listener):
     """Half-open and queued ones of both: each is accepted once, and works."""
-    proxy = Proxy(version)
+    proxy = Proxy(v6, v6_listener)
     half = [proxy.peer(port) for port in (OTHER, PORT) * 2]
     for peer in half:
         peer.half_open(MSS)
@@ -141,12 +138,11 @@ def both_ports_at_once(version):
     lq.equal(lq.ss_queues(PORT), (0, 8))
 
 
-@lq.case(*[f"{end} {version}" for end in ("close", "shutdown", "destroy") for version in VERSIONS])
-def listener_ends(what):
+@lq.each_version("close", "shutdown", "destroy", mapped=True)
+def listener_ends(end, v6, v6_listener):
     """With connections of both ports, half-open, queued, accepted; these outlive the module."""
-    end, version = what.split()
     users, requests = lq.module_users(), lq.requests_in_memory()
-    proxy = Proxy(version)
+    proxy = Proxy(v6, v6_listener)
     listener = proxy.listener
     accepted = []
     for port in (OTHER, PORT):
