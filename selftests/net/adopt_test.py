@@ -82,7 +82,7 @@ def without_privileges(when, v6):
         sock.listen(5)
         lq.equal(lq.Info(sock).backlog_asked, 5)
 
-    lq.as_nobody(opt_in)
+    lq.as_user(opt_in)
 
 
 @lq.each_version()

@@ -103,7 +103,7 @@ def a_connect_that_fails_puts_nothing_back():
             thread.join()
             sock.close()
 
-    lq.as_nobody(attack)
+    lq.as_user(attack)
     del keep
     nothing_of_ours_is_left()
 
@@ -132,7 +132,7 @@ def what_a_listener_had_goes_before_it_connects(how, v6, v6_listener):
                     sock.sendto(b"x", MSG_FASTOPEN, to)
             sock.close()
 
-    lq.as_nobody(attack)
+    lq.as_user(attack)
     nothing_of_ours_is_left()
 
 
@@ -260,7 +260,7 @@ def the_first_ktls_is_on_ours(what, v6):
     if not os.path.exists("/sys/module/tls"):
         raise lq.Skip("no kTLS")
     listener = lq.listener()
-    lq.as_nobody(lambda: refused_ktls(v6, what == "chosen"))
+    lq.as_user(lambda: refused_ktls(v6, what == "chosen"))
     lq.equal(lq.module_users(), 1)
     server = lq.listener("tcp", v6=v6)
     for _ in range(3):
@@ -279,7 +279,7 @@ def ktls_that_is_there_has_nothing_of_ours(what, v6):
     closed, kept = plain_ktls(server, v6), plain_ktls(server, v6)
     listener = lq.listener()
     lq.equal(lq.module_users(), 1)
-    lq.as_nobody(lambda: refused_ktls(v6, what == "chosen"))
+    lq.as_user(lambda: refused_ktls(v6, what == "chosen"))
     for sock in closed:
         sock.close()
     lq.equal(lq.module_users(), 1)

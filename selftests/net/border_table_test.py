@@ -7,44 +7,14 @@
     clients of the kernel's own --- lo --- listeners
 """
 import contextlib
-import os
 import socket
 
 import lq
 from rawtcp import Tun, syn_flood
 
-NOBODY = 65534
-CLONE_NEWUSER = 0x10000000
 TRACE = "/sys/kernel/tracing"
 TCP_DEFER_ACCEPT = 9
 MANY = 40
-
-
-def in_own_namespaces(function):
-    """Run it in a process of nobody's, in user and network namespaces of its own."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            lq.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/self is the user's again
-            if lq.libc.unshare(CLONE_NEWUSER | lq.CLONE_NEWNET) != 0:
-                os._exit(4)
-            with open("/proc/self/uid_map", "w", encoding="ascii") as file:
-                file.write(f"0 {NOBODY} 1")
-            lq.ip("link set lo up")
-            function()
-            status = 0
-        except BaseException as error:  # pylint: disable=broad-except
-            lq.diag(repr(error))
-        finally:
-            os._exit(status)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == 4:
-        raise lq.Skip("no user namespaces for users here")
-    lq.equal(code, 0, "as a user")
 
 
 def of_the_machine(name):
@@ -87,7 +57,7 @@ def a_user_s_own_namespace(policy):
             if info.backlog > ceiling:
                 lq.equal(info.syn_limit, ceiling)
 
-    in_own_namespaces(listen)
+    lq.as_user(listen, own_namespaces=True)
 
 
 @lq.case()

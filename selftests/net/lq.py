@@ -33,7 +33,7 @@ TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(_
 # A test that is run by itself finds the tools, too.
 os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 NOBODY = 65534
 TRACE = "/sys/kernel/tracing"
 SCALE = int(os.environ.get("LQ_TIME_SCALE", "1"))  # how much longer anything may take
@@ -158,28 +158,6 @@ def wait_for(condition, seconds=10, what="it did not happen", every=0.01):
         time.sleep(every)
 
 
-def _status(function):
-    """0 when the function, as nobody, returns."""
-    try:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        function()
-    except BaseException:  # pylint: disable=broad-except
-        diag(f"as nobody: {traceback.format_exc()}")
-        return 1
-    return 0
-
-
-def as_nobody(function):
-    """In a process of an ordinary user's; it must end well."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(_status(function))
-    _, status = os.waitpid(pid, 0)
-    equal(os.waitstatus_to_exitcode(status), 0, "the user's process")
-
-
 def until_killed(*_):
     """The end of a process that only holds something: what is given, for one."""
     while True:
@@ -210,6 +188,34 @@ def fails_with(*codes):
 
 # --- the system ---
 
+
+def as_user(function, uid=NOBODY, own_namespaces=False):
+    """Run it in a process of an ordinary user's, with user and network namespaces of its own if so said;
+    what it raises fails the case."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/self is the user's again
+            if own_namespaces:
+                if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+                    os._exit(4)
+                with open("/proc/self/uid_map", "w", encoding="ascii") as file:
+                    file.write(f"0 {uid} 1")
+                ip("link set lo up")
+            function()
+            status = 0
+        except BaseException as error:  # pylint: disable=broad-except
+            diag(f"as a user: {error!r}")
+        finally:
+            os._exit(status)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code == 4:
+        raise Skip("no user namespaces for users here")
+    equal(code, 0, "as a user")
 
 def run(*command, check=True, env=None):
     """Run a command; its standard output."""

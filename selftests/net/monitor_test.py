@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import lq
+from genl import attrs
 from rawtcp import Peer, Tun
 
 AF_NETLINK, NETLINK_GENERIC, SOL_NETLINK = 16, 16, 270
@@ -27,20 +28,9 @@ CMD_EVENT = 4
 TYPES = ("none started stopped truncated overflow_began overflow_ended cookies_began"
          " cookies_ended").split()
 DROP_SYN_QUEUE_FULL, DROP_ACCEPT_QUEUE_FULL_SYN = 1, 2
-NOBODY = 65534
 # A policy that has no half-open request while the accept queue is full.
 DROPS_SYNS = ((lq.SOL_LISTENQ, lq.LQ_POLICY, b"linux-modern"),)
 GENEROUS = 30  # seconds
-
-
-def attrs(data):
-    """{type: payload}"""
-    found = {}
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        found[kind & 0x3FFF] = data[4:length]
-        data = data[(length + 3) & ~3 :]
-    return found
 
 
 def group_of():
@@ -372,18 +362,13 @@ def not_of_another_namespace():
 @lq.case()
 def needs_no_privilege():
     """As all that only looks."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.setuid(NOBODY)
-            reader = Reader()
-            lq.listener().close()
-            lq.equal(reader.kinds(), ["started", "stopped"])
-            code = 0
-        finally:
-            os._exit(code)
-    lq.equal(os.waitpid(pid, 0)[1], 0)
+
+    def look():
+        reader = Reader()
+        lq.listener().close()
+        lq.equal(reader.kinds(), ["started", "stopped"])
+
+    lq.as_user(look)
 
 
 @lq.case()
@@ -471,7 +456,7 @@ class Monitor:
         """Its exit status and what it complained of."""
         if number:
             self.process.send_signal(number)
-        status = self.process.wait(GENEROUS)
+        status = self.process.wait(GENEROUS * lq.SCALE)
         return status, self.process.stderr.read().decode()
 
 
@@ -543,7 +528,7 @@ def monitor_of_nobody():
         try:
             with lq.Netns() as other:
                 there = lq.listener(port=8000)
-            os.setuid(NOBODY)
+            os.setuid(lq.NOBODY)
             monitor = Monitor()
             there.close()
             other.close()

@@ -16,38 +16,8 @@ import lq
 from memcg import cgroup, enter
 from rawtcp import LOCAL, MSS, Peer, Tun, syn_flood, timestamp
 
-NOBODY = 65534
-CLONE_NEWUSER = 0x10000000
 TRACE = "/sys/kernel/tracing"
 REQUEST = 64  # bytes, IPv4
-
-
-def as_user(function, own_namespaces=False):
-    """Run it in a process of nobody's, with user and network namespaces of its own if so said."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            lq.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/self is the user's again
-            if own_namespaces:
-                if lq.libc.unshare(CLONE_NEWUSER | lq.CLONE_NEWNET) != 0:
-                    os._exit(4)
-                with open("/proc/self/uid_map", "w", encoding="ascii") as file:
-                    file.write(f"0 {NOBODY} 1")
-                lq.ip("link set lo up")
-            function()
-            status = 0
-        except BaseException as error:  # pylint: disable=broad-except
-            lq.diag(repr(error))
-        finally:
-            os._exit(status)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == 4:
-        raise lq.Skip("no user namespaces for users here")
-    lq.equal(code, 0, "as a user")
 
 
 class Genl:
@@ -111,7 +81,7 @@ def setting_the_namespace_needs_its_admin():
             with lq.fails_with(errno.EPERM):
                 genl.of(3, ident, extra)
 
-    as_user(attack)
+    lq.as_user(attack)
 
     def own():
         genl = Genl()
@@ -121,7 +91,7 @@ def setting_the_namespace_needs_its_admin():
         genl.of(3, lq.Info(mine).id, struct.pack("=HH4s", 8, 9, b"bsd\0"))
         lq.equal(lq.Info(mine).policy, "bsd")
 
-    as_user(own, own_namespaces=True)
+    lq.as_user(own, own_namespaces=True)
     lq.equal({name: lq.sysctl("net.listenq." + name) for name in names}, values)
     lq.equal(lq.Info(listener).policy, "linux")
 
@@ -145,7 +115,7 @@ def other_namespaces_are_neither_seen_nor_touched():
         with lq.fails_with(errno.ECONNREFUSED):
             socket.create_connection(("127.0.0.1", 8000), 5)
 
-    as_user(look, own_namespaces=True)
+    lq.as_user(look, own_namespaces=True)
     lq.equal(listener.getsockopt(lq.SOL_LISTENQ, lq.LQ_INFO, 256), before)
 
 
@@ -173,7 +143,7 @@ def a_user_s_queues_are_bounded():
             assert info.syn_buckets <= 32768, (policy, info.syn_buckets)
             sock.close()
 
-    as_user(bounded)
+    lq.as_user(bounded)
     root = lq.stream("lq")
     root.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYN_BACKLOG, 1 << 20)
 
