@@ -122,7 +122,7 @@ threading.Thread(target=also).start()
         yield
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(30 * lq.SCALE)
 
 
 def returns(what, *command):

@@ -191,7 +191,7 @@ def bug_04_wakeup_after_migration(how):
     with lq.Counted(lq.mib) as moved:
         tcp.close()
         lq.equal(moved("TcpExtTCPMigrateReqSuccess"), 1)
-    waiter.join(10)
+    waiter.join(10 * lq.SCALE)
     assert woken, f"{how}() still waits"
     client.send(b"well?")
     lq.equal(lq.read_all(woken[0], 5), b"well?")
@@ -291,7 +291,7 @@ def bug_07_same_syn_on_two_cpus():
         os.sched_setaffinity(threading.get_native_id(), {number})
         peers = [Peer(tun, lq.port_of(listener), sport=30000 + n) for n in range(count)]
         ready[number].set()
-        ready[1 - number].wait(10)
+        ready[1 - number].wait(10 * lq.SCALE)
         for peer in peers:
             peer.syn()
 
@@ -326,7 +326,7 @@ def bug_08_enqueue_after_close(end):
                 peer.final_ack()
 
         def ends(listener=listener, begun=begun):
-            begun.wait(10)
+            begun.wait(10 * lq.SCALE)
             if end == "close":
                 listener.close()
             elif end == "unspec":

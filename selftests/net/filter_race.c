@@ -256,7 +256,7 @@ static void *removes(void *unused)
 	(void)unused;
 	while (!stop) {
 		remove_filter(listener);
-		usleep(1000);
+		usleep(1000); /* so that there is one at times */
 	}
 	return NULL;
 }

@@ -61,7 +61,7 @@ class Recording:
         """Its lines."""
         if number:
             self.process.send_signal(number)
-        ended = self.process.wait(GENEROUS)
+        ended = self.process.wait(GENEROUS * lq.SCALE)
         self.complaint = self.process.stderr.read()
         lq.equal(ended, status, self.complaint)
         return self.lines()

@@ -293,7 +293,7 @@ def with_data(tun, kind, v6, flags, before):
     if before and not flags & FIN:
         for _ in range(4):
             peer.send(b"more " * 40)
-        time.sleep(0.1)  # all of it waits with the connection
+        time.sleep(0.1)  # nothing says that all of it has come before accept(), which is what is tried
     child = lq.accept(listener)
     data = lq.read_all(child, 6 + (800 if before and not flags & FIN else 0))
     end = None

@@ -302,7 +302,7 @@ static void *tuner(void *seed)
 				perror("stress: sysctl");
 			close(fd);
 		}
-		usleep(1000);
+		usleep(1000); /* so that the others get somewhere with each setting */
 	}
 	return NULL;
 }
@@ -317,7 +317,7 @@ static void work(unsigned int seconds, uint32_t seed)
 	for (i = 0; i < N; i++)
 		pthread_create(&threads[i], NULL, jobs[i],
 			       (void *)(uintptr_t)((seed + i + 1) * 0x9e3779b97f4a7c15ull));
-	sleep(seconds);
+	sleep(seconds); /* the storm's length */
 	stop = true;
 	for (i = 0; i < N; i++)
 		pthread_join(threads[i], NULL);
