@@ -208,16 +208,7 @@ private:
 		if (object.contains("accept_filter"))
 			o.accept_filter = text(object, "accept_filter");
 		o.backlog_asked = signed_number(object, "backlog_asked");
-		o.backlog = number(object, "backlog");
-		o.accept_qlen = number(object, "accept_qlen");
-		o.accept_limit = number(object, "accept_limit");
-		o.accept_qlen_peak = number(object, "accept_qlen_peak");
-		o.syn_qlen = number(object, "syn_qlen");
-		o.syn_young = number(object, "syn_young");
-		o.syn_limit = number(object, "syn_limit");
-		o.syn_qlen_peak = number(object, "syn_qlen_peak");
-		o.filter_qlen = number_or_0(object, "filter_qlen");
-		o.filter_limit = number_or_0(object, "filter_limit");
+		read_numbers(o, object);
 		o.drops = counters(object, "drops");
 		o.events = counters(object, "events");
 		const auto wait = object.find("accept_wait");
@@ -229,6 +220,21 @@ private:
 			o.accept_wait.push_back(count.get<std::uint64_t>());
 		}
 		return o;
+	}
+
+	/* The later numbers of the list are not in the recordings of an older lqctl. */
+	static void read_numbers(RecordedListener &o, const json &object)
+	{
+#define FIRST(attribute, NAME, name, place, metric, text)                                          \
+	if (*metric)                                                                               \
+		o.name = number(object, #name);
+		LISTENQ_NUMBERS_FIRST(FIRST)
+#undef FIRST
+#define LATER(attribute, NAME, name, place, metric, text)                                          \
+	if (*metric)                                                                               \
+		o.name = number_or_0(object, #name);
+		LISTENQ_NUMBERS_LATER(LATER)
+#undef LATER
 	}
 
 	NamedCounters counters(const json &object, const char *member)

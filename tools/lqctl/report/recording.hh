@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <linux/listenq.h>
+
 #include <cstdint>
 #include <istream>
 #include <string>
@@ -44,10 +46,10 @@ struct RecordedListener {
 	std::string policy;
 	std::string accept_filter; /* empty: none */
 	std::int64_t backlog_asked = 0;
-	std::uint64_t backlog = 0;
-	std::uint64_t accept_qlen = 0, accept_limit = 0, accept_qlen_peak = 0;
-	std::uint64_t syn_qlen = 0, syn_young = 0, syn_limit = 0, syn_qlen_peak = 0;
-	std::uint64_t filter_qlen = 0, filter_limit = 0;
+/* Those of the list; a recording has the ones with a metric, the others stay 0. */
+#define MEMBER(number, NAME, name, place, metric, text) std::uint64_t name = 0;
+	LISTENQ_NUMBERS(MEMBER)
+#undef MEMBER
 	NamedCounters drops, events;
 	std::vector<std::uint64_t> accept_wait; /* buckets; those at 0 at the end are left out */
 };

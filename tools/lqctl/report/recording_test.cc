@@ -37,6 +37,7 @@ Listener listener()
 		.u32(LISTENQ_A_LISTENER_ACCEPT_LIMIT, 4097)
 		.u32(LISTENQ_A_LISTENER_SYN_QLEN, 12)
 		.u32(LISTENQ_A_LISTENER_SYN_LIMIT, 14)
+		.u32(LISTENQ_A_LISTENER_FILTER_QLEN, 3)
 		.nest(LISTENQ_A_LISTENER_DROPS, [&] { m.u64(LISTENQ_DROP_LSM, 20); })
 		.nest(LISTENQ_A_LISTENER_EVENTS, [&] { m.u64(LISTENQ_EVENT_ACCEPTED, 21); })
 		.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT, wait);
@@ -95,6 +96,7 @@ TEST(recording, what_was_written_is_read)
 	EXPECT_EQ(o.backlog_asked, -1);
 	EXPECT_EQ(o.backlog, 4096u);
 	EXPECT_EQ(o.accept_qlen, 10u);
+	EXPECT_EQ(o.filter_qlen, 3u);
 	EXPECT_EQ(o.syn_limit, 14u);
 	ASSERT_EQ(o.drops.size(), 1u);
 	EXPECT_EQ(r.names[o.drops[0].first], "lsm");
@@ -105,6 +107,18 @@ TEST(recording, what_was_written_is_read)
 	EXPECT_EQ(s.events[0].type, "overflow_began");
 	EXPECT_EQ(s.events[0].reason, "accept_queue_full_syn");
 	EXPECT_EQ(s.events[0].count, 3u);
+}
+
+TEST(recording, of_an_older_lqctl__later_numbers_are_0)
+{
+	auto object = nlohmann::json::parse(sample_line(1s, true, {listener()}));
+	for (const char *later : {"filter_qlen", "filter_limit"})
+		EXPECT_EQ(object["listeners"][0].erase(later), 1u) << later;
+	const Recording r = read(header() + object.dump() + '\n');
+	EXPECT_EQ(r.damaged, 0u);
+	const RecordedListener &o = r.segments[0].samples[0].listeners[0];
+	EXPECT_EQ(o.syn_limit, 14u);
+	EXPECT_EQ(o.filter_limit, 0u);
 }
 
 TEST(recording, cut_anywhere__what_is_whole_is_there)
