@@ -105,7 +105,7 @@ std::string run(const Options &options)
 			const std::vector<Finding> findings = diagnose(o);
 			nlohmann::ordered_json one;
 			one["id"] = o.now.id;
-			one["family"] = o.now.address.family == AF_INET6 ? "inet6" : "inet";
+			one["family"] = family_name(o.now.address);
 			one["address"] = o.now.address.host();
 			one["port"] = o.now.address.port;
 			one["watched_seconds"] = o.seconds;

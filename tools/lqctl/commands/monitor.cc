@@ -21,6 +21,7 @@
 #include "commands/commands.hh"
 #include "commands/words.hh"
 #include "kernel/genl.hh"
+#include "kernel/lookup.hh"
 #include "kernel/subscription.hh"
 #include "model/event.hh"
 #include "model/selection.hh"
@@ -78,8 +79,8 @@ public:
 			if (fds[1].revents && !go_on(signals))
 				return;
 			if (fds[0].revents)
-				subscription.read([&](Bytes a) { tell(parse_event(a)); },
-						  [&] { tell(events_lost(now_ns())); });
+				subscription.read([&](Bytes a) { print(parse_event(a)); },
+						  [&] { print(events_lost(now_ns())); });
 		}
 	}
 
@@ -107,23 +108,16 @@ private:
 	void warn(Genl &genl)
 	{
 		bool incomplete;
-		std::vector<Listener> listeners;
+		const std::vector<Listener> listeners = poll_listeners(genl, incomplete);
 
-		try {
-			listeners = genl.listeners(incomplete);
-		} catch (const NetlinkError &error) {
-			if (error.code() == ENOENT || error.code() == EPROTONOSUPPORT)
-				throw module_unloaded();
-			throw;
-		}
 		/* One that an inconsistent dump left out is not below. */
 		if (incomplete)
 			return;
 		for (const Event &event : thresholds_->update(listeners, now_ns()))
-			tell(event);
+			print(event);
 	}
 
-	void tell(const Event &event)
+	void print(const Event &event)
 	{
 		if (closed_ || (event.listener && !selection_.matches(as_listener(event))))
 			return;

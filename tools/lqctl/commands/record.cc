@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -19,7 +18,9 @@
 #include "base/signals.hh"
 #include "commands/commands.hh"
 #include "kernel/genl.hh"
+#include "kernel/lookup.hh"
 #include "kernel/subscription.hh"
+#include "model/selection.hh"
 #include "report/recording.hh"
 #include "report/recording_file.hh"
 
@@ -44,13 +45,13 @@ Error failed(const char *what)
 }
 
 /* FILTERs and "@" with an id; none: all listeners. */
-class Selection final {
+class Wanted final {
 public:
-	explicit Selection(const std::vector<std::string> &words)
+	explicit Wanted(const std::vector<std::string> &words)
 	{
 		for (const std::string &word : words) {
 			if (word.starts_with('@'))
-				ids_.push_back(parse_id(word));
+				ids_.push_back(parse_listener_id(word));
 			else
 				filters_.emplace_back(word);
 		}
@@ -71,18 +72,6 @@ public:
 	}
 
 private:
-	static std::uint64_t parse_id(const std::string &word)
-	{
-		std::uint64_t id = 0;
-		const char *last = word.data() + word.size();
-		const auto [end, error] = std::from_chars(word.data() + 1, last, id);
-		if (error != std::errc{} || end != last || id == 0)
-			throw Error(fmt::format("\"{}\" is no listener: write its id as @7; "
-						"\"lqctl list -e\" shows it",
-						word));
-		return id;
-	}
-
 	std::vector<std::uint64_t> ids_;
 	std::vector<Filter> filters_;
 };
@@ -90,7 +79,7 @@ private:
 class Recorder final {
 public:
 	explicit Recorder(const Options &options)
-	    : options_(options), selection_(options.listeners),
+	    : options_(options), wanted_(options.listeners),
 	      interval_(parse_timespan(options.interval, "interval", 10ms)),
 	      duration_(parse_duration(options.duration)),
 	      shows_progress_(isatty(STDERR_FILENO) == 1)
@@ -156,8 +145,8 @@ private:
 			if (fds[2].revents & (POLLERR | POLLHUP))
 				closed_ = true;
 			if (fds[0].revents)
-				subscription.read([&](Bytes a) { tell(parse_event(a)); },
-						  [&] { tell(events_lost(now_ns())); });
+				subscription.read([&](Bytes a) { add(parse_event(a)); },
+						  [&] { add(events_lost(now_ns())); });
 			if (fds[1].revents)
 				return finish("signal");
 			if (duration_ && elapsed() >= *duration_)
@@ -170,27 +159,18 @@ private:
 	void sample()
 	{
 		bool incomplete;
-		std::vector<Listener> listeners;
+		std::vector<Listener> listeners = poll_listeners(genl_, incomplete);
 
-		try {
-			listeners = genl_.listeners(incomplete);
-		} catch (const NetlinkError &error) {
-			/* Gone, or going: __netlink_dump_start() of net/netlink/af_netlink.c. */
-			if (error.code() != ENOENT && error.code() != EPROTONOSUPPORT)
-				throw;
-			throw module_unloaded();
-		}
-		std::erase_if(listeners, [&](const Listener &l) {
-			return !selection_.matches(l.id, l.address);
-		});
+		std::erase_if(listeners,
+			      [&](const Listener &l) { return !wanted_.matches(l.id, l.address); });
 		write(sample_line(elapsed(), !incomplete, listeners));
 		samples_++;
 		listeners_ = listeners.size();
 	}
 
-	void tell(const Event &event)
+	void add(const Event &event)
 	{
-		if (event.listener && !selection_.matches(event.listener, event.address))
+		if (event.listener && !wanted_.matches(event.listener, event.address))
 			return;
 		write(event_line(elapsed(), event));
 		events_++;
@@ -227,7 +207,7 @@ private:
 	}
 
 	const Options &options_;
-	Selection selection_;
+	Wanted wanted_;
 	Microseconds interval_;
 	std::optional<Microseconds> duration_;
 	Genl genl_;

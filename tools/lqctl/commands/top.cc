@@ -37,18 +37,13 @@ using Clock = std::chrono::steady_clock;
 
 void look(Genl &genl, Top &top)
 {
-	try {
-		bool incomplete;
-		std::vector<Listener> listeners = genl.listeners(incomplete);
-		if (top.wants_processes())
-			add_processes(listeners);
-		top.update(std::move(listeners),
-			   std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
-	} catch (const NetlinkError &error) {
-		if (error.code() == ENOENT)
-			throw module_unloaded();
-		throw;
-	}
+	bool incomplete;
+	std::vector<Listener> listeners = poll_listeners(genl, incomplete);
+
+	if (top.wants_processes())
+		add_processes(listeners);
+	top.update(std::move(listeners),
+		   std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
 }
 
 /* Frames one after the other, for a file or a pipe. */

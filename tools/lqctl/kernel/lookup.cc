@@ -4,10 +4,12 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "base/error.hh"
 #include "kernel/processes.hh"
+#include "wire/reply.hh"
 
 namespace lqctl {
 
@@ -19,6 +21,18 @@ void add_processes(std::vector<Listener> &listeners)
 		l.has_processes = true;
 		if (const auto here = found.find(l.inode); here != found.end())
 			l.processes = here->second;
+	}
+}
+
+std::vector<Listener> poll_listeners(Genl &genl, bool &incomplete)
+{
+	try {
+		return genl.listeners(incomplete);
+	} catch (const NetlinkError &error) {
+		/* Gone, or going: __netlink_dump_start() of net/netlink/af_netlink.c. */
+		if (error.code() == ENOENT || error.code() == EPROTONOSUPPORT)
+			throw module_unloaded();
+		throw;
 	}
 }
 

@@ -36,6 +36,18 @@ std::string interface_name(std::uint32_t ifindex)
 	return fmt::format("if{}", ifindex);
 }
 
+const char *family_name(const Address &address)
+{
+	return address.family == AF_INET6 ? "inet6" : "inet";
+}
+
+nlohmann::ordered_json interface_json(const Address &address)
+{
+	if (!address.ifindex)
+		return nullptr;
+	return interface_name(address.ifindex);
+}
+
 std::string to_string(const Address &address, bool numeric)
 {
 	std::string host;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ void parse_address(Address &address, const Attr &attr);
 
 /* The interface's name, or "if<index>" where this namespace has no such interface. */
 [[nodiscard]] std::string interface_name(std::uint32_t ifindex);
+
+/* What JSON says of it: "inet" or "inet6"; the interface's name, or null. */
+[[nodiscard]] const char *family_name(const Address &address);
+[[nodiscard]] nlohmann::ordered_json interface_json(const Address &address);
 
 /* 127.0.0.1:80, [::1]:80, *:80 for a dual-stack wildcard, *%eth0:80; :http unless numeric. */
 [[nodiscard]] std::string to_string(const Address &address, bool numeric);

@@ -111,25 +111,46 @@ Event parse_event(Bytes attributes)
 		}
 	});
 	if (!has_type || !has_listener)
-		throw Error("the kernel told an event without its type or listener: "
+		throw Error("the kernel sent an event without its type or listener: "
 			    "use the lqctl that came with the module");
 	return e;
 }
+
+namespace {
+
+/* What both a listener and its events say. */
+template <typename From, typename To>
+void copy_state(const From &from, To &to)
+{
+	to.address = from.address;
+	to.policy = from.policy;
+	to.backlog_asked = from.backlog_asked;
+	to.backlog = from.backlog;
+	to.accept_qlen = from.accept_qlen;
+	to.accept_limit = from.accept_limit;
+	to.syn_qlen = from.syn_qlen;
+	to.syn_limit = from.syn_limit;
+}
+
+} // namespace
 
 Listener as_listener(const Event &e)
 {
 	Listener l;
 
 	l.id = e.listener;
-	l.address = e.address;
-	l.policy = e.policy;
-	l.backlog_asked = e.backlog_asked;
-	l.backlog = e.backlog;
-	l.accept_qlen = e.accept_qlen;
-	l.accept_limit = e.accept_limit;
-	l.syn_qlen = e.syn_qlen;
-	l.syn_limit = e.syn_limit;
+	copy_state(e, l);
 	return l;
+}
+
+Event as_event(const Listener &l, std::uint64_t time)
+{
+	Event e;
+
+	e.time = time;
+	e.listener = l.id;
+	copy_state(l, e);
+	return e;
 }
 
 Event events_lost(std::uint64_t time)
@@ -174,13 +195,10 @@ nlohmann::ordered_json to_json(const Event &e)
 	if (!e.listener)
 		return json;
 	json["id"] = e.listener;
-	json["family"] = e.address.family == AF_INET6 ? "inet6" : "inet";
+	json["family"] = family_name(e.address);
 	json["address"] = e.address.host();
 	json["port"] = e.address.port;
-	if (e.address.ifindex)
-		json["interface"] = interface_name(e.address.ifindex);
-	else
-		json["interface"] = nullptr;
+	json["interface"] = interface_json(e.address);
 	json["policy"] = e.policy;
 	json["backlog_asked"] = e.backlog_asked;
 	json["backlog"] = e.backlog;

@@ -31,7 +31,7 @@ struct Event {
 	std::uint32_t syn_limit = 0;
 	std::string reason; /* a name of LISTENQ_DROPS, or empty */
 	std::optional<std::uint64_t> count;
-	std::optional<std::uint32_t> untold; /* starts and truncations before it, not told */
+	std::optional<std::uint32_t> untold; /* starts and truncations before it, not sent */
 };
 
 /* From the attributes of one message; attributes of a newer module are passed over. */
@@ -39,6 +39,8 @@ struct Event {
 
 /* What an event says of its listener, for a Selection. */
 [[nodiscard]] Listener as_listener(const Event &event);
+/* The other way, without a type. */
+[[nodiscard]] Event as_event(const Listener &listener, std::uint64_t time);
 
 /* The reader was too slow: some are missing. */
 [[nodiscard]] Event events_lost(std::uint64_t time);

@@ -141,13 +141,10 @@ nlohmann::ordered_json to_json(const Listener &l)
 	nlohmann::ordered_json json;
 
 	json["id"] = l.id;
-	json["family"] = l.address.family == AF_INET6 ? "inet6" : "inet";
+	json["family"] = family_name(l.address);
 	json["address"] = l.address.host();
 	json["port"] = l.address.port;
-	if (l.address.ifindex)
-		json["interface"] = interface_name(l.address.ifindex);
-	else
-		json["interface"] = nullptr;
+	json["interface"] = interface_json(l.address);
 	json["v6only"] = l.address.v6only;
 	json["inode"] = l.inode;
 	json["uid"] = l.uid;

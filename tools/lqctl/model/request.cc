@@ -150,15 +150,12 @@ nlohmann::ordered_json to_json(const Request &r)
 	nlohmann::ordered_json json;
 
 	json["listener"] = r.listener;
-	json["family"] = r.peer.family == AF_INET6 ? "inet6" : "inet";
+	json["family"] = family_name(r.peer);
 	json["peer_address"] = r.peer.host();
 	json["peer_port"] = r.peer.port;
 	json["local_address"] = r.local.host();
 	json["local_port"] = r.local.port;
-	if (r.local.ifindex)
-		json["interface"] = interface_name(r.local.ifindex);
-	else
-		json["interface"] = nullptr;
+	json["interface"] = interface_json(r.local);
 	json["state"] = r.state;
 	json["age_ms"] = r.age;
 	json["due_ms"] = r.due;

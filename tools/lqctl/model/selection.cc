@@ -259,13 +259,7 @@ private:
 	}
 	Test id(const std::string &text)
 	{
-		std::uint64_t id = 0;
-		const char *last = text.data() + text.size();
-		const auto [end, error] = std::from_chars(text.data() + 1, last, id);
-		if (error != std::errc{} || end != last || id == 0)
-			throw Error(fmt::format("\"{}\" is no listener: write its id as @7; "
-						"\"lqctl list -e\" shows it",
-						text));
+		const std::uint64_t id = parse_listener_id(text);
 		return [id](const Listener &l) { return l.id == id; };
 	}
 	Test sport()
@@ -326,6 +320,18 @@ std::string joined(const std::vector<std::string> &words)
 }
 
 } // namespace
+
+std::uint64_t parse_listener_id(const std::string &text)
+{
+	std::uint64_t id = 0;
+	const char *last = text.data() + text.size();
+	const auto [end, error] = std::from_chars(text.data() + 1, last, id);
+	if (error != std::errc{} || end != last || id == 0)
+		throw Error(fmt::format("\"{}\" is no listener: write its id as @7; "
+					"\"lqctl list -e\" shows it",
+					text));
+	return id;
+}
 
 Selection::Selection() = default;
 Selection::~Selection() = default;

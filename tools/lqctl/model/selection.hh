@@ -19,6 +19,9 @@ namespace lqctl {
 
 class Condition; /* a node of the filter's tree */
 
+/* "@7": a listener's id. Throws when it is none. */
+[[nodiscard]] std::uint64_t parse_listener_id(const std::string &text);
+
 class Selection final {
 public:
 	Selection(); /* all of them */

@@ -39,18 +39,8 @@ std::vector<Event> Thresholds::update(const std::vector<Listener> &listeners, st
 		const Above before = above_[l.id];
 		const Above after = {is_above(before.accept, l.accept_qlen, l.accept_limit),
 				     is_above(before.syn, l.syn_qlen, l.syn_limit)};
-		Event e;
+		Event e = as_event(l, time);
 
-		e.time = time;
-		e.listener = l.id;
-		e.address = l.address;
-		e.policy = l.policy;
-		e.backlog_asked = l.backlog_asked;
-		e.backlog = l.backlog;
-		e.accept_qlen = l.accept_qlen;
-		e.accept_limit = l.accept_limit;
-		e.syn_qlen = l.syn_qlen;
-		e.syn_limit = l.syn_limit;
 		if (before.accept != after.accept) {
 			e.type = after.accept ? "accept_queue_above" : "accept_queue_below";
 			events.push_back(e);
@@ -61,7 +51,7 @@ std::vector<Event> Thresholds::update(const std::vector<Listener> &listeners, st
 		}
 		now[l.id] = after;
 	}
-	above_ = std::move(now); /* of those that are gone nothing is told but their stop */
+	above_ = std::move(now); /* a listener that is gone has no event but its stop */
 	return events;
 }
 

@@ -22,7 +22,8 @@ public:
 	/*
 	 * The events accept_queue_above, accept_queue_below, syn_queue_above and syn_queue_below
 	 * since the last call. A queue is above from percent of its limit on, and below again
-	 * under nine tenths of that, so that one that stays at the border is told once.
+	 * under nine tenths of that, so that a queue whose length stays about there makes one
+	 * event.
 	 */
 	[[nodiscard]] std::vector<Event> update(const std::vector<Listener> &listeners,
 						std::uint64_t time);
