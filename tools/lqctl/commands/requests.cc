@@ -33,9 +33,9 @@ std::string run(const Options &options)
 							  : find_some(genl, selection)) {
 		if (l.syn_qlen == 0)
 			continue;
-		bool torn;
-		std::vector<Request> some = genl.requests(l.id, torn);
-		incomplete |= torn;
+		bool some_missing;
+		std::vector<Request> some = genl.requests(l.id, some_missing);
+		incomplete |= some_missing;
 		all.insert(all.end(), std::make_move_iterator(some.begin()),
 			   std::make_move_iterator(some.end()));
 	}

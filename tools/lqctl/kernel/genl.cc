@@ -161,21 +161,22 @@ std::vector<Listener> Genl::listeners(bool &incomplete)
 	return listeners;
 }
 
-std::vector<Request> Genl::requests(std::uint64_t listener, bool &torn)
+std::vector<Request> Genl::requests(std::uint64_t listener, bool &incomplete)
 {
 	std::vector<Request> requests;
 	const auto fill = [&](nlmsghdr *header) {
 		mnl_attr_put_u64(header, LISTENQ_A_REQUEST_LISTENER, listener);
 	};
 
-	torn = true;
+	incomplete = true;
 	try {
-		for (int attempt = 0; torn && attempt < dump_attempts; attempt++) {
+		for (int attempt = 0; incomplete && attempt < dump_attempts; attempt++) {
 			requests.clear();
-			torn = !request(family_.id, LISTENQ_CMD_REQUEST_GET, LISTENQ_GENL_VERSION,
-					NLM_F_DUMP, fill, [&](Bytes attributes) {
-						requests.push_back(parse_request(attributes));
-					});
+			incomplete =
+				!request(family_.id, LISTENQ_CMD_REQUEST_GET, LISTENQ_GENL_VERSION,
+					 NLM_F_DUMP, fill, [&](Bytes attributes) {
+						 requests.push_back(parse_request(attributes));
+					 });
 		}
 	} catch (const NetlinkError &error) {
 		if (error.code() == EOPNOTSUPP)
@@ -184,7 +185,7 @@ std::vector<Request> Genl::requests(std::uint64_t listener, bool &torn)
 				    Exit::no_module);
 		if (error.code() != ENOENT)
 			throw;
-		torn = false;
+		incomplete = false;
 	}
 	return requests;
 }

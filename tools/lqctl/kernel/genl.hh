@@ -44,10 +44,10 @@ public:
 	[[nodiscard]] std::vector<Listener> listeners(bool &incomplete);
 	[[nodiscard]] Stats stats();
 	/*
-	 * The half-open requests of one listener; none if it has closed meanwhile. torn: some may
-	 * be missing or there twice. Throws when the module is too old.
+	 * The half-open requests of one listener; none if it has closed meanwhile. incomplete:
+	 * some may be missing or there twice. Throws when the module is too old.
 	 */
-	[[nodiscard]] std::vector<Request> requests(std::uint64_t listener, bool &torn);
+	[[nodiscard]] std::vector<Request> requests(std::uint64_t listener, bool &incomplete);
 	/* All of them, or none; throws. */
 	void set(std::uint64_t listener, const std::vector<Setting> &settings);
 

@@ -39,10 +39,10 @@ bool is_family(Bytes attributes, std::uint16_t family)
 
 } // namespace
 
-Told read_events(Bytes datagram, std::uint16_t family,
-		 const std::function<void(Bytes attributes)> &visit)
+Contents read_events(Bytes datagram, std::uint16_t family,
+		     const std::function<void(Bytes attributes)> &visit)
 {
-	Told told = Told::events;
+	Contents contents = Contents::events;
 
 	for_each_message(
 		datagram,
@@ -59,12 +59,12 @@ Told read_events(Bytes datagram, std::uint16_t family,
 					visit(attributes);
 			} else if (genl.cmd == CTRL_CMD_DELFAMILY &&
 				   is_family(attributes, family)) {
-				told = Told::family_gone;
+				contents = Contents::family_gone;
 			}
-			return told == Told::events;
+			return contents == Contents::events;
 		},
 		throw_malformed_attributes);
-	return told;
+	return contents;
 }
 
 Subscription::Subscription(const Family &family)
@@ -74,7 +74,7 @@ Subscription::Subscription(const Family &family)
 		throw failed("open a generic netlink socket");
 	if (!family.events_group) {
 		mnl_socket_close(socket_);
-		throw Error("the loaded listenq module tells no events: install module and lqctl "
+		throw Error("the loaded listenq module sends no events: install module and lqctl "
 			    "of the same release",
 			    Exit::no_module);
 	}
@@ -115,7 +115,7 @@ void Subscription::read(const std::function<void(Bytes attributes)> &visit,
 		if (size < 0)
 			throw failed("read listenq's events");
 		if (read_events(Bytes(in).first(static_cast<std::size_t>(size)), family_, visit) ==
-		    Told::family_gone)
+		    Contents::family_gone)
 			throw module_unloaded();
 	}
 }

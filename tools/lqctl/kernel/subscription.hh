@@ -13,7 +13,7 @@ struct mnl_socket;
 namespace lqctl {
 
 /* What one datagram holds. */
-enum class Told {
+enum class Contents {
 	events,
 	family_gone, /* the module was unloaded */
 };
@@ -22,8 +22,8 @@ enum class Told {
  * Calls visit() with the attributes of each event. @family: its number. Messages of others, and
  * of commands that came later than this lqctl, are passed over.
  */
-[[nodiscard]] Told read_events(Bytes datagram, std::uint16_t family,
-			       const std::function<void(Bytes attributes)> &visit);
+[[nodiscard]] Contents read_events(Bytes datagram, std::uint16_t family,
+				   const std::function<void(Bytes attributes)> &visit);
 
 class Subscription final {
 public:

@@ -21,7 +21,7 @@ void set_command(Message &m, std::uint8_t command)
 
 struct Collected {
 	std::size_t events = 0;
-	Told read(Bytes datagram)
+	Contents read(Bytes datagram)
 	{
 		return read_events(datagram, family, [this](Bytes) { events++; });
 	}
@@ -38,7 +38,7 @@ TEST(events, read__all_of_a_datagram_and_only_ours)
 	set_command(command, 200);
 	for (const Message *m : {&one, &other, &command, &two})
 		all.insert(all.end(), m->datagram().begin(), m->datagram().end());
-	EXPECT_EQ(c.read(all), Told::events);
+	EXPECT_EQ(c.read(all), Contents::events);
 	EXPECT_EQ(c.events, 2u);
 }
 
@@ -49,9 +49,9 @@ TEST(events, read__the_family_goes)
 	set_command(ours.u16(CTRL_ATTR_FAMILY_ID, family), CTRL_CMD_DELFAMILY);
 	set_command(another.u16(CTRL_ATTR_FAMILY_ID, family + 1), CTRL_CMD_DELFAMILY);
 	set_command(comes.u16(CTRL_ATTR_FAMILY_ID, family), CTRL_CMD_NEWFAMILY);
-	EXPECT_EQ(c.read(another.datagram()), Told::events);
-	EXPECT_EQ(c.read(comes.datagram()), Told::events);
-	EXPECT_EQ(c.read(ours.datagram()), Told::family_gone);
+	EXPECT_EQ(c.read(another.datagram()), Contents::events);
+	EXPECT_EQ(c.read(comes.datagram()), Contents::events);
+	EXPECT_EQ(c.read(ours.datagram()), Contents::family_gone);
 	EXPECT_EQ(c.events, 0u);
 }
 

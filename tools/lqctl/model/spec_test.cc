@@ -250,20 +250,20 @@ TEST(spec, event_operation_and_group)
 {
 	std::ifstream in(LISTENQ_SPEC);
 	const std::string spec{std::istreambuf_iterator<char>(in), {}};
-	std::set<std::string> told, all;
+	std::set<std::string> listed, all;
 	bool value = false;
 
 	for (const std::string &line : section("operations:", "event")) {
 		value |= line == fmt::format("      value: {}", int{LISTENQ_CMD_EVENT});
 		if (line.starts_with("          - "))
-			told.insert(line.substr(12));
+			listed.insert(line.substr(12));
 	}
 	EXPECT_TRUE(value);
 	for (const auto &[number, name] : attribute_set("event")) {
 		if (name != "pad")
 			all.insert(name);
 	}
-	EXPECT_EQ(told, all);
+	EXPECT_EQ(listed, all);
 	EXPECT_NE(spec.find(fmt::format("\nmcast-groups:\n  list:\n    -\n      name: {}\n",
 					LISTENQ_GENL_MCGRP_EVENTS)),
 		  std::string::npos);

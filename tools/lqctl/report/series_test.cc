@@ -225,13 +225,13 @@ TEST(series, overflows)
 {
 	Recording r = recording({0s, 10s});
 	r.segments[0].samples[0].listeners = {listener(1, 0)};
-	auto tell = [&](Microseconds when, const char *type, std::uint64_t count = 0) {
+	auto add_event = [&](Microseconds when, const char *type, std::uint64_t count = 0) {
 		r.segments[0].events.push_back({when, type, 1, "*:80", "", 0, 0, count});
 	};
-	tell(1s, "overflow_ended", 4); /* had begun before */
-	tell(2s, "overflow_began");
-	tell(3s, "overflow_ended", 5);
-	tell(8s, "overflow_began"); /* and goes on */
+	add_event(1s, "overflow_ended", 4); /* had begun before */
+	add_event(2s, "overflow_began");
+	add_event(3s, "overflow_ended", 5);
+	add_event(8s, "overflow_began"); /* and goes on */
 	const Timeline t = make_timeline(r, 100);
 	const auto &o = t.listeners[0].overflows;
 	ASSERT_EQ(o.size(), 3u);
