@@ -217,6 +217,7 @@ def as_user(function, uid=NOBODY, own_namespaces=False):
         raise Skip("no user namespaces for users here")
     equal(code, 0, "as a user")
 
+
 def run(*command, check=True, env=None):
     """Run a command; its standard output."""
     done = subprocess.run(
