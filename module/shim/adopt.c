@@ -29,7 +29,7 @@
 #include "listener.h"
 #include "ops.h"
 
-/* lock_sock held: whether @sock can be ours; an error of uapi/linux/listenq.h if not. */
+/* lock_sock held, or its spinlock while nobody has it: whether @sock can be ours; an error of uapi/linux/listenq.h if not. */
 static int lq_adopt_check(const struct socket *sock, bool listens)
 {
 	const struct sock *sk = sock->sk;
@@ -49,7 +49,7 @@ static int lq_adopt_check(const struct socket *sock, bool listens)
 	return 0;
 }
 
-/* lock_sock held: @sock has @ops from now on, and what TCP's ULPs take from it. */
+/* The same: @sock has @ops from now on, and what TCP's ULPs take from it. */
 static void lq_adopt_ops(struct socket *sock, const struct proto_ops *ops)
 {
 	struct module *before = sock->ops->owner;
@@ -75,6 +75,37 @@ static int lq_adopt_locked(struct socket *sock, const struct proto_ops *ops, boo
 	return 0;
 }
 
+/* Whether @sock is a stream socket of TCP's that a program has. */
+static bool lq_adopt_is_tcp(const struct socket *sock)
+{
+	const struct sock *sk = sock->sk;
+
+	return (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
+	       sk->sk_type == SOCK_STREAM && sk->sk_protocol == IPPROTO_TCP && sock->file;
+}
+
+void lq_adopt_before_listen(struct socket *sock)
+{
+	const struct lq_ops *set = sock->sk->sk_family == AF_INET6 ? &lq_ops_v6 : &lq_ops_v4;
+	struct sock *sk = sock->sk;
+	unsigned long flags;
+
+	if (!lq_adopt_is_tcp(sock) || !smp_load_acquire(&set->orig) ||
+	    !try_module_get(THIS_MODULE))
+		return;
+	/* Softirqs take this lock, and are off where interrupts are. */
+	local_irq_save(flags);
+	if (spin_trylock(&sk->sk_lock.slock)) {
+		if (!sk->sk_lock.owned && !lq_adopt_check(sock, false)) {
+			lq_adopt_ops(sock, &set->ops);
+			lq_ulp_on(sk);
+		}
+		spin_unlock(&sk->sk_lock.slock);
+	}
+	local_irq_restore(flags);
+	module_put(THIS_MODULE);
+}
+
 /*
  * tcp_ulp_ops.init: lock_sock held, and the caller has the socket's file. Whatever is waited for is
  * waited for without the lock.
@@ -86,11 +117,10 @@ static int lq_ulp_init(struct sock *sk)
 	const struct proto_ops *ops;
 	int err = 0;
 
-	if (sk->sk_type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP ||
-	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6) || !sock || !sock->file)
+	if (!sock || !lq_adopt_is_tcp(sock))
 		return -EOPNOTSUPP;
 	release_sock(sk);
-	ops = lq_family_ops(sk);
+	ops = lq_family_ops(sock_net(sk), sk->sk_family);
 	if (!ops)
 		err = -ENOMEM;
 	else if (listens)

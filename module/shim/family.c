@@ -164,19 +164,19 @@ static const struct proto_ops *lq_ops_of(struct lq_ops *set, const struct proto_
 	return &set->ops;
 }
 
-const struct proto_ops *lq_family_ops(const struct sock *sk)
+const struct proto_ops *lq_family_ops(struct net *net, int version)
 {
 	struct lq_ops *set = &lq_ops_v4;
 	const struct proto_ops *orig = &inet_stream_ops;
 	struct socket *tcp;
 
-	if (sk->sk_family == AF_INET6) {
+	if (version == AF_INET6) {
 		set = &lq_ops_v6;
 		orig = smp_load_acquire(&set->orig);
 	}
 	if (!orig) {
 		/* IPv6's are not exported: a socket of the kernel's has them. */
-		if (sock_create_kern(sock_net(sk), AF_INET6, SOCK_STREAM, IPPROTO_TCP, &tcp))
+		if (sock_create_kern(net, AF_INET6, SOCK_STREAM, IPPROTO_TCP, &tcp))
 			return NULL;
 		orig = tcp->ops;
 		sock_release(tcp);

@@ -25,6 +25,7 @@ struct lq_sysctls {
 	int syncookies;
 	int syncookie_pause;
 	int filter_timeout_ms;
+	int adopt; /* watch.c */
 };
 #define LQ_MAX_SYN_BACKLOG (1 << 20)
 

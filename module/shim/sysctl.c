@@ -11,6 +11,7 @@
 #include "net.h"
 #include "registry.h"
 #include "sysctl.h"
+#include "watch.h"
 
 static int lq_zero;
 static int lq_one = 1;
@@ -71,6 +72,21 @@ static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t
 	return 0;
 }
 
+/* Looking at every listen() begins or ends with it. */
+static int lq_sysctl_adopt(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
+			   loff_t *pos)
+{
+	struct lq_net *lqn = lq_net_of_field(table->data, offsetof(struct lq_sysctls, adopt));
+	int adopt = READ_ONCE(lqn->sysctls.adopt);
+	struct ctl_table number = {
+		.data = &adopt, .maxlen = sizeof(adopt), .mode = table->mode,
+		.extra1 = table->extra1, .extra2 = table->extra2,
+	};
+	const int err = proc_dointvec_minmax(&number, write, buffer, length, pos);
+
+	return err || !write ? err : lq_watch_set(lqn, adopt);
+}
+
 #define LQ_SYSCTL_INT(field, low, high)                                                   \
 	{                                                                                 \
 		.procname = #field, .data = (void *)offsetof(struct lq_sysctls, field),   \
@@ -96,6 +112,7 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
+	LQ_SYSCTL_INT(adopt, &lq_zero, &lq_one),
 	{} /* for kernels that look for the end */
 };
 #define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)
@@ -138,5 +155,6 @@ void lq_sysctl_exit(struct net *net)
 	struct lq_net *lqn = lq_net(net);
 
 	unregister_net_sysctl_table(lqn->sysctl_header);
+	lq_watch_exit(lqn);
 	kfree(lqn->sysctl_table);
 }

@@ -7,6 +7,7 @@
 """
 import ctypes
 import errno
+import os
 import socket
 import struct
 
@@ -350,6 +351,78 @@ def ends_as_tcp_s(how):
     listener.listen(2)
     lq.equal(lq.Info(listener).backlog_asked, 2)
     lq.expect_serves(listener)
+
+
+# --- whoever listens ---
+
+
+@lq.each_version()
+def every_listener_of_a_namespace(v6):
+    """net.listenq.adopt: who listens from then on, and in this namespace, is ours; nobody else."""
+    before = lq.listener("tcp", v6=v6)
+    other = lq.Netns()
+    lq.equal(lq.sysctl("net.listenq.adopt"), "0")
+    lq.sysctl("net.listenq.adopt", 1)
+    ours = lq.listener("tcp", v6=v6, backlog=5)
+    lq.equal(lq.Info(ours).backlog_asked, 5)
+    lq.expect_serves(ours, v6)
+    with other:
+        elsewhere = lq.listener("tcp", v6=v6)
+        assert not lq.is_ours(elsewhere)
+    assert not lq.is_ours(before)
+    before.listen(3)  # it listens already
+    assert not lq.is_ours(before)
+    # Where we cannot do what was asked for, TCP goes on.
+    saves = lq.stream("tcp", v6)
+    saves.setsockopt(socket.SOL_TCP, TCP_SAVE_SYN, 1)
+    saves.bind(("::" if v6 else "0.0.0.0", 0))
+    saves.listen()
+    saves.setblocking(False)
+    assert not lq.is_ours(saves)
+    lq.expect_serves(saves, v6)
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind("\0adopt")
+    unix.listen()
+    lq.sysctl("net.listenq.adopt", 0)
+    assert not lq.is_ours(lq.listener("tcp", v6=v6))
+    lq.expect_serves(ours, v6)
+    lq.release(ours)
+    lq.wait_for(lambda: lq.module_users() == 0, what="the module is used")
+
+
+@lq.case()
+def who_may_look_at_every_listen():
+    """The machine's administrator: all of it pays. A namespace that ends takes it along."""
+    def own_namespace():
+        lq.equal(lq.sysctl("net.listenq.adopt"), "0")
+        with lq.fails_with(errno.EPERM):
+            lq.sysctl("net.listenq.adopt", 1)
+        lq.sysctl("net.listenq.adopt", 0)
+
+    for value in (2, -1):
+        with lq.fails_with(errno.EINVAL):
+            lq.sysctl("net.listenq.adopt", value)
+    lq.as_user(own_namespace, own_namespaces=True)
+    for _ in range(3):
+        other = lq.Netns()
+        with other:
+            for value in (1, 1, 0, 1):
+                lq.sysctl("net.listenq.adopt", value)
+            assert lq.is_ours(lq.listener("tcp"))
+        other.close()
+    lq.wait_for(lambda: not watched(), what="it looks still")
+    lq.sysctl("net.listenq.adopt", 1)
+    assert watched()
+    with lq.unloaded():
+        assert not watched()
+
+
+def watched():
+    """Whether there is a kprobe at listen()."""
+    if not os.path.exists("/sys/kernel/debug/kprobes"):
+        lq.run("mount", "-t", "debugfs", "d", "/sys/kernel/debug", check=False)
+    with open("/sys/kernel/debug/kprobes/list", encoding="ascii") as file:
+        return "security_socket_listen" in file.read()
 
 
 if __name__ == "__main__":
