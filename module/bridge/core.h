@@ -50,7 +50,8 @@
  *
  * A user can hold the lock_sock of his own socket for as long as he likes (a system call that
  * copies from memory that never comes). So only his own system calls on it wait for that: never
- * with anything of the others' held, and neither sysctls, netlink nor works take it. For the same
+ * with anything of the others' held, and neither sysctls, netlink nor works wait for it: works of
+ * adoption and release try for it, and come again. For the same
  * reason our own options are copied before it is taken. lst->control, which netlink and works do
  * take, waits for memory and for the locks of children that no process has yet.
  *
@@ -81,6 +82,9 @@
  *                  the work that ends it         its end (with the sock)
  *                  an accept() that looks        before it waits or returns
  *                  a dump of its requests        the end of the message
+ *                  the work that takes the ULP   its end (with the sock and the module)
+ *                  off, as it is adopted
+ *                  a grace period of feed.c      its end
  *                                                then an RCU grace period (segments in
  *                                                flight) before the memory goes
  *   lq_request     the shim that allocated it    lq_core_syn_commit() takes it
@@ -105,8 +109,9 @@
  *   lq_guard       TCP's list of Fast Open       TCP, when its listener ends (shim/guard.c)
  *                  resets, while TCP listens
  *   module         every socket with our ops     sock_release(), or lq_left_one() when it is about
- *                                                to connect; accepted sockets have the kernel's own
- *                                                ops and hold none
+ *                                                to connect, or released; accepted sockets have the
+ *                                                kernel's own ops and hold none
+ *                  our ULP on a sock             lq_ulp_off(), or the sock's end
  *                  an operation that may sleep   its end
  *
  * Time: "ticks" are jiffies truncated to 32 bits, lq_config.hz a second;

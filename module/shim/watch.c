@@ -4,8 +4,7 @@
  *
  * listen() asks the security modules (security_socket_listen()), and finds the socket's operations
  * only then. A kprobe at that question gives a socket of TCP's ours in between. It is there while a
- * namespace wants it, and costs each listen() of the machine about as much as a system call more;
- * nothing else.
+ * namespace wants it, and each listen() of the machine comes by; nothing else does.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -20,15 +20,6 @@ MPTCP = 262
 TCP_SAVE_SYN = 27
 
 
-def md5_key(address, key=b"secret"):
-    """struct tcp_md5sig"""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    packed = socket.inet_pton(family, address)
-    name = (struct.pack("=HHI16sI", family, 0, 0, packed, 0) if ":" in address
-            else struct.pack("=HH4s", family, 0, packed))
-    return name.ljust(128, b"\0") + struct.pack("=BBHI80s", 0, 0, len(key), 0, key)
-
-
 def accept_some(listener, count):
     """So many connections, and no more."""
     children = [lq.accept(listener) for _ in range(count)]
@@ -110,7 +101,7 @@ def what_cannot_be_adopted(v6):
     address = "::1" if v6 else "127.0.0.1"
     signed = lq.listener("tcp", v6=v6)
     signed.setsockopt(socket.SOL_TCP, socket.TCP_MD5SIG if hasattr(socket, "TCP_MD5SIG") else 14,
-                      md5_key("2001:db8::9" if v6 else "192.0.2.9"))
+                      lq.md5_key("2001:db8::9" if v6 else "192.0.2.9"))
     saves = lq.listener("tcp", v6=v6)
     saves.setsockopt(socket.SOL_TCP, TCP_SAVE_SYN, 1)
     for sock in (signed, saves):

@@ -12,6 +12,29 @@ SYS_USERFAULTFD = 323  # x86-64
 UFFDIO_API, UFFDIO_REGISTER = 0xC018AA3F, 0xC020AA00
 
 
+UFFDIO_COPY = 0xC028AA03
+
+
+class Page:
+    """One that comes when it is given: fill()."""
+
+    def __init__(self):
+        self.fd = lq.libc.syscall(SYS_USERFAULTFD, 0o2000000)
+        if self.fd < 0:
+            raise lq.Skip(f"no userfaultfd: errno {ctypes.get_errno()}")
+        fcntl.ioctl(self.fd, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
+        self.memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        fcntl.ioctl(self.fd, UFFDIO_REGISTER,
+                    struct.pack("QQQQ", self.address, mmap.PAGESIZE, 1, 0))
+
+    def fill(self, data=b""):
+        """With these bytes, and zeros; whoever waits for it goes on."""
+        source = ctypes.create_string_buffer(data, 2 * mmap.PAGESIZE)
+        fcntl.ioctl(self.fd, UFFDIO_COPY,
+                    struct.pack("QQQQq", self.address, ctypes.addressof(source), mmap.PAGESIZE, 0, 0))
+
+
 def page():
     """The address of such a page; it lives as long as the process."""
     fd = lq.libc.syscall(SYS_USERFAULTFD, 0o2000000)

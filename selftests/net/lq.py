@@ -506,6 +506,15 @@ def is_ours(sock):
         raise
 
 
+def md5_key(address, key=b"secret"):
+    """struct tcp_md5sig"""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    packed = socket.inet_pton(family, address)
+    name = (struct.pack("=HHI16sI", family, 0, 0, packed, 0) if ":" in address
+            else struct.pack("=HH4s", family, 0, packed))
+    return name.ljust(128, b"\0") + struct.pack("=BBHI80s", 0, 0, len(key), 0, key)
+
+
 def accept_waiters():
     """How many threads of this process sleep in accept()."""
     calls = {"43", "288"}  # x86-64: accept, accept4

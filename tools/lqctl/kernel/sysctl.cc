@@ -44,7 +44,7 @@ std::string expected(std::string_view name)
 		return "one of " + std::string(kPolicies);
 	if (name == "max_syn_backlog")
 		return "a number from 1 to 1048576";
-	if (name == "abort_on_overflow" || name == "syncookie_pause")
+	if (name == "abort_on_overflow" || name == "syncookie_pause" || name == "adopt")
 		return "0 or 1";
 	if (name == "syncookies")
 		return "0, 1 or 2";
