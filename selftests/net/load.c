@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * load PORT [CLIENTS]: HTTP clients of ::1 and 127.0.0.1 in turn, each one connection after the other,
- * until SIGTERM: then "N done, N failed, N slow" goes to standard output. A connection fails by an
- * error or another answer than a whole "200 OK"; it is slow if its SYN was sent again (TCP_INFO). The
+ * until SIGTERM: then "N done, N failed, N late" goes to standard output. A connection fails by an
+ * error or another answer than a whole "200 OK"; it is late if its SYN was sent again (TCP_INFO). The
  * first failures are described on standard error.
  */
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 
 static const char request[] = "GET / HTTP/1.0\r\nHost: test\r\nConnection: close\r\n\r\n";
 static volatile sig_atomic_t stop;
-static unsigned long done, failed, slow;
+static unsigned long done, failed, late;
 static int port;
 
 static void fail(const char *what, int error)
@@ -59,7 +59,7 @@ static void one(int v6)
 		return;
 	length = sizeof(info);
 	if (!getsockopt(fd, SOL_TCP, TCP_INFO, &info, &length) && info.tcpi_total_retrans)
-		__atomic_add_fetch(&slow, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&late, 1, __ATOMIC_RELAXED);
 	if (write(fd, request, sizeof(request) - 1) < 0) {
 		fail("write", errno);
 		close(fd);
@@ -111,6 +111,6 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, client, &first[i % 2]);
 	for (i = 0; i < clients; i++)
 		pthread_join(threads[i], NULL);
-	printf("%lu done, %lu failed, %lu slow\n", done, failed, slow);
+	printf("%lu done, %lu failed, %lu late\n", done, failed, late);
 	return 0;
 }
