@@ -8,7 +8,6 @@
 #include <linux/listenq.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "base/error.hh"
 
@@ -19,20 +18,7 @@ namespace {
 /* A namespace whose listeners change faster than 10 dumps can follow gets the last of them. */
 constexpr int dump_attempts = 10;
 
-/* What the kernel fills a dump's datagram to at most (NETLINK_SKB size in af_netlink.c). */
-constexpr std::size_t datagram_size = 32768;
-
 void no_attributes(nlmsghdr *) {}
-
-Error socket_error(const char *what)
-{
-	return Error(fmt::format("cannot {} a generic netlink socket: {}", what,
-				 std::generic_category().message(errno)));
-}
-
-} // namespace
-
-namespace {
 
 /* The number of the group @name in CTRL_ATTR_MCAST_GROUPS, or 0. */
 std::uint32_t find_group(const Attr &groups, std::string_view name)
@@ -80,20 +66,8 @@ void check_version(const Family &family)
 			Exit::no_module);
 }
 
-Genl::Genl() : socket_(mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC))
+Genl::Genl() : netlink_(NETLINK_GENERIC, "generic netlink")
 {
-	if (!socket_)
-		throw socket_error("open");
-	if (mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) {
-		Error error = socket_error("bind");
-		mnl_socket_close(socket_);
-		throw error;
-	}
-	/* Only for better messages: kernels before 4.12 have none. */
-	int one = 1;
-	mnl_socket_setsockopt(socket_, NETLINK_EXT_ACK, &one, sizeof(one));
-	mnl_socket_setsockopt(socket_, NETLINK_CAP_ACK, &one, sizeof(one));
-
 	try {
 		(void)request(
 			GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK,
@@ -101,21 +75,12 @@ Genl::Genl() : socket_(mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC))
 				mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, LISTENQ_GENL_NAME);
 			},
 			[&](Bytes attributes) { family_ = parse_family(attributes); });
-		check_version(family_);
 	} catch (const NetlinkError &error) {
-		mnl_socket_close(socket_);
 		if (error.code() == ENOENT)
 			throw module_not_loaded();
 		throw;
-	} catch (...) {
-		mnl_socket_close(socket_);
-		throw;
 	}
-}
-
-Genl::~Genl()
-{
-	mnl_socket_close(socket_);
+	check_version(family_);
 }
 
 bool Genl::request(std::uint16_t type, std::uint8_t command, std::uint8_t version,
@@ -125,25 +90,11 @@ bool Genl::request(std::uint16_t type, std::uint8_t command, std::uint8_t versio
 	nlmsghdr *header = mnl_nlmsg_put_header(out);
 	header->nlmsg_type = type;
 	header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-	header->nlmsg_seq = ++seq_;
 	auto *genl = static_cast<genlmsghdr *>(mnl_nlmsg_put_extra_header(header, GENL_HDRLEN));
 	genl->cmd = command;
 	genl->version = version;
 	fill(header);
-	if (mnl_socket_sendto(socket_, header, header->nlmsg_len) < 0)
-		throw socket_error("write to");
-
-	Reply reply(seq_, visit);
-	std::vector<std::byte> in(datagram_size);
-	for (;;) {
-		ssize_t size = mnl_socket_recvfrom(socket_, in.data(), in.size());
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0)
-			throw socket_error("read from");
-		if (reply.feed(Bytes(in).first(static_cast<std::size_t>(size))))
-			return !reply.interrupted();
-	}
+	return netlink_.request(header, visit, GENL_HDRLEN);
 }
 
 std::vector<Listener> Genl::listeners(bool &incomplete)

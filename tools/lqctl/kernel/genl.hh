@@ -7,14 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "kernel/netlink.hh"
 #include "kernel/setting.hh"
 #include "model/listener.hh"
 #include "model/request.hh"
 #include "model/stats.hh"
 #include "wire/attr.hh"
-#include "wire/reply.hh"
 
-struct mnl_socket;
 struct nlmsghdr;
 
 namespace lqctl {
@@ -35,9 +34,6 @@ class Genl final {
 public:
 	/* Opens the socket and finds the family; the kernel may load the module for it. */
 	Genl();
-	~Genl();
-	Genl(const Genl &) = delete;
-	Genl &operator=(const Genl &) = delete;
 
 	[[nodiscard]] const Family &family() const { return family_; }
 	/* incomplete: the listeners kept changing while they were listed. */
@@ -58,8 +54,7 @@ private:
 				   std::uint16_t flags, const Fill &fill,
 				   const Reply::Visit &visit);
 
-	mnl_socket *socket_;
-	std::uint32_t seq_ = 0;
+	Netlink netlink_;
 	Family family_;
 };
 

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,9 +15,9 @@
 #include <chrono>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include "base/error.hh"
+#include "base/fd.hh"
 #include "kernel/sysctl.hh"
 
 namespace lqctl {
@@ -30,26 +29,6 @@ using Clock = std::chrono::steady_clock;
 {
 	return Error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
-
-class Fd final {
-public:
-	explicit Fd(int fd = -1) : fd_(fd) {}
-	Fd(Fd &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-	Fd &operator=(Fd &&other) noexcept
-	{
-		std::swap(fd_, other.fd_);
-		return *this;
-	}
-	~Fd()
-	{
-		if (fd_ >= 0)
-			close(fd_);
-	}
-	[[nodiscard]] int get() const { return fd_; }
-
-private:
-	int fd_;
-};
 
 /* Listens with a policy and a backlog, and never accepts. */
 Fd make_listener(const Probe &probe, sockaddr_in &address)

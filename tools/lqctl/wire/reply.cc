@@ -3,7 +3,6 @@
 #include "wire/reply.hh"
 
 #include <fmt/core.h>
-#include <linux/genetlink.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -110,9 +109,9 @@ bool Reply::take(const nlmsghdr &header, Bytes payload)
 		check_done(header, payload);
 		return true;
 	default:
-		if (payload.size() < GENL_HDRLEN)
+		if (payload.size() < header_)
 			throw_truncated();
-		visit_(payload.subspan(GENL_HDRLEN));
+		visit_(payload.subspan(header_));
 		return false;
 	}
 }

@@ -2,6 +2,8 @@
 /* What the kernel answers to one netlink request: messages, then an end or an error. */
 #pragma once
 
+#include <linux/genetlink.h>
+
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
@@ -25,9 +27,15 @@ private:
 
 class Reply final {
 public:
-	/* visit is called with the attributes of each message that answers request seq. */
-	using Visit = std::function<void(Bytes attributes)>;
-	Reply(std::uint32_t seq, Visit visit) : seq_(seq), visit_(std::move(visit)) {}
+	/*
+	 * visit is called with what each message that answers request seq has behind a header of
+	 * its own, of @header bytes: generic netlink's unless given.
+	 */
+	using Visit = std::function<void(Bytes payload)>;
+	Reply(std::uint32_t seq, Visit visit, std::size_t header = GENL_HDRLEN)
+	    : seq_(seq), visit_(std::move(visit)), header_(header)
+	{
+	}
 
 	/* One datagram; true: it was the last. Throws NetlinkError. */
 	[[nodiscard]] bool feed(Bytes datagram);
@@ -41,6 +49,7 @@ private:
 
 	std::uint32_t seq_;
 	Visit visit_;
+	std::size_t header_;
 	bool interrupted_ = false;
 };
 

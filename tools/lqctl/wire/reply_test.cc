@@ -164,6 +164,17 @@ TEST(reply, feed__error_message_claims_a_longer_request_than_there_is)
 	EXPECT_THROW((void)c.reply.feed(error.datagram()), NetlinkError);
 }
 
+TEST(reply, feed__messages_without_a_header_of_their_own)
+{
+	std::size_t size = 99;
+	Reply reply(
+		1, [&](Bytes payload) { size = payload.size(); }, 0);
+	Message m;
+	m.header()->nlmsg_len = NLMSG_HDRLEN + 2;
+	EXPECT_FALSE(reply.feed(m.datagram()));
+	EXPECT_EQ(size, 2u);
+}
+
 TEST(reply, feed__message_without_genetlink_header)
 {
 	Collected c;
