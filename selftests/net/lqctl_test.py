@@ -6,7 +6,6 @@ against its schema.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
 """
-import copy
 import fcntl
 import json
 import os
@@ -20,51 +19,9 @@ import subprocess
 import tempfile
 import termios
 
-import jsonschema
-
 import lq
 from rawtcp import Peer, Tun
-
-with open(os.path.join(lq.TOP, "tools/lqctl/schema/lqctl.schema.json"), encoding="utf-8") as _file:
-    SCHEMA = json.load(_file)
-
-
-def strict(schema):
-    """Nothing that is not written down."""
-    if isinstance(schema, dict):
-        if "properties" in schema:
-            schema.setdefault("additionalProperties", False)
-        for value in schema.values():
-            strict(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            strict(value)
-    return schema
-
-
-STRICT = strict(copy.deepcopy(SCHEMA))
-
-
-def valid(name, instance):
-    """The instance, which must be as its definition in the schema says."""
-    jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": STRICT["$defs"]}).validate(
-        instance)
-    return instance
-
-
-def lqctl(*words, env=None):
-    """(exit status, stdout, stderr)"""
-    done = subprocess.run(["lqctl", *words], capture_output=True, text=True, check=False,
-                          env={**os.environ, "LC_ALL": "C", **(env or {})})
-    return done.returncode, done.stdout, done.stderr
-
-
-def refused(*words, status=1):
-    """The one line that lqctl says."""
-    code, out, err = lqctl(*words)
-    lq.equal((code, out), (status, ""), words)
-    lq.equal((err[:7], err.count("\n")), ("lqctl: ", 1), err)
-    return err
+from tool import lqctl, refused, valid
 
 
 def findings(*words):

@@ -9,6 +9,7 @@
 
 #include "base/error.hh"
 #include "base/json.hh"
+#include "kernel/find_some.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
 #include "view/listing.hh"

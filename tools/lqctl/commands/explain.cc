@@ -12,9 +12,10 @@
 #include "base/terminal.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
+#include "kernel/find_some.hh"
 #include "kernel/genl.hh"
-#include "kernel/lookup.hh"
 #include "kernel/sysctl.hh"
+#include "kernel/tcp_listeners.hh"
 #include "view/diagnosis.hh"
 
 namespace lqctl {
@@ -28,10 +29,8 @@ struct Options {
 	std::vector<std::string> filter;
 };
 
-std::vector<Observation> observe(const Options &options)
+std::vector<Observation> observe(const Options &options, Genl &genl, const Selection &selection)
 {
-	const Selection selection(options.filter);
-	Genl genl;
 	std::map<std::uint64_t, Listener> before;
 	std::vector<Observation> observations;
 	const auto start = std::chrono::steady_clock::now();
@@ -94,33 +93,66 @@ std::string text_of(const Observation &o, bool numeric, const Terminal &terminal
 	return out;
 }
 
+nlohmann::ordered_json json_of(const Observation &o)
+{
+	const std::vector<Finding> findings = diagnose(o);
+	nlohmann::ordered_json json;
+
+	json["id"] = o.now.id;
+	json["family"] = family_name(o.now.address);
+	json["address"] = o.now.address.host();
+	json["port"] = o.now.address.port;
+	json["watched_seconds"] = o.seconds;
+	json["verdict"] = verdict(o, findings);
+	json["findings"] = nlohmann::ordered_json::array();
+	for (const Finding &f : findings)
+		json["findings"].push_back(to_json(f));
+	return json;
+}
+
+/* Those that match and are not ours: there is nothing to explain, but that. */
+std::string plain_text(const std::vector<Listener> &plain, const Selection &selection, bool numeric,
+		       const Terminal &terminal)
+{
+	std::string names, command;
+
+	if (plain.empty())
+		return "";
+	if (plain.size() == 1)
+		command = fmt::format("lqctl adopt :{}", plain.front().address.port);
+	else
+		command = selection.text().empty() ? "lqctl adopt --all" : adopt_command(selection);
+	for (const Listener &l : plain)
+		names += fmt::format("{}{}{}", names.empty() ? "" : ", ",
+				     to_string(l.address, numeric),
+				     l.processes.empty() ? "" : " " + holder_text(l.processes));
+	return '\n' + paint("plain TCP's, not listenq's:", Tone::title, terminal.colour) + '\n' +
+	       wrapped(names, "  ", terminal.columns ? terminal.columns : 80) +
+	       fmt::format("      $ {}\n", command);
+}
+
 std::string run(const Options &options)
 {
-	const std::vector<Observation> observations = observe(options);
+	const Selection selection(options.filter);
+	Genl genl;
+	const std::vector<Observation> observations = observe(options, genl, selection);
+	const std::vector<Listener> plain = find_plain_listeners(genl, selection);
 
 	if (options.json) {
 		nlohmann::ordered_json json;
 		json["listeners"] = nlohmann::ordered_json::array();
-		for (const Observation &o : observations) {
-			const std::vector<Finding> findings = diagnose(o);
-			nlohmann::ordered_json one;
-			one["id"] = o.now.id;
-			one["family"] = family_name(o.now.address);
-			one["address"] = o.now.address.host();
-			one["port"] = o.now.address.port;
-			one["watched_seconds"] = o.seconds;
-			one["verdict"] = verdict(o, findings);
-			one["findings"] = nlohmann::ordered_json::array();
-			for (const Finding &f : findings)
-				one["findings"].push_back(to_json(f));
-			json["listeners"].push_back(one);
-		}
+		for (const Observation &o : observations)
+			json["listeners"].push_back(json_of(o));
+		json["plain"] = nlohmann::ordered_json::array();
+		for (const Listener &l : plain)
+			json["plain"].push_back(to_json(l));
 		return json_text(json);
 	}
+	const Terminal terminal = stdout_terminal();
 	std::string out;
 	for (const Observation &o : observations)
-		out += (out.empty() ? "" : "\n") + text_of(o, options.numeric, stdout_terminal());
-	return out;
+		out += (out.empty() ? "" : "\n") + text_of(o, options.numeric, terminal);
+	return out + plain_text(plain, selection, options.numeric, terminal);
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "commands/words.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
+#include "kernel/tcp_listeners.hh"
 #include "view/listing.hh"
 
 namespace lqctl {
@@ -21,14 +22,26 @@ struct Options {
 	bool processes = false;
 	bool netstat = false;
 	bool json = false;
+	bool all = false;		 /* those of plain TCP, too */
 	std::vector<std::string> filter; /* the words of a Selection; none: all */
 };
 
-std::string run(const Options &options)
+std::vector<Listener> find(const Options &options)
 {
 	const Selection selection(options.filter);
 	Genl genl;
-	const std::vector<Listener> listeners = find_listeners(genl, selection, options.processes);
+	std::vector<Listener> listeners;
+
+	if (!options.all)
+		return find_listeners(genl, selection, options.processes);
+	for (TcpListener &t : find_tcp_listeners(genl, selection, options.processes))
+		listeners.push_back(std::move(t.listener));
+	return listeners;
+}
+
+std::string run(const Options &options)
+{
+	const std::vector<Listener> listeners = find(options);
 
 	if (options.json)
 		return json_text(listing_json(listeners));
@@ -54,6 +67,7 @@ Command list(CLI::App &app)
 			  "Limits, peaks, drops by reason and waiting times, below each listener");
 	command->add_flag("-j,--json", o->json, "JSON");
 	command->add_flag("-p,--processes", o->processes, "The processes that hold each socket");
+	command->add_flag("-a,--all", o->all, "Those of plain TCP, too");
 	command->add_flag("-L,--netstat", o->netstat, "As FreeBSD's netstat -L shows them");
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};

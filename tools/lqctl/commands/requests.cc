@@ -7,6 +7,7 @@
 #include "base/json.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
+#include "kernel/find_some.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
 #include "model/request.hh"

@@ -6,8 +6,8 @@
 #include "base/json.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
+#include "kernel/find_some.hh"
 #include "kernel/genl.hh"
-#include "kernel/lookup.hh"
 #include "view/show.hh"
 
 namespace lqctl {

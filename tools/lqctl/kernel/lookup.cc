@@ -2,8 +2,6 @@
 /* Looking up listeners. */
 #include "kernel/lookup.hh"
 
-#include <fmt/core.h>
-
 #include <cerrno>
 #include <cstdio>
 
@@ -49,19 +47,6 @@ std::vector<Listener> find_listeners(Genl &genl, const Selection &selection, boo
 		add_processes(listeners);
 	std::erase_if(listeners, [&](const Listener &l) { return !selection.matches(l); });
 	return listeners;
-}
-
-std::vector<Listener> find_some(Genl &genl, const Selection &selection, bool processes)
-{
-	std::vector<Listener> listeners = find_listeners(genl, selection, processes);
-
-	if (!listeners.empty())
-		return listeners;
-	if (selection.text().empty())
-		throw Error("no socket of family AF_LISTENQ listens in this network namespace: run "
-			    "a server with \"lqrun\"");
-	throw Error(
-		fmt::format("no listener matches \"{}\": see \"lqctl list -e\"", selection.text()));
 }
 
 } // namespace lqctl

@@ -19,8 +19,4 @@ void add_processes(std::vector<Listener> &listeners);
 [[nodiscard]] std::vector<Listener> find_listeners(Genl &genl, const Selection &selection,
 						   bool processes = false);
 
-/* One at least; throws when there is none. */
-[[nodiscard]] std::vector<Listener> find_some(Genl &genl, const Selection &selection,
-					      bool processes = false);
-
 } // namespace lqctl

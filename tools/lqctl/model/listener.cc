@@ -134,21 +134,57 @@ nlohmann::ordered_json own_json(std::optional<std::uint32_t> own)
 	return json;
 }
 
-} // namespace
-
-nlohmann::ordered_json to_json(const Listener &l)
+/* What there is of a socket of TCP's, too. */
+nlohmann::ordered_json common_json(const Listener &l)
 {
 	nlohmann::ordered_json json;
 
-	json["id"] = l.id;
-	json["family"] = family_name(l.address);
-	json["address"] = l.address.host();
-	json["port"] = l.address.port;
-	json["interface"] = interface_json(l.address);
+	json["id"] = l.plain ? nlohmann::ordered_json() : nlohmann::ordered_json(l.id);
+	json["stack"] = l.plain ? "tcp" : "listenq";
+	put_address(json, l.address);
 	json["v6only"] = l.address.v6only;
 	json["inode"] = l.inode;
 	json["uid"] = l.uid;
-	json["policy"] = l.policy;
+	json["policy"] = l.plain ? nlohmann::ordered_json() : nlohmann::ordered_json(l.policy);
+	return json;
+}
+
+nlohmann::ordered_json plain_json(const Listener &l)
+{
+	nlohmann::ordered_json json = common_json(l);
+
+	json["backlog"] = l.backlog;
+	json["accept_qlen"] = l.accept_qlen;
+	json["accept_limit"] = l.accept_limit;
+	if (l.has_processes)
+		json["processes"] = processes_json(l.processes);
+	return json;
+}
+
+} // namespace
+
+nlohmann::ordered_json processes_json(const std::vector<Process> &processes)
+{
+	auto json = nlohmann::ordered_json::array();
+	for (const Process &p : processes)
+		json.push_back({{"name", p.name}, {"pid", p.pid}, {"fd", p.fd}});
+	return json;
+}
+
+void put_address(nlohmann::ordered_json &json, const Address &address)
+{
+	json["family"] = family_name(address);
+	json["address"] = address.host();
+	json["port"] = address.port;
+	json["interface"] = interface_json(address);
+}
+
+nlohmann::ordered_json to_json(const Listener &l)
+{
+	if (l.plain)
+		return plain_json(l);
+
+	nlohmann::ordered_json json = common_json(l);
 	json["backlog_asked"] = l.backlog_asked;
 	put_numbers(json, l, backlog_group, settings_group);
 	json["backlog_truncated"] = (l.flags & LISTENQ_F_BACKLOG_TRUNCATED) != 0;
@@ -168,12 +204,8 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);
 	json["accept_wait"] = l.accept_wait.to_json();
-	if (l.has_processes) {
-		json["processes"] = nlohmann::ordered_json::array();
-		for (const Process &p : l.processes)
-			json["processes"].push_back(
-				{{"name", p.name}, {"pid", p.pid}, {"fd", p.fd}});
-	}
+	if (l.has_processes)
+		json["processes"] = processes_json(l.processes);
 	return json;
 }
 

@@ -20,9 +20,15 @@
 
 namespace lqctl {
 
-/* The members carry the names of LISTENQ_A_LISTENER_*; what an older module leaves out stays 0. */
+/*
+ * A socket that listens by plain TCP is one, too, where it stands beside ours: what TCP does not
+ * know of itself is 0.
+ *
+ * The members carry the names of LISTENQ_A_LISTENER_*; what an older module leaves out stays 0.
+ */
 struct Listener {
 	std::uint64_t id = 0;
+	bool plain = false; /* TCP's, not ours: model/tcp_listener.hh */
 	Address address;
 	std::uint64_t inode = 0;
 	std::uint32_t uid = 0;
@@ -71,6 +77,9 @@ inline constexpr auto numbers = [] {
 /* The settings of LISTENQ_OWN_*. */
 [[nodiscard]] std::vector<std::string> own_names(std::uint32_t own);
 
+/* family, address, port, interface */
+void put_address(nlohmann::ordered_json &json, const Address &address);
+[[nodiscard]] nlohmann::ordered_json processes_json(const std::vector<Process> &processes);
 [[nodiscard]] nlohmann::ordered_json to_json(const Listener &listener);
 
 } // namespace lqctl

@@ -75,7 +75,8 @@ TEST(listener, parse__everything)
 	for (const char *key : {"drops", "events", "accept_wait", "interface"})
 		json.erase(key);
 	EXPECT_EQ(json.dump(),
-		  R"({"id":1099511627776,"family":"inet6","address":"::","port":443,"v6only":true,)"
+		  R"({"id":1099511627776,"stack":"listenq","family":"inet6","address":"::",)"
+		  R"("port":443,"v6only":true,)"
 		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
 		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
 		  R"("synack_retries":17,"syncookies":2,"accept_qlen":10,"accept_limit":4097,)"

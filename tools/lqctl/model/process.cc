@@ -4,7 +4,25 @@
 
 #include <fmt/core.h>
 
+#include <set>
+
 namespace lqctl {
+
+std::string holder_text(const std::vector<Process> &processes)
+{
+	std::set<int> others;
+
+	if (processes.empty())
+		return "-";
+	const Process &first = processes.front();
+	for (const Process &p : processes)
+		others.insert(p.pid);
+	others.erase(first.pid);
+	std::string text = fmt::format("{} (pid {})", first.name, first.pid);
+	if (!others.empty())
+		text += fmt::format(" and {} more", others.size());
+	return text;
+}
 
 std::string processes_text(const std::vector<Process> &processes)
 {

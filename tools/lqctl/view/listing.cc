@@ -61,6 +61,8 @@ std::string details(const Listener &l, const ListingStyle &style)
 	const std::size_t width = style.terminal.columns ? style.terminal.columns : 80;
 	std::string out;
 
+	if (l.plain)
+		return fmt::format("{}uid {}, inode {}\n", indent, l.uid, l.inode);
 	out += fmt::format("{}id {}, uid {}, inode {}\n", indent, l.id, l.uid, l.inode);
 	out += fmt::format("{}accept queue {} of {}, peak {}\n", indent, l.accept_qlen,
 			   l.accept_limit, l.accept_qlen_peak);
@@ -87,6 +89,30 @@ std::string details(const Listener &l, const ListingStyle &style)
 
 } // namespace
 
+namespace {
+
+/* What TCP does not tell of itself is "-". */
+std::vector<Table::Cell> row(const Listener &l, const ListingStyle &style)
+{
+	const std::uint64_t drops = total(l.drops);
+	const auto known = [&](Table::Cell cell) { return l.plain ? Table::Cell("-") : cell; };
+
+	return {{"LISTEN"},
+		{fmt::format("{}", l.accept_qlen), level_tone(l.accept_qlen, l.accept_limit)},
+		fmt::format("{}", send_q(l)),
+		known({fmt::format("{}/{}", l.syn_qlen, l.syn_limit),
+		       level_tone(l.syn_qlen, l.syn_limit)}),
+		known(fmt::format("{}", l.syn_young)),
+		{l.plain ? fmt::format("{}", l.backlog) : backlog_text(l, style.glyphs),
+		 l.flags & LISTENQ_F_BACKLOG_TRUNCATED ? Tone::warn : Tone::plain},
+		known({fmt::format("{}", drops), drops ? Tone::bad : Tone::plain}),
+		l.policy,
+		to_string(l.address, style.numeric),
+		processes_text(l.processes)};
+}
+
+} // namespace
+
 std::string listing_text(const std::vector<Listener> &listeners, const ListingStyle &style)
 {
 	using enum Table::Align;
@@ -98,23 +124,8 @@ std::string listing_text(const std::vector<Listener> &listeners, const ListingSt
 		columns.push_back({"Process", left});
 	Table table(std::move(columns));
 
-	for (const Listener &l : listeners) {
-		const std::uint64_t drops = total(l.drops);
-		table.add({{"LISTEN"},
-			   {fmt::format("{}", l.accept_qlen),
-			    level_tone(l.accept_qlen, l.accept_limit)},
-			   fmt::format("{}", send_q(l)),
-			   {fmt::format("{}/{}", l.syn_qlen, l.syn_limit),
-			    level_tone(l.syn_qlen, l.syn_limit)},
-			   fmt::format("{}", l.syn_young),
-			   {backlog_text(l, style.glyphs),
-			    l.flags & LISTENQ_F_BACKLOG_TRUNCATED ? Tone::warn : Tone::plain},
-			   {fmt::format("{}", drops), drops ? Tone::bad : Tone::plain},
-			   l.policy,
-			   to_string(l.address, style.numeric),
-			   processes_text(l.processes)},
-			  style.extended ? details(l, style) : "");
-	}
+	for (const Listener &l : listeners)
+		table.add(row(l, style), style.extended ? details(l, style) : "");
 	return table.render(style.header, style.terminal);
 }
 

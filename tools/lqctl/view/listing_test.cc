@@ -43,6 +43,21 @@ TEST(listing, text__none_is_the_header)
 	EXPECT_EQ(listing_text({}, {.header = false}), "");
 }
 
+TEST(listing, text__plain_tcp)
+{
+	Listener l = listener();
+	l.id = 0;
+	l.plain = true;
+	l.policy = "tcp";
+	l.inode = 77;
+	l.backlog_asked = 0;
+	l.accept_qlen = 2;
+	EXPECT_EQ(listing_text({listener(), l}, {.header = false, .numeric = true}),
+		  "LISTEN 0 511 0/1024 0 511 0 linux 0.0.0.0:8080\n"
+		  "LISTEN 2 511      - - 511 - tcp   0.0.0.0:8080\n");
+	EXPECT_NE(text(l, true).find("\n    uid 0, inode 77\n"), std::string::npos);
+}
+
 TEST(listing, text__truncated_backlog)
 {
 	Listener l = listener();
