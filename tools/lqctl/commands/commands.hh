@@ -23,6 +23,7 @@ struct Command {
 [[nodiscard]] Command explain(CLI::App &app);
 [[nodiscard]] Command requests(CLI::App &app);
 [[nodiscard]] Command stats(CLI::App &app);
+[[nodiscard]] Command adopt(CLI::App &app);
 [[nodiscard]] Command get(CLI::App &app);
 [[nodiscard]] Command set(CLI::App &app);
 [[nodiscard]] Command reset(CLI::App &app);

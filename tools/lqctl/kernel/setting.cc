@@ -86,4 +86,13 @@ Setting parse_setting(std::string_view name, std::string_view value)
 	throw Error(fmt::format("a listener has no setting \"{}\": it has {}", name, names));
 }
 
+std::string setting_name(const Setting &setting)
+{
+	for (const Known &k : known) {
+		if (k.attribute == setting.attribute)
+			return std::string(k.name);
+	}
+	return "";
+}
+
 } // namespace lqctl

@@ -20,4 +20,7 @@ struct Setting {
  */
 [[nodiscard]] Setting parse_setting(std::string_view name, std::string_view value);
 
+/* Its NAME. */
+[[nodiscard]] std::string setting_name(const Setting &setting);
+
 } // namespace lqctl
