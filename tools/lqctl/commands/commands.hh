@@ -24,6 +24,7 @@ struct Command {
 [[nodiscard]] Command requests(CLI::App &app);
 [[nodiscard]] Command stats(CLI::App &app);
 [[nodiscard]] Command adopt(CLI::App &app);
+[[nodiscard]] Command release(CLI::App &app);
 [[nodiscard]] Command get(CLI::App &app);
 [[nodiscard]] Command set(CLI::App &app);
 [[nodiscard]] Command reset(CLI::App &app);
