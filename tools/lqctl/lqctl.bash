@@ -9,7 +9,7 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | show | explain | requests | stats | top | get | set | reset | probe | \
+		list | show | adopt | release | explain | requests | stats | top | get | set | reset | probe | \
 			monitor | export | record | report)
 			command=${COMP_WORDS[i]}
 			break
@@ -19,14 +19,23 @@ _lqctl()
 
 	case $command in
 	'')
-		words='list show explain requests stats top get set reset probe monitor export'
+		words='list show adopt release explain requests stats top get set reset probe monitor export'
 		words+=' record report'
 		words+=' --version --help'
 		;;
 	list)
-		words='--no-header --numeric --extended --processes --netstat --json --help'
+		words='--no-header --all --numeric --extended --processes --netstat --json --help'
 		;;
 	show) words='--numeric --json --help' ;;
+	adopt)
+		words='--pid --fd --all --netns --dry-run --backlog --policy --accept-filter'
+		words+=' --syn-backlog --abort-on-overflow --synack-retries --syncookies'
+		words+=' --numeric --json --help'
+		;;
+	release)
+		words='--pid --fd --all --netns --dry-run --timeout --no-wait --numeric --json'
+		words+=' --help'
+		;;
 	explain) words='--numeric --interval --json --help' ;;
 	requests) words='--no-header --numeric --json --help' ;;
 	stats) words='--zeros --since --interval --count --json --help' ;;
@@ -50,7 +59,7 @@ _lqctl()
 			words=$(_lqctl_settings | sed 's/$/=/')
 			compopt -o nospace
 			;;
-		list | show | explain | requests | top | reset | monitor)
+		list | show | adopt | release | explain | requests | top | reset | monitor)
 			words='sport src policy name drops recv-q syn-q and or not'
 			;;
 		probe)
