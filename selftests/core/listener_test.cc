@@ -72,6 +72,53 @@ TEST_F(listener, listen__new_limits_hold_at_once)
 	EXPECT_EQ(send_ack(5), LQ_ACK_REFUSE);
 }
 
+// A released listener: whatever would be lost by a close keeps it open.
+TEST_F(listener, is_drained__nothing_is_under_way)
+{
+	EXPECT_TRUE(core.is_drained(0));
+	ASSERT_EQ(send_syn(0), LQ_SYN_NEW);
+	EXPECT_FALSE(core.is_drained(0)) << "a place is reserved";
+	EXPECT_FALSE(core.has_request(peer(0)));
+	ASSERT_EQ(core.syn_commit(syn, *new_request(peer(0), kRcvIsn, kSntIsn), false),
+		  LQ_COMMIT_OK);
+	EXPECT_FALSE(core.is_drained(0)) << "a request is queued";
+	EXPECT_TRUE(core.has_request(peer(0)));
+	EXPECT_FALSE(core.has_request(peer(1)));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_FALSE(core.is_drained(0)) << "a child is being built";
+	ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	EXPECT_FALSE(core.has_request(peer(0)));
+	EXPECT_FALSE(core.is_drained(0)) << "a connection is queued";
+	free_request(core.accept(Micros{0}));
+	EXPECT_FALSE(core.is_drained(0)) << "accept() is not done";
+	core.accept_done(1);
+	EXPECT_TRUE(core.is_drained(0));
+	core.filter_set(LQ_FILTER_DATAREADY);
+	Request *r = half_open(1);
+	ASSERT_EQ(send_ack(1), LQ_ACK_PROMOTE);
+	ASSERT_EQ(commit(), LQ_COMMIT_HELD);
+	EXPECT_FALSE(core.is_drained(0)) << "a filter holds one";
+	ASSERT_TRUE(core.filter_gone(*r));
+	free_request(r);
+	EXPECT_TRUE(core.is_drained(0));
+}
+
+TEST_F(listener, is_drained__the_last_cookie_has_had_its_time)
+{
+	lq_config c = config();
+
+	c.syncookies = 2;
+	listen(c);
+	for (const u32 sent_s : {100u, ~0u - 3}) {
+		syn = make_syn(0);
+		syn.now_s = sent_s;
+		ASSERT_EQ(send_syn(syn), LQ_SYN_COOKIE);
+		EXPECT_FALSE(core.is_drained(sent_s));
+		EXPECT_FALSE(core.is_drained(sent_s + 15));
+		EXPECT_TRUE(core.is_drained(sent_s + 16));
+	}
+}
+
 TEST_F(listener, close__hands_back_both_queues)
 {
 	for (u32 n = 0; n < 4; n++)
