@@ -131,6 +131,7 @@ def module_comes_and_goes_under_traffic():
 def the_accepting_process_is_stopped(v6):
     """SIGSTOP: the queue fills up to its limit, clients wait; SIGCONT: all of them are served."""
     lq.sysctl("net.listenq.synack_timeout_ms", 200)
+    lq.sysctl("net.listenq.synack_retries", 20)  # nobody is given up meanwhile
     listener = lq.listener(backlog=4, v6=v6)
     limit = lq.Info(listener).accept_limit
     pid = os.fork()

@@ -260,7 +260,7 @@ class Pair:
             found = self.once(scenario, *args, **begin)
             if found is not None:
                 each.append(found)
-            if found == {} or len(each) == 3:
+            if found == {} or len(each) == 5:
                 same = set.intersection(*map(set, each))
                 self.differences += [f"{name}: {what}: {found[what]}" for what in found
                                      if what in same]
