@@ -17,7 +17,8 @@
 #include "feed.h"
 #include "shard.h"
 
-#define LQ_FEED_DELAY_MAX (HZ / 10)
+/* A connection that comes is fed at once; this is for who was not seen, and may wait for ever. */
+#define LQ_FEED_DELAY_MAX (5 * HZ)
 
 enum lq_feed_grace {
 	LQ_FEED_GRACE_NONE,
@@ -93,6 +94,8 @@ static void lq_feed(struct work_struct *work)
 	u32 queued = lq_feed_queued(lst);
 	bool quiet;
 
+	if (!READ_ONCE(lst->feeding))
+		return;
 	while (queued < waiters && lq_accept_bring(lst))
 		queued++;
 	if (queued || lq_feed_waits(lst))

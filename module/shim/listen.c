@@ -336,7 +336,8 @@ static void lq_listener_door(struct work_struct *work)
 		lq_listener_door_locked(lst);
 	spin_unlock_bh(&lst->sk->sk_lock.slock);
 	if (!done) {
-		queue_delayed_work(lq_wq, &lst->door, 1);
+		queue_delayed_work(lq_wq, &lst->door, lst->door_delay);
+		lst->door_delay = min_t(unsigned long, 2 * lst->door_delay, HZ);
 		return;
 	}
 	lq_listener_release(lst);
@@ -360,6 +361,7 @@ int lq_listener_adopt(struct sock *sk)
 	refcount_inc(&lst->refs);
 	sock_hold(sk);
 	__module_get(THIS_MODULE);
+	lst->door_delay = 1;
 	INIT_DELAYED_WORK(&lst->door, lq_listener_door);
 	queue_delayed_work(lq_wq, &lst->door, 0);
 	return 0;
@@ -374,15 +376,15 @@ put:
 
 /* --- the ways out --- */
 
-/* Nobody queues it any more: who put a connection on the queues has looked by then. */
+/*
+ * After the queues were closed: who put a connection there may still be about to queue feed.c's work,
+ * a segment or the reaper, which was waited for.
+ */
 static void lq_listener_unfeed(struct lq_listener *lst)
 {
 	if (!lst->feed.work.func)
 		return;
-	if (lst->feeding) {
-		WRITE_ONCE(lst->feeding, false);
-		synchronize_rcu();
-	}
+	synchronize_rcu();
 	cancel_delayed_work_sync(&lst->feed);
 }
 
@@ -390,9 +392,9 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
 
-	lq_listener_unfeed(lst);
 	WRITE_ONCE(lst->ended, false);
 	WRITE_ONCE(lst->serving, false);
+	WRITE_ONCE(lst->feeding, false);
 	lq_ports_remove(&lst->lqn->ports, lst);
 	if (!lst->listening)
 		return;
@@ -402,6 +404,7 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	trace_close(lst);
 	lq_listener_info(lst, &stopped.info);
 	lq_shards_close(lst, &stopped.info);
+	lq_listener_unfeed(lst);
 	if (lst->announced)
 		lq_event_send(lst, &stopped, GFP_KERNEL);
 	lst->announced = false;

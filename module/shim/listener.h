@@ -83,7 +83,9 @@ struct lq_listener {
 	struct delayed_work expiry;
 	struct delayed_work release;	 /* release.c's */
 	unsigned long release_grace;	 /* lst->control; RCU's, since it is releasing */
+	unsigned long release_began;	 /* the same; jiffies */
 	struct delayed_work door;	 /* takes the ULP off, once; holds all that it needs */
+	unsigned long door_delay;	 /* the work's own; ticks */
 	void *sockmap;			 /* its own: what a sockmap has of the sock; held until then */
 	struct delayed_work feed;	 /* feed.c's, if adopted */
 	unsigned long feed_delay;	 /* the work's own; ticks */

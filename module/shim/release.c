@@ -23,7 +23,9 @@
 #include "release.h"
 #include "shard.h"
 
-#define LQ_RELEASE_DELAY (HZ / 50)
+/* How often it is looked, seldomer the longer it takes: there may be many that nobody empties. */
+#define LQ_RELEASE_DELAY_MIN (HZ / 50)
+#define LQ_RELEASE_DELAY_MAX HZ
 
 /* lock_sock(), if nobody has it: release_sock() gives it back. */
 static bool lq_lock_sock_try(struct sock *sk)
@@ -121,8 +123,12 @@ static void lq_release_work(struct work_struct *work)
 {
 	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, release);
 
+	const unsigned long took = jiffies - READ_ONCE(lst->release_began);
+
 	if (READ_ONCE(lst->releasing) && !lq_release_try(lst))
-		queue_delayed_work(lq_wq, &lst->release, LQ_RELEASE_DELAY);
+		queue_delayed_work(lq_wq, &lst->release,
+				   clamp_t(unsigned long, took / 4, LQ_RELEASE_DELAY_MIN,
+					   LQ_RELEASE_DELAY_MAX));
 }
 
 /* lock_sock held, @lst listens. */
@@ -134,6 +140,7 @@ static void lq_release_begin_locked(struct lq_listener *lst, bool on)
 	if (on && !lst->releasing) {
 		WRITE_ONCE(lst->releasing, true);
 		lst->release_grace = start_poll_synchronize_rcu();
+		WRITE_ONCE(lst->release_began, jiffies);
 		queue_delayed_work(lq_wq, &lst->release, 1);
 	} else if (!on) {
 		WRITE_ONCE(lst->releasing, false);
