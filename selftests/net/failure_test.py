@@ -248,6 +248,44 @@ def each_allocation_of_a_socket_s_calls(v6):
     lq.equal(lq.module_users(), users)
 
 
+@lq.each_version("before", "after", timeout=200)
+def each_allocation_of_an_adoption(when, v6):
+    """Whatever fails: the socket is ours, or TCP's as it was, and serves; and it becomes TCP's again."""
+    nth = Nth()
+    before, users = lq.requests_in_memory(), lq.module_users()
+
+    def prepare():
+        sock = lq.stream("tcp", v6)
+        sock.bind(("::" if v6 else "0.0.0.0", 0))
+        if when == "after":
+            sock.listen(4)
+        sock.setblocking(False)
+        return sock
+
+    def check(sock, result):
+        if not isinstance(result, OSError):
+            assert lq.is_ours(sock)
+        sock.listen(4)
+        lq.expect_serves(sock, v6)
+        if lq.is_ours(sock):
+            lq.release(sock)
+            lq.wait_for(lambda: not lq.is_ours(sock))
+        lq.expect_serves(sock, v6)
+        sock.close()
+
+    some = each(nth, prepare, lq.adopt, check)
+    lq.diag(f"{some} allocations of TCP_ULP")
+    assert some > 3 or when == "before", some
+
+    def release(sock):
+        lq.adopt(sock)
+        lq.release(sock)
+
+    each(nth, prepare, release, check)
+    lq.wait_for(lambda: lq.module_users() == users, what="the module is used")
+    lq.equal(lq.requests_in_memory(), before)
+
+
 def _accepted(listener, client, result):
     """A connection that accept() failed to hand over is either still there or reset."""
     if not isinstance(result, OSError):
