@@ -262,9 +262,11 @@ def each_allocation_of_an_adoption(when, v6):
         sock.setblocking(False)
         return sock
 
-    def check(sock, result):
-        if not isinstance(result, OSError):
-            assert lq.is_ours(sock)
+    def adopted(sock, result):
+        assert isinstance(result, OSError) != lq.is_ours(sock), result
+        check(sock)
+
+    def check(sock, *_):
         sock.listen(4)
         lq.expect_serves(sock, v6)
         if lq.is_ours(sock):
@@ -273,7 +275,7 @@ def each_allocation_of_an_adoption(when, v6):
         lq.expect_serves(sock, v6)
         sock.close()
 
-    some = each(nth, prepare, lq.adopt, check)
+    some = each(nth, prepare, lq.adopt, adopted)
     lq.diag(f"{some} allocations of TCP_ULP")
     assert some > 3 or when == "before", some
 
