@@ -39,6 +39,14 @@ struct lq_route_cache;
 /* When a SYN cookie was last sent, by a few bits of the local port: a hint. */
 #define LQ_COOKIE_SLOTS 256
 
+/* Cgroups whose listeners are adopted: watch.c. */
+#define LQ_CGROUPS_MAX 16
+struct lq_cgroups {
+	struct rcu_head rcu;
+	u32 count; /* 1 or more */
+	u64 ids[LQ_CGROUPS_MAX];
+};
+
 struct lq_net {
 	struct net *net;	     /* the namespace */
 	struct lq_ports ports;	     /* read in softirq for every segment without a socket */
@@ -47,6 +55,7 @@ struct lq_net {
 	atomic_t settings;	     /* counts their changes */
 	struct lq_keys keys;	     /* all but a table's, which each listener draws; drawn once */
 	u32 cookie_sent_s[LQ_COOKIE_SLOTS]; /* 0: never; lq_now_s(); READ_ONCE() */
+	struct lq_cgroups __rcu *adopt_cgroups; /* NULL: none */
 	struct ctl_table *sysctl_table;
 	struct ctl_table_header *sysctl_header;
 	struct lq_net_counters __percpu *counters;

@@ -87,6 +87,20 @@ static int lq_sysctl_adopt(LQ_CTL_TABLE *table, int write, void *buffer, size_t 
 	return err || !write ? err : lq_watch_set(lqn, adopt);
 }
 
+/* .data is that of "adopt": the list is no field of struct lq_sysctls. */
+static int lq_sysctl_adopt_cgroups(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
+				   loff_t *pos)
+{
+	struct lq_net *lqn = lq_net_of_field(table->data, offsetof(struct lq_sysctls, adopt));
+	char ids[LQ_WATCH_TEXT];
+	struct ctl_table text = { .data = ids, .maxlen = sizeof(ids), .mode = table->mode };
+	int err;
+
+	lq_watch_get_cgroups(lqn, ids, sizeof(ids));
+	err = proc_dostring(&text, write, buffer, length, pos);
+	return err || !write ? err : lq_watch_set_cgroups(lqn, ids);
+}
+
 #define LQ_SYSCTL_INT(field, low, high)                                                   \
 	{                                                                                 \
 		.procname = #field, .data = (void *)offsetof(struct lq_sysctls, field),   \
@@ -113,6 +127,13 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
 	LQ_SYSCTL_INT(adopt, &lq_zero, &lq_one),
+	{
+		.procname = "adopt_cgroups",
+		.data = (void *)offsetof(struct lq_sysctls, adopt),
+		.maxlen = LQ_WATCH_TEXT,
+		.mode = 0644,
+		.proc_handler = lq_sysctl_adopt_cgroups,
+	},
 	{} /* for kernels that look for the end */
 };
 #define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)

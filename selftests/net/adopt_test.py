@@ -386,9 +386,11 @@ def who_may_look_at_every_listen():
     """The machine's administrator: all of it pays. A namespace that ends takes it along."""
     def own_namespace():
         lq.equal(lq.sysctl("net.listenq.adopt"), "0")
-        with lq.fails_with(errno.EPERM):
-            lq.sysctl("net.listenq.adopt", 1)
+        for name in ("adopt", "adopt_cgroups"):
+            with lq.fails_with(errno.EPERM):
+                lq.sysctl(f"net.listenq.{name}", 1)
         lq.sysctl("net.listenq.adopt", 0)
+        lq.sysctl("net.listenq.adopt_cgroups", "")
 
     for value in (2, -1):
         with lq.fails_with(errno.EINVAL):
@@ -406,6 +408,57 @@ def who_may_look_at_every_listen():
     assert watched()
     with lq.unloaded():
         assert not watched()
+
+
+@lq.each_version()
+def every_listener_of_a_cgroup(v6):
+    """net.listenq.adopt_cgroups: sockets made in a cgroup, or below it, and no others."""
+    if not os.path.exists("/sys/fs/cgroup/cgroup.procs"):
+        lq.run("mount", "-t", "cgroup2", "c", "/sys/fs/cgroup", check=False)
+    if not os.path.exists("/sys/fs/cgroup/cgroup.procs"):
+        raise lq.Skip("no cgroups of version 2")
+    chosen, below, other = (f"/sys/fs/cgroup/{name}" for name in
+                            ("lq-chosen", "lq-chosen/below", "lq-other"))
+    for path in (chosen, below, other):
+        os.makedirs(path, exist_ok=True)
+    number = os.stat(chosen).st_ino
+
+    def listener_in(path):
+        with open(f"{path}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        return lq.listener("tcp", v6=v6, backlog=5)
+
+    try:
+        lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), "")
+        lq.sysctl("net.listenq.adopt_cgroups", f" 1234567  {number} ")
+        lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), f"1234567 {number}")
+        ours = [listener_in(path) for path in (chosen, below)]
+        assert not lq.is_ours(listener_in(other))
+        for sock in ours:
+            lq.equal(lq.Info(sock).backlog_asked, 5)
+            lq.expect_serves(sock, v6)
+        # It is where the socket was made that counts.
+        listener_in(chosen)
+        sock = lq.stream("tcp", v6)
+        listener_in(other)
+        sock.listen()
+        assert lq.is_ours(sock)
+        for text in ("x", "-1", "1 2 3x", "18446744073709551616",
+                     " ".join(str(n) for n in range(1, 18))):
+            with lq.fails_with(errno.EINVAL):
+                lq.sysctl("net.listenq.adopt_cgroups", text)
+        lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), f"1234567 {number}")
+        lq.sysctl("net.listenq.adopt", 1)
+        lq.sysctl("net.listenq.adopt_cgroups", "\n")
+        assert lq.is_ours(listener_in(other)) and watched()
+        lq.sysctl("net.listenq.adopt", 0)
+        assert not lq.is_ours(listener_in(chosen)) and not watched()
+        lq.sysctl("net.listenq.adopt_cgroups", str(number))  # the namespace ends with it
+    finally:
+        with open("/sys/fs/cgroup/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        for path in (below, chosen, other):
+            os.rmdir(path)
 
 
 def watched():
