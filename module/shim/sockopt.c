@@ -238,19 +238,22 @@ static int lq_set_listenq(struct socket *sock, int optname, sockptr_t optval, un
 	return -ENOPROTOOPT;
 }
 
-static int lq_get_info(struct sock *sk, void *value)
+static int lq_get_info(struct socket *sock, void *value)
 {
 	struct listenq_info *info = value;
+	struct sock *sk = sock->sk;
 	struct lq_listener *lst;
+	bool ours;
 
 	lock_sock(sk);
+	ours = lq_ops_are_ours(sock);
 	lst = lq_listener_owned(sk);
 	if (lst) {
 		lq_listener_info(lst, info);
 		info->id = READ_ONCE(lst->id);
 	}
 	release_sock(sk);
-	return sizeof(*info);
+	return ours ? sizeof(*info) : -ENOPROTOOPT; /* a release was faster */
 }
 
 static int lq_get_filter(struct sock *sk, struct listenq_accept_filter_arg *arg)
@@ -269,21 +272,25 @@ static int lq_get_filter(struct sock *sk, struct listenq_accept_filter_arg *arg)
 }
 
 /* Returns the length of the value written to @value. */
-static int lq_get_setting(struct sock *sk, int optname, void *value)
+static int lq_get_setting(struct socket *sock, int optname, void *value)
 {
-	const struct lq_sysctls *sysctls = &lq_net(sock_net(sk))->sysctls;
+	const struct lq_sysctls *sysctls = &lq_net(sock_net(sock->sk))->sysctls;
+	struct sock *sk = sock->sk;
 	struct lq_overrides set = lq_follow_all;
 	struct lq_listener *lst;
-	bool releasing = false;
+	bool ours, releasing = false;
 	int *number = value;
 
 	lock_sock(sk);
+	ours = lq_ops_are_ours(sock);
 	lst = lq_listener_owned(sk);
 	if (lst) {
 		lq_overrides_get(lst, &set);
 		releasing = READ_ONCE(lst->releasing);
 	}
 	release_sock(sk);
+	if (!ours)
+		return -ENOPROTOOPT; /* the same */
 	switch (optname) {
 	case LQ_POLICY:
 		strscpy(value, lq_core_policy_name(set.policy == LQ_FOLLOW ? sysctls->policy
@@ -314,7 +321,7 @@ static int lq_get_setting(struct sock *sk, int optname, void *value)
 	return sizeof(*number);
 }
 
-static int lq_get_listenq(struct sock *sk, int optname, char __user *optval, int __user *optlen)
+static int lq_get_listenq(struct socket *sock, int optname, char __user *optval, int __user *optlen)
 {
 	union {
 		struct listenq_info info;
@@ -329,13 +336,13 @@ static int lq_get_listenq(struct sock *sk, int optname, char __user *optval, int
 		return -EINVAL;
 	switch (optname) {
 	case LQ_INFO:
-		length = lq_get_info(sk, &value);
+		length = lq_get_info(sock, &value);
 		break;
 	case LQ_ACCEPT_FILTER:
-		length = lq_get_filter(sk, &value.filter);
+		length = lq_get_filter(sock->sk, &value.filter);
 		break;
 	default:
-		length = lq_get_setting(sk, optname, &value);
+		length = lq_get_setting(sock, optname, &value);
 		break;
 	}
 	if (length < 0)
@@ -432,7 +439,7 @@ int lq_getsockopt(struct socket *sock, int level, int optname, char __user *optv
 
 	__module_get(THIS_MODULE);
 	if (level == SOL_LISTENQ)
-		err = lq_get_listenq(sock->sk, optname, optval, optlen);
+		err = lq_get_listenq(sock, optname, optval, optlen);
 	else
 		err = lq_orig_ops(sock->sk)->getsockopt(sock, level, optname, optval, optlen);
 	module_put(THIS_MODULE);

@@ -366,6 +366,41 @@ def refused_after(*words):
 
 
 @lq.case()
+def whoever_listens_later_in_a_cgroup():
+    """--cgroup: by systemd's name or its directory, until it is released; what is none is refused."""
+    lq.run("mount", "-t", "cgroup2", "c", "/sys/fs/cgroup", check=False)
+    if not os.path.exists("/sys/fs/cgroup/cgroup.procs"):
+        raise lq.Skip("no cgroups of version 2")
+    os.makedirs("/sys/fs/cgroup/lq-tool", exist_ok=True)
+    try:
+        def listens():
+            return lq.is_ours(tcp(0))
+
+        with open("/sys/fs/cgroup/lq-tool/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        lq.sysctl("net.listenq.adopt_cgroups", "77")
+        for name in ("lq-tool", "/sys/fs/cgroup/lq-tool"):
+            assert "would be" in lq.run("lqctl", "adopt", "--cgroup", name, "--dry-run")
+            assert not listens()
+            assert "from now on" in lq.run("lqctl", "adopt", "--cgroup", name)
+            assert "already" in lq.run("lqctl", "adopt", "--cgroup", name)
+            assert listens()
+            assert "no more" in lq.run("lqctl", "release", "--cgroup", name)
+            assert " not " in lq.run("lqctl", "release", "--cgroup", name)
+            assert not listens()
+            lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), "77")
+    finally:
+        with open("/sys/fs/cgroup/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        os.rmdir("/sys/fs/cgroup/lq-tool")
+    for name in ("nothing", "/proc", "/etc/passwd"):
+        assert "cgroup" in refused("adopt", "--cgroup", name), name
+    assert "--all" in refused("adopt", "--cgroup", "/sys/fs/cgroup", "--all")
+    assert "first user namespace" in refused("adopt", "--cgroup", "/sys/fs/cgroup",
+                                             before=AS_NOBODY)
+
+
+@lq.case()
 def what_is_not_ours_is_shown():
     """list --all has both; explain and others name the command that takes it over."""
     plain, ours = tcp(8080, backlog=5), lq.listener(port=8081, backlog=6)

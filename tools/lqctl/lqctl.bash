@@ -28,12 +28,12 @@ _lqctl()
 		;;
 	show) words='--numeric --json --help' ;;
 	adopt)
-		words='--pid --fd --all --netns --dry-run --backlog --policy --accept-filter'
+		words='--pid --fd --all --cgroup --netns --dry-run --backlog --policy --accept-filter'
 		words+=' --syn-backlog --abort-on-overflow --synack-retries --syncookies'
 		words+=' --numeric --json --help'
 		;;
 	release)
-		words='--pid --fd --all --netns --dry-run --timeout --no-wait --numeric --json'
+		words='--pid --fd --all --cgroup --netns --dry-run --timeout --no-wait --numeric --json'
 		words+=' --help'
 		;;
 	explain) words='--numeric --interval --json --help' ;;

@@ -73,6 +73,8 @@ void run(const Options &o)
 	const Wishes wishes = wishes_of(o);
 	if (!o.target.netns.empty())
 		enter_netns(o.target.netns);
+	if (do_cgroup(o.target, true, o.dry_run))
+		return;
 
 	const std::vector<Outcome> outcomes = adopt_all(o, wishes);
 	if (!write_stdout(o.json ? json_text(outcomes_json(outcomes))

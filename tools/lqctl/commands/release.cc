@@ -253,6 +253,8 @@ void run(const Options &options)
 	check(options.target);
 	if (!options.target.netns.empty())
 		enter_netns(options.target.netns);
+	if (do_cgroup(options.target, false, options.dry_run))
+		return;
 	Release(options).run();
 }
 

@@ -13,6 +13,8 @@
 #include <fstream>
 
 #include "base/error.hh"
+#include "base/output.hh"
+#include "kernel/cgroups.hh"
 #include "kernel/descriptor.hh"
 #include "kernel/netns.hh"
 #include "kernel/processes.hh"
@@ -116,6 +118,8 @@ void declare(CLI::App &command, Target &target, const char *all_help)
 	command.add_flag("-a,--all", target.all, all_help);
 	command.add_option("-N,--netns", target.netns,
 			   "In this network namespace: a name of \"ip netns\", a file, or a pid");
+	command.add_option("-G,--cgroup", target.cgroup,
+			   "Whoever listens in this cgroup from now on, by systemd's name of it");
 	command.add_option("FILTER", target.filter,
 			   ":PORT, ADDRESS or ADDRESS:PORT, also several, or as in list");
 }
@@ -124,6 +128,12 @@ void check(const Target &target)
 {
 	const int said = target.all + !target.filter.empty() + !target.pids.empty();
 
+	if (!target.cgroup.empty() && (said > 0 || target.fd >= 0))
+		throw Error(
+			"--cgroup is about those that listen later: leave the filter, --pid and "
+			"--all for another command");
+	if (!target.cgroup.empty())
+		return;
 	if (target.fd >= 0 && (target.pids.size() != 1 || said != 1))
 		throw Error("--fd is a descriptor of one process: add --pid, and nothing else");
 	if (said == 0)
@@ -132,6 +142,20 @@ void check(const Target &target)
 			"--all\" shows them");
 	if (target.all && said > 1)
 		throw Error("--all are all listeners: leave the filter and --pid away");
+}
+
+bool do_cgroup(const Target &target, bool on, bool dry_run)
+{
+	if (target.cgroup.empty())
+		return false;
+	const std::uint64_t id = cgroup_id(target.cgroup);
+	const bool changed = dry_run || watch_cgroup(id, on);
+
+	return write_stdout(fmt::format("cgroup {}: whoever listens there {}{} listenq's\n",
+					target.cgroup, dry_run ? "would be" : "is",
+					on ? (changed ? " from now on" : " already")
+					   : (changed ? " no more" : " not"))) ||
+	       true;
 }
 
 Selection selection_of(const Target &target)

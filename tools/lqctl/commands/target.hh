@@ -23,9 +23,16 @@ struct Target {
 	int fd = -1; /* of the one pid: any socket, listening or not */
 	bool all = false;
 	std::string netns; /* empty: this one */
+	std::string cgroup; /* of whoever listens later, and nothing else; empty: not given */
 };
 
 void declare(CLI::App &command, Target &target, const char *all_help);
+
+/*
+ * --cgroup: whoever listens there later is adopted, or is not, which is said on standard output.
+ * False: it was not given.
+ */
+[[nodiscard]] bool do_cgroup(const Target &target, bool on, bool dry_run);
 
 /* Throws unless it says something, and one thing only. */
 void check(const Target &target);

@@ -46,6 +46,8 @@ std::string expected(std::string_view name)
 		return "a number from 1 to 1048576";
 	if (name == "abort_on_overflow" || name == "syncookie_pause" || name == "adopt")
 		return "0 or 1";
+	if (name == "adopt_cgroups")
+		return "up to 16 numbers of cgroups, or none";
 	if (name == "syncookies")
 		return "0, 1 or 2";
 	if (name == "shards")
@@ -70,8 +72,19 @@ Error write_error(const std::string &name, const std::string &value, int code)
 	case ERANGE:
 		return Error(fmt::format("net.listenq.{} does not take \"{}\": give {}", name,
 					 value, expected(name)));
+	case EOPNOTSUPP:
+		return Error(
+			fmt::format("net.listenq.{} cannot be set: this kernel lets no module look "
+				    "at listen(), for which it takes kprobes",
+				    name));
 	case EACCES:
 	case EPERM:
+		if (name == "adopt" || name == "adopt_cgroups")
+			return Error(
+				fmt::format("net.listenq.{} cannot be set: needs CAP_NET_ADMIN in "
+					    "the first user namespace, for it is a cost of all "
+					    "the machine's",
+					    name));
 		return Error(fmt::format("net.listenq.{} cannot be set: needs CAP_NET_ADMIN in the "
 					 "network namespace's user namespace",
 					 name));
