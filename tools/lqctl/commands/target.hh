@@ -22,7 +22,7 @@ struct Target {
 	std::vector<int> pids;
 	int fd = -1; /* of the one pid: any socket, listening or not */
 	bool all = false;
-	std::string netns; /* empty: this one */
+	std::string netns;  /* empty: this one */
 	std::string cgroup; /* of whoever listens later, and nothing else; empty: not given */
 };
 
