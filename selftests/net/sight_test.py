@@ -402,6 +402,7 @@ BOUNDS = {
     "syncookie_pause": (0, 1),
     "shards": (0, 64),
     "filter_timeout_ms": (0, 3600000),
+    "adopt": (0, 1),
 }
 
 
@@ -409,7 +410,7 @@ BOUNDS = {
 def sysctl_bounds():
     """One beyond either end: EINVAL, and the value stays. lqctl says what it may be."""
     names = sorted(os.listdir("/proc/sys/net/listenq"))
-    lq.equal(names, sorted([*BOUNDS, "policy"]))
+    lq.equal(names, sorted([*BOUNDS, "policy", "adopt_cgroups"]))
     for name, (low, high) in BOUNDS.items():
         path = f"net.listenq.{name}"
         for value in (low, high):
@@ -447,6 +448,8 @@ def sysctls_of_a_new_namespace():
             "net.listenq.abort_on_overflow": 0,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
+            "net.listenq.adopt": 0,
+            "net.listenq.adopt_cgroups": "",
         })
 
 

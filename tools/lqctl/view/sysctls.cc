@@ -13,9 +13,12 @@ namespace lqctl {
 
 namespace {
 
-nlohmann::ordered_json json_value(const std::string &text)
+/* A list stays text, however many numbers it has. */
+nlohmann::ordered_json json_value(const std::string &name, const std::string &text)
 {
 	std::int64_t number = 0;
+	if (name == "adopt_cgroups")
+		return text;
 	auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
 	if (error == std::errc{} && end == text.data() + text.size())
 		return number;
@@ -32,7 +35,7 @@ std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> 
 
 	for (const auto &[name, value] : sysctls) {
 		if (json)
-			object["net.listenq." + name] = json_value(value);
+			object["net.listenq." + name] = json_value(name, value);
 		else if (values)
 			text += value + '\n';
 		else
