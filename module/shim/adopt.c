@@ -29,7 +29,10 @@
 #include "listener.h"
 #include "ops.h"
 
-/* lock_sock held, or its spinlock while nobody has it: whether @sock can be ours; an error of uapi/linux/listenq.h if not. */
+/*
+ * lock_sock held, or its spinlock while nobody has it: 0 if @sock can be ours, or the error that
+ * uapi/linux/listenq.h has for it.
+ */
 static int lq_adopt_check(const struct socket *sock, bool listens)
 {
 	const struct sock *sk = sock->sk;

@@ -105,7 +105,7 @@ static bool lq_release_try(struct lq_listener *lst)
 	if (sock && lq_ops_are_ours(sock) && READ_ONCE(lst->releasing))
 		file = lq_compat_get_file(sock);
 	over = !file;
-	/* Again: accept() may have held the last place, and given it back for another. */
+	/* Under the lock, too: what was seen without it may be a life of the listener's that is over. */
 	if (file && lq_release_drained(lst)) {
 		lst->released = true; /* detach is not to wait for this work */
 		lq_release_locked(sock);
@@ -122,7 +122,6 @@ static bool lq_release_try(struct lq_listener *lst)
 static void lq_release_work(struct work_struct *work)
 {
 	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, release);
-
 	const unsigned long took = jiffies - READ_ONCE(lst->release_began);
 
 	if (READ_ONCE(lst->releasing) && !lq_release_try(lst))

@@ -92,13 +92,16 @@ static int lq_sysctl_adopt_cgroups(LQ_CTL_TABLE *table, int write, void *buffer,
 				   loff_t *pos)
 {
 	struct lq_net *lqn = lq_net_of_field(table->data, offsetof(struct lq_sysctls, adopt));
-	char ids[LQ_WATCH_TEXT];
+	char ids[LQ_WATCH_TEXT + 1];
 	struct ctl_table text = { .data = ids, .maxlen = sizeof(ids), .mode = table->mode };
 	int err;
 
 	lq_watch_get_cgroups(lqn, ids, sizeof(ids));
 	err = proc_dostring(&text, write, buffer, length, pos);
-	return err || !write ? err : lq_watch_set_cgroups(lqn, ids);
+	if (err || !write)
+		return err;
+	/* It was perhaps cut, and a number is another one then. */
+	return strlen(ids) == LQ_WATCH_TEXT ? -EINVAL : lq_watch_set_cgroups(lqn, ids);
 }
 
 #define LQ_SYSCTL_INT(field, low, high)                                                   \

@@ -91,8 +91,8 @@ class Load:
 
     A SYN that a slow machine answers late is sent again, and answered twice. So what was lost is what
     was not answered: all that came in, but for the SYN-ACKs, and for challenges to SYNs that came when
-    their connection was there. One that comes when it is over already gets an ACK of what TCP still has of it:
-    among tens of thousands of connections there is one at times, so that only fewer are judged."""
+    their connection was there. Among tens of thousands of connections there is one at times that is neither, and
+    may be a duplicate that came when all was over: so only fewer are judged."""
 
     JUDGED = 20000
 

@@ -444,10 +444,14 @@ def every_listener_of_a_cgroup(v6):
         sock.listen()
         assert lq.is_ours(sock)
         for text in ("x", "-1", "1 2 3x", "18446744073709551616",
-                     " ".join(str(n) for n in range(1, 18))):
+                     " ".join(str(n) for n in range(1, 18)), " " * 340 + str(number),
+                     " " * 5000 + "1"):
             with lq.fails_with(errno.EINVAL):
                 lq.sysctl("net.listenq.adopt_cgroups", text)
         lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), f"1234567 {number}")
+        longest = " ".join(str(2**64 - n) for n in range(1, 17))
+        lq.sysctl("net.listenq.adopt_cgroups", longest)
+        lq.equal(lq.sysctl("net.listenq.adopt_cgroups"), longest)
         lq.sysctl("net.listenq.adopt", 1)
         lq.sysctl("net.listenq.adopt_cgroups", "\n")
         assert lq.is_ours(listener_in(other)) and watched()

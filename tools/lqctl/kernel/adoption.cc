@@ -108,8 +108,8 @@ Refusal refusal(int fd, const TcpListener &tcp, int code)
 		return *seen;
 	if (code == EOPNOTSUPP)
 		return {"unsupported",
-			"it has TCP-MD5 or TCP-AO keys, or somebody else replaced its "
-			"operations (a sockmap, for one)"};
+			"it has TCP-MD5 or TCP-AO keys, or other kernel code replaced its "
+			"operations"};
 	return {"refused", fmt::format("the kernel refused: {}", message_of(code))};
 }
 
@@ -140,15 +140,10 @@ bool set_release(int fd, int value)
 	return setsockopt(fd, SOL_LISTENQ, LQ_RELEASE, &value, sizeof(value)) == 0;
 }
 
-/*
- * LQ_RELEASE; none: it is TCP's. A call that waited while the socket became TCP's may say 0 of what
- * is no more: who asks once more is answered by TCP.
- */
+/* LQ_RELEASE; none: it is TCP's. */
 std::optional<int> get_release(int fd)
 {
-	const auto value = get_int(fd, SOL_LISTENQ, LQ_RELEASE);
-
-	return value && *value == 0 ? get_int(fd, SOL_LISTENQ, LQ_RELEASE) : value;
+	return get_int(fd, SOL_LISTENQ, LQ_RELEASE);
 }
 
 /* --- what is set afterwards --- */
