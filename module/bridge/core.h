@@ -266,8 +266,8 @@ enum lq_filter_verdict lq_core_filter_feed(struct lq_filter_state *state, const 
 /* What a backlog means; the names and rules are in core/policy.cc. */
 /* clang-format off */
 #define LQ_POLICIES(X) \
-	X(LINUX) X(LINUX_MODERN) X(LINUX_2_4) X(BSD) X(BERKELEY) X(FREEBSD) X(FREEBSD_4) \
-	X(AIX) X(HPUX) X(SOLARIS) X(XNU) X(WINDOWS)
+	X(LINUX) X(LINUX_CLASSIC) X(LINUX_MODERN) X(LINUX_2_4) X(BSD) X(BERKELEY) X(FREEBSD) \
+	X(FREEBSD_4) X(AIX) X(HPUX) X(SOLARIS) X(XNU) X(WINDOWS)
 /* clang-format on */
 
 enum lq_policy {

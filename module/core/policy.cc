@@ -20,6 +20,7 @@ enum class Clamp : u8 {
 enum class SynSize : u8 {
 	Classic,  // roundup_pow_of_two(max(8, min(backlog, max_syn_backlog)) + 1)
 	Modern,	  // backlog + 1
+	Larger,	  // of these two
 	Linux24,  // max_syn_backlog rounded up to a power of two
 	Sum,	  // as many as the sum of both queues allows
 	Syncache, // 512 buckets of 30
@@ -48,7 +49,9 @@ struct Rules {
 
 // In the order of enum lq_policy.
 static constexpr Rules kRules[] = {
-	{"linux", Clamp::None, 2, 1, false, SynSize::Classic, false, true, FullAtSyn::Young,
+	{"linux", Clamp::None, 2, 1, false, SynSize::Larger, false, true, FullAtSyn::Drop,
+	 FullAtAck::Keep, 255},
+	{"linux-classic", Clamp::None, 2, 1, false, SynSize::Classic, false, true, FullAtSyn::Young,
 	 FullAtAck::Keep, 255},
 	{"linux-modern", Clamp::None, 2, 1, false, SynSize::Modern, false, true, FullAtSyn::Drop,
 	 FullAtAck::Keep, 255},
@@ -165,6 +168,9 @@ Limits limits(const Config &config)
 		break;
 	case SynSize::Modern: // full: qlen > sk_max_ack_backlog
 		out.syn_limit = backlog + 1;
+		break;
+	case SynSize::Larger:
+		out.syn_limit = max(classic_limit(backlog, config.max_syn_backlog), backlog + 1);
 		break;
 	case SynSize::Linux24: // max_qlen_log starts at 6
 		out.syn_limit = std::bit_ceil(max<u32>(config.max_syn_backlog, 64));

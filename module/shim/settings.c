@@ -9,6 +9,8 @@
  *
  * Locking: lst->settings_lock, which nests inside lock_sock and lst->control, and outside a shard's.
  */
+#include <linux/socket.h>
+
 #include "filter.h"
 #include "listener.h"
 #include "net.h"
@@ -40,14 +42,15 @@ u32 lq_listener_shards_asked(const struct lq_listener *lst)
 
 /*
  * How many half-open requests a namespace of a user's own may have: its settings are the user's,
- * the memory is the machine's. 0: no more than its settings say.
+ * the memory is the machine's. Never fewer than TCP would hold with the backlog that namespaces
+ * begin with. 0: no more than its settings say.
  */
 static u32 lq_syn_ceiling(const struct net *net)
 {
 	if (net->user_ns == &init_user_ns)
 		return 0;
-	return max(READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
-		   READ_ONCE(init_net.core.sysctl_somaxconn) + 1);
+	return max3(READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
+		    READ_ONCE(init_net.core.sysctl_somaxconn) + 1, SOMAXCONN + 1);
 }
 
 static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)

@@ -47,7 +47,10 @@ TEST_F(listener, syn__queue_full_counts_reservations)
 
 TEST_F(listener, syn__full_accept_queue_admits_until_young_is_2)
 {
-	listen(config(0));
+	lq_config c = config(0);
+
+	c.policy = LQ_POLICY_LINUX_CLASSIC;
+	listen(c);
 	ASSERT_TRUE(establish(0));
 	ASSERT_TRUE(half_open(1));
 	ASSERT_TRUE(half_open(2));
@@ -74,7 +77,8 @@ TEST_F(listener, syn__unp_figure_4_10)
 	} figure[] = {
 		{LQ_POLICY_AIX, {1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22}},
 		{LQ_POLICY_LINUX_2_4, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}},
-		{LQ_POLICY_LINUX, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}},
+		{LQ_POLICY_LINUX_CLASSIC, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}},
+		{LQ_POLICY_LINUX, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}, // no column
 		{LQ_POLICY_HPUX, {1, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21}},
 		{LQ_POLICY_FREEBSD_4, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
 		{LQ_POLICY_SOLARIS, {1, 2, 4, 5, 6, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22}},
@@ -537,17 +541,45 @@ TEST_F(listener, syn_commit__the_same_syn_on_two_cpus)
 
 TEST_F(listener, syn_commit__last_quarter)
 {
-	listen(config(4096, 16)); // 32 buckets, and 12 of 16 for the unproven
-	u32 n = 0;
+	const struct {
+		u8 policy;
+		u32 limit;
+	} rows[] = {{LQ_POLICY_LINUX_CLASSIC, 32}, {LQ_POLICY_LINUX, 101}};
 
-	while (half_open(n))
-		n++;
-	EXPECT_EQ(n, 13u); // 16 - 12 is not less than 4
-	EXPECT_EQ(drops(LISTENQ_DROP_SYN_LAST_QUARTER), 1u);
-	for (n = 100; half_open(n, true);)
-		n++;
-	EXPECT_EQ(info().syn_qlen, 32u);
-	EXPECT_EQ(drops(LISTENQ_DROP_SYN_QUEUE_FULL), 1u);
+	for (const auto &row : rows) {
+		lq_config c = config(100, 16); // 12 of 16 for the unproven
+		const u64 quarter = drops(LISTENQ_DROP_SYN_LAST_QUARTER);
+		const u64 full = drops(LISTENQ_DROP_SYN_QUEUE_FULL);
+		u32 n = 0;
+
+		c.policy = row.policy;
+		close();
+		listen(c);
+		while (half_open(n))
+			n++;
+		EXPECT_EQ(n, 13u); // 16 - 12 is not less than 4
+		EXPECT_EQ(drops(LISTENQ_DROP_SYN_LAST_QUARTER) - quarter, 1u);
+		for (n = 100; half_open(n, true);)
+			n++;
+		EXPECT_EQ(info().syn_qlen, row.limit);
+		EXPECT_EQ(drops(LISTENQ_DROP_SYN_QUEUE_FULL) - full, 1u);
+	}
+}
+
+// 600 clients who are far away, and a backlog of 4096: TCP sends no cookie, whatever
+// tcp_max_syn_backlog is.
+TEST_F(listener, syn__no_cookie_below_the_backlog)
+{
+	lq_config c = config(4096, 128);
+
+	c.syncookies = 1;
+	listen(c);
+	for (u32 n = 0; n < 4097; n++) {
+		ASSERT_TRUE(half_open(n)) << n;
+		grow();
+	}
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_SENT), 0u);
+	EXPECT_EQ(send_syn(4097), LQ_SYN_COOKIE);
 }
 
 TEST_F(listener, syn_commit__closed_meanwhile)

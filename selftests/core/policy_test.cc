@@ -64,6 +64,7 @@ listenq_drop syn(const lq_config &c, const Limits &limits, const Snapshot &now)
 TEST(policy, find__by_name)
 {
 	EXPECT_EQ(policy::find("linux"), LQ_POLICY_LINUX);
+	EXPECT_EQ(policy::find("linux-classic"), LQ_POLICY_LINUX_CLASSIC);
 	EXPECT_EQ(policy::find(""), std::nullopt);
 	EXPECT_EQ(policy::find("linu"), std::nullopt);
 	EXPECT_EQ(policy::find("linux "), std::nullopt);
@@ -96,7 +97,7 @@ TEST(policy, limits__examples_of_the_classic_formula)
 	EXPECT_EQ(clamped.accept_limit, 129u);
 }
 
-TEST(policy, limits__table)
+TEST(policy, limits__table_of_the_classic_formula)
 {
 	const struct {
 		s32 backlog;
@@ -112,7 +113,8 @@ TEST(policy, limits__table)
 	};
 
 	for (const auto &t : table) {
-		const Limits limits = policy::limits(config(t.backlog, t.max_syn_backlog));
+		const Limits limits = policy::limits(
+			config_of(LQ_POLICY_LINUX_CLASSIC, t.backlog, t.max_syn_backlog));
 
 		EXPECT_EQ(limits.syn_buckets, t.buckets) << t.backlog << ' ' << t.max_syn_backlog;
 		EXPECT_EQ(limits.syn_limit, t.buckets);
@@ -139,12 +141,96 @@ TEST(policy, limits__property_is_the_kernels)
 	property("as reqsk_queue_alloc()", [] {
 		const auto backlog = *rc::gen::inRange<s32>(0, 1 << 22);
 		const auto max_syn = *rc::gen::inRange<u32>(1, 1048577);
-		const Limits limits = policy::limits(config(backlog, max_syn));
+		const Limits classic =
+			policy::limits(config_of(LQ_POLICY_LINUX_CLASSIC, backlog, max_syn));
 
-		RC_ASSERT(limits.syn_buckets ==
+		RC_ASSERT(classic.syn_buckets ==
 			  reqsk_queue_alloc(static_cast<u32>(backlog), max_syn));
-		RC_ASSERT(std::has_single_bit(limits.syn_buckets));
-		RC_ASSERT(limits.accept_limit >= 1u);
+		RC_ASSERT(classic.syn_limit == classic.syn_buckets);
+		RC_ASSERT(std::has_single_bit(classic.syn_buckets));
+		RC_ASSERT(classic.accept_limit >= 1u);
+		// And never less than TCP of today holds.
+		const Limits linux_ = policy::limits(config(backlog, max_syn));
+		RC_ASSERT(linux_.syn_limit ==
+			  std::max(classic.syn_limit, static_cast<u32>(backlog) + 1));
+		RC_ASSERT(linux_.accept_limit == classic.accept_limit);
+		RC_ASSERT(linux_.syn_buckets >= std::min(linux_.syn_limit, 2097152u));
+	});
+}
+
+TEST(policy, limits__linux_holds_what_tcp_does)
+{
+	const struct {
+		s32 backlog;
+		u32 max_syn_backlog, syn_limit, buckets;
+	} table[] = {
+		{0, 1, 16, 16},		  {5, 8192, 16, 16},	   {128, 8192, 256, 256},
+		{128, 128, 256, 256},	  {255, 128, 256, 256},	   {256, 128, 257, 512},
+		{512, 1, 513, 1024},	  {4096, 128, 4097, 8192}, {4096, 4095, 4097, 8192},
+		{4096, 8192, 8192, 8192},
+	};
+
+	for (const auto &t : table) {
+		const Limits limits = policy::limits(config(t.backlog, t.max_syn_backlog));
+
+		EXPECT_EQ(limits.syn_limit, t.syn_limit) << t.backlog << ' ' << t.max_syn_backlog;
+		EXPECT_EQ(limits.syn_buckets, t.buckets) << t.backlog << ' ' << t.max_syn_backlog;
+	}
+}
+
+// What tcp_conn_request() of Linux 6.12 makes of a SYN.
+enum class Tcp { Drop, Cookie, Request };
+static Tcp tcp_conn_request(const lq_config &c, const Snapshot &now, bool proven)
+{
+	const u32 backlog = static_cast<u32>(c.backlog);
+	bool want_cookie = false;
+
+	if (c.syncookies == 2 || now.syn_qlen > backlog) { // inet_csk_reqsk_queue_is_full()
+		want_cookie = c.syncookies;		   // tcp_syn_flood_action()
+		if (!want_cookie)
+			return Tcp::Drop;
+	}
+	if (now.accept_qlen > backlog) // sk_acceptq_is_full()
+		return Tcp::Drop;
+	if (want_cookie)
+		return Tcp::Cookie;
+	const int max_syn_backlog = static_cast<int>(c.max_syn_backlog);
+	if (!c.syncookies &&
+	    max_syn_backlog - static_cast<int>(now.syn_qlen) < max_syn_backlog >> 2 && !proven)
+		return Tcp::Drop;
+	return Tcp::Request;
+}
+
+TEST(policy, decide__property_linux_is_never_worse_than_tcp)
+{
+	property("as tcp_conn_request(), or better", [] {
+		const auto backlog = *rc::gen::element(0, 1, 5, 127, 128, 600, 4096);
+		lq_config c = config(backlog, *rc::gen::element(1u, 16u, 128u, 512u, 8192u));
+		const auto around = [&](u32 to) { // the numbers at which something changes
+			return static_cast<u32>(std::max<s64>(
+				0, static_cast<s64>(*rc::gen::element(0u, to / 2, to,
+								      c.max_syn_backlog * 3 / 4)) +
+					   *rc::gen::inRange(-2, 3)));
+		};
+		const Limits limits = policy::limits(c);
+		Snapshot now{around(limits.accept_limit), around(limits.syn_limit), 0};
+		const bool proven = *rc::gen::arbitrary<bool>();
+
+		c.syncookies = *rc::gen::inRange<u8>(0, 3);
+		now.young = *rc::gen::inRange<u32>(0, now.syn_qlen + 1);
+		const Tcp tcp = tcp_conn_request(c, now, proven);
+		SynAction ours = policy::decide(c, limits, now, {}).action;
+		now.syn_qlen++; // the request's own reservation
+		if (ours == SynAction::Admit &&
+		    policy::syn_commit(c, now, proven) != LISTENQ_DROP_NONE)
+			ours = SynAction::Drop;
+		if (tcp == Tcp::Request)
+			RC_ASSERT(ours == SynAction::Admit);
+		if (tcp == Tcp::Cookie)
+			RC_ASSERT(ours == SynAction::Cookie || ours == SynAction::Admit);
+		// Nor does it take what no place waits for.
+		if (now.accept_qlen >= limits.accept_limit)
+			RC_ASSERT(ours == SynAction::Drop);
 	});
 }
 
@@ -163,7 +249,7 @@ TEST(policy, decide__full_at_the_number_of_buckets)
 
 TEST(policy, decide__full_accept_queue_lets_young_be_2)
 {
-	const lq_config c = config(5);
+	const lq_config c = config_of(LQ_POLICY_LINUX_CLASSIC, 5);
 	const Limits limits = policy::limits(c);
 
 	for (const u32 accept_qlen : {6u, 7u}) {
@@ -216,8 +302,8 @@ TEST(policy, syn_commit__small_max_syn_backlog)
 TEST(policy, syn_commit__only_linux_has_a_last_quarter)
 {
 	for (const u8 p : kAll) {
-		const bool has = p == LQ_POLICY_LINUX || p == LQ_POLICY_LINUX_MODERN ||
-				 p == LQ_POLICY_LINUX_2_4;
+		const bool has = p == LQ_POLICY_LINUX || p == LQ_POLICY_LINUX_CLASSIC ||
+				 p == LQ_POLICY_LINUX_MODERN || p == LQ_POLICY_LINUX_2_4;
 
 		EXPECT_EQ(policy::syn_commit(config_of(p), {0, 128, 0}, false),
 			  has ? LISTENQ_DROP_SYN_LAST_QUARTER : LISTENQ_DROP_NONE);
@@ -266,6 +352,7 @@ TEST(policy, limits__the_accept_queue_of_each_system)
 		u32 limit;
 	} table[] = {
 		{LQ_POLICY_LINUX_MODERN, 5, 6}, {LQ_POLICY_LINUX_2_4, 5, 6},
+		{LQ_POLICY_LINUX, 5, 6},	{LQ_POLICY_LINUX_CLASSIC, 5, 6},
 		{LQ_POLICY_BSD, 5, 5},		{LQ_POLICY_BSD, 50, 5}, // listen() clamps to 5
 		{LQ_POLICY_BSD, 0, 1},		{LQ_POLICY_BERKELEY, 5, 8},
 		{LQ_POLICY_BERKELEY, 128, 8},	{LQ_POLICY_BERKELEY, 0, 1},
@@ -313,6 +400,8 @@ TEST(policy, limits__windows_stays_within_somaxconn)
 
 TEST(policy, limits__the_syn_queue_of_each_system)
 {
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX, 200, 64)).syn_limit, 201u);
+	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_CLASSIC, 200, 64)).syn_limit, 128u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_MODERN, 50)).syn_limit, 51u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 128)).syn_limit, 128u);
 	EXPECT_EQ(policy::limits(config_of(LQ_POLICY_LINUX_2_4, 5, 100)).syn_limit, 128u);
@@ -362,7 +451,7 @@ TEST(policy, decide__what_each_system_does_when_the_accept_queue_is_full)
 			policy::decide(c, limits, {limits.accept_limit, 0, 1}, {});
 
 		switch (p) {
-		case LQ_POLICY_LINUX:
+		case LQ_POLICY_LINUX_CLASSIC:
 		case LQ_POLICY_LINUX_2_4:
 			EXPECT_EQ(young.action, SynAction::Drop);
 			EXPECT_EQ(warm.action, SynAction::Admit);
@@ -414,7 +503,7 @@ TEST(policy, decide__both_queues_full)
 
 TEST(policy, decide__a_cookie_is_never_young)
 {
-	for (const u8 p : {LQ_POLICY_LINUX, LQ_POLICY_LINUX_2_4}) {
+	for (const u8 p : {LQ_POLICY_LINUX_CLASSIC, LQ_POLICY_LINUX_2_4}) {
 		lq_config c = config_of(p);
 		const Limits limits = policy::limits(c);
 

@@ -26,8 +26,8 @@ LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF, LQ_SHARDS = range(6, 10)
 LQ_RELEASE = 10
 TCP_ULP = 31
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
-POLICIES = ("linux", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd", "freebsd-4", "aix",
-            "hpux", "solaris", "xnu", "windows")
+POLICIES = ("linux", "linux-classic", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
+            "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows")
 
 TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 # A test that is run by itself finds the tools, too.

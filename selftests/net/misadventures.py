@@ -47,7 +47,7 @@ def listener_of(tun, v6=False):
     late, later = new(), new()
     late.half_open()
     later.half_open()
-    lq.set_policy(listener, "linux")
+    lq.set_policy(listener, "linux-classic")
     late.final_ack()  # accept_queue_full_ack
     listener.setsockopt(lq.SOL_LISTENQ, lq.LQ_ABORT_ON_OVERFLOW, 1)
     later.final_ack()  # abort_on_overflow

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
-"""Policies: what a backlog means to each of the twelve systems, as docs/semantics.md says it.
+"""Policies: what a backlog means by default and to each of the twelve systems, as docs/semantics.md says it.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
 """
@@ -29,7 +29,8 @@ FIGURE_4_10 = {
 
 # The same for the other policies, by the formulas of docs/semantics.md; somaxconn is 9 for windows.
 OTHERS = {
-    "linux": FIGURE_4_10["linux-2.4"],
+    "linux": list(range(1, 16)),
+    "linux-classic": FIGURE_4_10["linux-2.4"],
     "linux-modern": list(range(1, 16)),
     "bsd": [1, 1, 2, 3, 4] + [5] * 10,
     "berkeley": [1, 2, 4, 5, 7] + [8] * 10,
@@ -192,7 +193,7 @@ def full_at_the_syn(policy):
     tun = Tun()
     for v6 in (False, True):
         listener, _ = filled(tun, policy, v6)
-        admitted = {"linux": 2, "linux-2.4": 2, "freebsd": 7}.get(policy, 0)
+        admitted = {"linux-classic": 2, "linux-2.4": 2, "freebsd": 7}.get(policy, 0)
         for _ in range(admitted):
             Peer(tun, lq.port_of(listener), v6=v6).half_open()
         if policy != "freebsd":
@@ -250,7 +251,7 @@ def full_at_the_ack(policy):
         listener.close()
 
 
-@lq.case("linux", "solaris")
+@lq.case("linux", "linux-classic", "solaris")
 def kept_request_is_answered_again(policy):
     """The timer's SYN-ACK makes the peer try again, and then there is room."""
     lq.sysctl("net.listenq.synack_timeout_ms", 500)
@@ -370,7 +371,7 @@ def freebsd_evicts_the_oldest_of_a_bucket():
         lq.never(lambda: lq.Info(listener).accept_qlen >= 50, 1, "the old are still there")
 
 
-LAST_QUARTER = {"linux": True, "linux-modern": True, "linux-2.4": True}
+LAST_QUARTER = ("linux", "linux-classic", "linux-modern", "linux-2.4")
 
 
 @lq.case(*lq.POLICIES)
@@ -453,6 +454,7 @@ CLAMPS = [
     ("linux", 128, 16, 0, 0, 1),
     ("linux", 4096, 16, INT_MAX, 4096, 4097),
     ("linux", 4096, 16, INT_MIN, 4096, 4097),
+    ("linux-classic", 128, 128, 512, 128, 129),
     ("linux-modern", 10, 16, 100, 10, 11),
     ("linux-2.4", 10, 16, -5, 10, 11),
     ("bsd", 128, 128, 128, 5, 5),

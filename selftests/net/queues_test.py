@@ -52,6 +52,7 @@ def accept_queue_holds_one_more(v6):
 def overflow_at_the_ack():
     """The ACK is ignored, the request stays; after accept() the retry gets in, with its data."""
     lq.sysctl("net.listenq.synack_timeout_ms", 300)
+    lq.sysctl("net.listenq.policy", "linux-classic")  # which lets the second SYN in
     listener = lq.listener(backlog=0)
     with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
         first = lq.connect_to(listener)
@@ -74,6 +75,7 @@ def overflow_at_the_ack():
 def abort_on_overflow(how):
     """The client sees RST, and the request is gone."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.listenq.policy", "linux-classic")  # which lets the second SYN in
     v6 = how == "v6"
     listener = lq.listener(backlog=0, v6=v6)
     if how == "option":
@@ -215,6 +217,7 @@ def last_quarter_is_for_the_proven():
 def young_requests_and_a_full_accept_queue():
     """Two young ones are let in; when they are old, two more."""
     lq.sysctl("net.listenq.synack_timeout_ms", 1500)
+    lq.sysctl("net.listenq.policy", "linux-classic")
     tun = Tun()
     listener = lq.listener(backlog=0)
     Peer(tun, lq.port_of(listener)).connect()
@@ -262,6 +265,7 @@ def second_listen_grows_and_shrinks(v6):
 def shrinking_below_what_is_queued():
     """Nothing gets in until accept() made room; what is in stays."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
+    lq.sysctl("net.listenq.policy", "linux-classic")  # which lets a SYN in
     listener = lq.listener(backlog=5)
     clients = [lq.connect_to(listener) for _ in range(6)]
     listener.listen(1)

@@ -245,6 +245,7 @@ def every_fill_level(v6):
     """From empty to overflowing and back; peaks stay."""
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.listenq.syncookies", 0)
+    lq.sysctl("net.listenq.policy", "linux-classic")  # which lets SYNs in when it overflows
     tun = Tun()
     listener = lq.listener(backlog=4, v6=v6)
     other = lq.listener(backlog=9, v6=not v6)

@@ -93,8 +93,8 @@ static int make(struct dice *dice, unsigned int slot)
 
 static void tune(struct dice *dice, int fd)
 {
-	static const char *const policies[] = { "linux",   "linux-modern", "linux-2.4", "bsd",
-						"freebsd", "solaris",	   "windows",	"" };
+	static const char *const policies[] = { "linux",   "linux-classic", "linux-2.4", "bsd",
+						"freebsd", "solaris",	    "windows",	 "" };
 	static const char *const filters[] = { "dataready", "httpready", "dnsready", "tlsready" };
 	struct sock_filter say[] = { { BPF_RET | BPF_K, 0, 0, roll(dice, 3) } };
 	struct sock_fprog program = { .len = 1, .filter = say };

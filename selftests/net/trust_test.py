@@ -127,8 +127,7 @@ def a_user_s_queues_are_bounded():
     lq.sysctl("net.core.somaxconn", 100)
 
     def bounded():
-        for policy in ("linux", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
-                       "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows"):
+        for policy in lq.POLICIES:
             sock = lq.stream("lq")
             lq.set_policy(sock, policy)
             sock.setsockopt(lq.SOL_LISTENQ, lq.LQ_SYN_BACKLOG, 500)

@@ -63,8 +63,8 @@ _lqctl()
 			words='sport src policy name drops recv-q syn-q and or not'
 			;;
 		probe)
-			words='linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux'
-			words+=' solaris xnu windows'
+			words='linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4'
+			words+=' aix hpux solaris xnu windows'
 			;;
 		record | report) compopt -o default ;;
 		esac

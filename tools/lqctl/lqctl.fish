@@ -39,8 +39,8 @@ function __lqctl_arguments
                 echo (string replace -r '.*/' '' $file)=
             end
         case probe
-            printf '%s\n' linux linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux \
-                solaris xnu windows
+            printf '%s\n' linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 \
+                aix hpux solaris xnu windows
         case record report
             __fish_complete_path (commandline -ct)
     end

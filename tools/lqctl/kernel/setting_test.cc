@@ -46,7 +46,7 @@ TEST(setting, refusals_say_what_to_give)
 {
 	EXPECT_NE(refusal("backlog", "5").find("it has policy, max_syn_backlog"),
 		  std::string::npos);
-	EXPECT_NE(refusal("policy", "lin").find("one of linux, linux-modern"), std::string::npos);
+	EXPECT_NE(refusal("policy", "lin").find("one of linux, linux-classic"), std::string::npos);
 	EXPECT_NE(refusal("policy", "").find("one of"), std::string::npos);
 	EXPECT_NE(refusal("policy", "none").find("one of"), std::string::npos);
 	EXPECT_NE(refusal("accept_filter", "bpf").find("tlsready"), std::string::npos);

@@ -14,9 +14,9 @@
 namespace lqctl {
 
 /* The policies of module/core/policy.cc, for messages. */
-inline constexpr std::string_view kPolicies = "linux, linux-modern, linux-2.4, bsd, berkeley, "
-					      "freebsd, freebsd-4, aix, hpux, solaris, xnu, "
-					      "windows";
+inline constexpr std::string_view kPolicies = "linux, linux-classic, linux-modern, linux-2.4, bsd, "
+					      "berkeley, freebsd, freebsd-4, aix, hpux, solaris, "
+					      "xnu, windows";
 
 class SysctlDir final {
 public:

@@ -6,13 +6,14 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace lqctl {
 
 namespace {
 
 enum class Clamp { none, five, soacceptqueue, windows };
-enum class Size { classic, modern, linux24, sum, syncache, solaris };
+enum class Size { classic, modern, larger, linux24, sum, syncache, solaris };
 
 struct Rule {
 	std::string_view policy;
@@ -22,7 +23,8 @@ struct Rule {
 };
 
 constexpr Rule rules[] = {
-	{"linux", Clamp::none, "backlog + 1", Size::classic},
+	{"linux", Clamp::none, "backlog + 1", Size::larger},
+	{"linux-classic", Clamp::none, "backlog + 1", Size::classic},
 	{"linux-modern", Clamp::none, "backlog + 1", Size::modern},
 	{"linux-2.4", Clamp::none, "backlog + 1", Size::linux24},
 	{"bsd", Clamp::five, "backlog, for both queues together", Size::sum},
@@ -62,6 +64,16 @@ Reason classic_reason(const Listener &l)
 		return {Cause::max_syn_backlog,
 			fmt::format("{} {} + 1, {}", own_or_sysctl(l), l.max_syn_backlog, rounded)};
 	return {Cause::asked, fmt::format("backlog {} + 1, {}", l.backlog, rounded)};
+}
+
+/* The larger of what the classic rule allows and the backlog's own. */
+Reason larger_reason(const Listener &l)
+{
+	const std::uint64_t least = std::max(8u, std::min(l.backlog, l.max_syn_backlog));
+
+	if (std::bit_ceil(least + 1) <= std::uint64_t{l.backlog} + 1)
+		return {Cause::asked, fmt::format("backlog {} + 1", l.backlog)};
+	return classic_reason(l);
 }
 
 } // namespace
@@ -133,6 +145,8 @@ Reason syn_limit_reason(const Listener &l)
 		return classic_reason(l);
 	case Size::modern:
 		return {Cause::asked, "backlog + 1"};
+	case Size::larger:
+		return larger_reason(l);
 	case Size::linux24:
 		return {Cause::max_syn_backlog, fmt::format("{} {}, 64 at least, rounded up to 2^k",
 							    own_or_sysctl(l), l.max_syn_backlog)};

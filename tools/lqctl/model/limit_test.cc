@@ -52,8 +52,15 @@ TEST(limit, backlog_reason__an_older_module_does_not_say_what_was_given)
 
 TEST(limit, syn_limit_reason__what_counts)
 {
-	EXPECT_EQ(syn_limit_reason(listener("linux", 511, 511, 511, 256)).cause,
+	EXPECT_EQ(syn_limit_reason(listener("linux-classic", 511, 511, 511, 256)).cause,
 		  Cause::max_syn_backlog);
+	EXPECT_EQ(syn_limit_reason(listener("linux", 511, 511, 511, 255)).text, "backlog 511 + 1");
+	EXPECT_EQ(syn_limit_reason(listener("linux", 511, 511, 511, 255)).cause, Cause::asked);
+	EXPECT_EQ(syn_limit_reason(listener("linux", 511, 511, 511, 511)).text, "backlog 511 + 1");
+	EXPECT_EQ(syn_limit_reason(listener("linux", 100, 100, 100, 70)).text,
+		  "max_syn_backlog 70 + 1, rounded up to 2^k");
+	EXPECT_EQ(syn_limit_reason(listener("linux", 512, 512, 512, 8192)).text,
+		  "backlog 512 + 1, rounded up to 2^k");
 	EXPECT_EQ(syn_limit_reason(listener("linux", 100, 100, 100, 256)).cause, Cause::asked);
 	EXPECT_EQ(syn_limit_reason(listener("linux", 4, 4, 4, 256)).text,
 		  "8 + 1 at least, rounded up to 2^k");
@@ -62,7 +69,7 @@ TEST(limit, syn_limit_reason__what_counts)
 	EXPECT_EQ(syn_limit_reason(listener("freebsd", 4, 4, 4)).cause, Cause::policy);
 	EXPECT_EQ(syn_limit_reason(listener("solaris", 4, 4, 4)).cause, Cause::policy);
 	EXPECT_EQ(syn_limit_reason(listener("newer", 4, 4, 4)).cause, Cause::policy);
-	Listener own = listener("linux", 511, 511, 511, 64);
+	Listener own = listener("linux-classic", 511, 511, 511, 64);
 	own.own = LISTENQ_OWN_MAX_SYN_BACKLOG;
 	EXPECT_EQ(syn_limit_reason(own).text, "its own max_syn_backlog 64 + 1, rounded up to 2^k");
 }
@@ -70,8 +77,8 @@ TEST(limit, syn_limit_reason__what_counts)
 TEST(limit, every_policy_of_the_module_is_known)
 {
 	for (const char *policy :
-	     {"linux", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd", "freebsd-4",
-	      "aix", "hpux", "solaris", "xnu", "windows"})
+	     {"linux", "linux-classic", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
+	      "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows"})
 		EXPECT_EQ(accept_limit_reason(listener(policy, 4, 4, 4)).text.find("does not know"),
 			  std::string::npos)
 			<< policy;

@@ -295,6 +295,10 @@ TEST_F(diagnosis, syn_queue_small)
 	event(LISTENQ_EVENT_REQUEST_CREATED, 1000);
 	drop(LISTENQ_DROP_SYN_QUEUE_FULL, 20);
 	EXPECT_EQ(codes(), Codes{"syn_queue_small"});
+	/* The backlog is larger than max_syn_backlog, and alone counts. */
+	EXPECT_TRUE(says(find("syn_queue_small"), "The limit is backlog 511 + 1."));
+	EXPECT_TRUE(says(find("syn_queue_small"), "nginx asked for this backlog itself"));
+	l.policy = "linux-classic";
 	EXPECT_EQ(find("syn_queue_small").commands, Codes{"lqctl set max_syn_backlog=512"});
 	l.max_syn_backlog = 1000;
 	l.backlog_asked = 2000;
