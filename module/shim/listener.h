@@ -22,7 +22,6 @@ struct lq_port;
 struct lq_shard;
 
 /* What setsockopt() fixed for one socket; LQ_FOLLOW: as the sysctl says. */
-#define LQ_FOLLOW (-1)
 struct lq_overrides {
 	s32 shards;
 	s32 policy;
@@ -49,6 +48,7 @@ struct lq_listener {
 	struct lq_net *lqn;		 /* of its namespace, which it holds */
 	u32 shard_count;		 /* 1; written before the sock listens for the first time */
 	u32 settings_seen;		 /* lq_net.settings when settings were taken; settings_lock */
+	u64 tcp_seen;			 /* lq_tcp_sysctls() then; settings_lock */
 	struct lq_shard **more_shards;	 /* the same: all but the first, which is behind this struct */
 	u16 isn_tag;			 /* lst->control; what our SYN-ACKs' numbers carry; ports.c */
 	bool serving;			 /* lst->control; listen() returned 0, and not ended since */

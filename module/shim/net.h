@@ -14,15 +14,18 @@
 
 struct workqueue_struct;
 
+/* A setting that was never given: it is what the one above it says. */
+#define LQ_FOLLOW (-1)
+
 struct lq_sysctls {
 	int policy; /* enum lq_policy */
 	int shards; /* 0: as many as CPUs are online */
-	int max_syn_backlog;
+	int max_syn_backlog;   /* these four: LQ_FOLLOW, as TCP's; tcp_sysctls.h */
 	int abort_on_overflow;
 	int synack_retries;
+	int syncookies;
 	int synack_timeout_ms;
 	int soacceptqueue;
-	int syncookies;
 	int syncookie_pause;
 	int filter_timeout_ms;
 	int adopt; /* watch.c */

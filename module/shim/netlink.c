@@ -18,6 +18,7 @@
 #include "registry.h"
 #include "request_dump.h"
 #include "settings.h"
+#include "tcp_sysctls.h"
 
 static const struct nla_policy lq_listener_policy[LISTENQ_A_LISTENER_MAX + 1] = {
 	[LISTENQ_A_LISTENER_ID] = NLA_POLICY_MIN(NLA_U64, 1),
@@ -121,6 +122,7 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 {
 	void *hdr = genlmsg_put(msg, portid, seq, &lq_genl_family, flags,
 				LISTENQ_CMD_LISTENER_GET);
+	const u32 own = lq_overridden(lst);
 	struct lq_listener_state state;
 
 	if (!hdr)
@@ -130,7 +132,8 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	lq_listener_state(lst, &state);
 	state.info.id = lst->id;
 
-	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, lq_overridden(lst)) ||
+	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, own) ||
+	    nla_put_u32(msg, LISTENQ_A_LISTENER_FOLLOWING, lq_tcp_followed(lst->lqn) & ~own) ||
 	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_GIVEN, READ_ONCE(lst->backlog)) ||
 	    (state.accept_oldest_us &&
 	     nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, state.accept_oldest_us)) ||

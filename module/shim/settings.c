@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a listener's limits and verdicts depend on: the namespace's sysctls, what the socket set for
- * itself, and listen()'s argument.
+ * What a listener's limits and verdicts depend on: the namespace's sysctls, or TCP's where these
+ * follow them, what the socket set for itself, and listen()'s argument.
  *
  * Settings are taken up in no time and without memory, in any context: whoever changes a sysctl
  * waits for nobody. It changes a number of the namespace, which each listener compares with the one
- * that it took its settings at, at each segment, each timer and each look.
+ * that it took its settings at, at each segment, each timer and each look; so it does with TCP's.
  *
  * Locking: lst->settings_lock, which nests inside lock_sock and lst->control, and outside a shard's.
  */
@@ -27,15 +27,16 @@ const struct lq_overrides lq_follow_all = {
 	.syncookies = LQ_FOLLOW,
 };
 
-/* What the socket fixed, or else the namespace's sysctl. */
-#define LQ_SETTING(lst, lqn, name)                                              \
-	(READ_ONCE((lst)->overrides.name) == LQ_FOLLOW                          \
-		 ? READ_ONCE((lqn)->sysctls.name)                               \
-		 : READ_ONCE((lst)->overrides.name))
+/* What the socket fixed, or else @inherited. */
+#define LQ_SETTING(lst, name, inherited)                                        \
+	({                                                                      \
+		const s32 lq_own = READ_ONCE((lst)->overrides.name);            \
+		lq_own == LQ_FOLLOW ? (inherited) : lq_own;                     \
+	})
 
 u32 lq_listener_shards_asked(const struct lq_listener *lst)
 {
-	const u32 asked = LQ_SETTING(lst, lst->lqn, shards);
+	const u32 asked = LQ_SETTING(lst, shards, READ_ONCE(lst->lqn->sysctls.shards));
 
 	return asked ? : min_t(u32, num_online_cpus(), LQ_MAX_SHARDS);
 }
@@ -49,7 +50,7 @@ static u32 lq_syn_ceiling(const struct net *net)
 {
 	if (net->user_ns == &init_user_ns)
 		return 0;
-	return max3(READ_ONCE(lq_net(&init_net)->sysctls.max_syn_backlog),
+	return max3(lq_sysctl(lq_net(&init_net), max_syn_backlog),
 		    READ_ONCE(init_net.core.sysctl_somaxconn) + 1, SOMAXCONN + 1);
 }
 
@@ -62,11 +63,10 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 
 	*config = (struct lq_config) {
 		.hz = HZ,
-		.policy = LQ_SETTING(lst, lqn, policy),
-		.max_syn_backlog = LQ_SETTING(lst, lqn, max_syn_backlog),
-		.abort_on_overflow = LQ_SETTING(lst, lqn, abort_on_overflow),
-		.synack_retries = LQ_SETTING(lst, lqn, synack_retries),
-		.syncookies = LQ_SETTING(lst, lqn, syncookies),
+		.policy = LQ_SETTING(lst, policy, READ_ONCE(lqn->sysctls.policy)),
+#define LQ_FROM_TCP(name, flag) .name = LQ_SETTING(lst, name, lq_sysctl(lqn, name)),
+		LQ_TCP_SYSCTLS(LQ_FROM_TCP)
+#undef LQ_FROM_TCP
 		.syncookie_pause = READ_ONCE(lqn->sysctls.syncookie_pause),
 		.synack_timeout_ms = READ_ONCE(lqn->sysctls.synack_timeout_ms),
 		.oow_ratelimit_ms =
@@ -112,6 +112,7 @@ static void lq_listener_apply_locked(struct lq_listener *lst)
 
 	/* First: what changes meanwhile is another number, and taken up later. */
 	WRITE_ONCE(lst->settings_seen, atomic_read_acquire(&lst->lqn->settings));
+	WRITE_ONCE(lst->tcp_seen, lq_tcp_sysctls(lst->lqn->net));
 	lq_listener_config(lst, &config);
 	lq_core_limits(&config, &lst->limits);
 	lq_shards_configure(lst, &config, &lst->limits);

@@ -4,6 +4,7 @@
 #define LISTENQ_SETTINGS_H
 
 #include "listener.h"
+#include "tcp_sysctls.h"
 
 extern const struct lq_overrides lq_follow_all;
 
@@ -11,7 +12,10 @@ extern const struct lq_overrides lq_follow_all;
 void lq_listener_apply(struct lq_listener *lst);
 static inline void lq_listener_refresh(struct lq_listener *lst)
 {
-	if (unlikely(READ_ONCE(lst->settings_seen) != (u32)atomic_read(&lst->lqn->settings)))
+	const struct lq_net *lqn = lst->lqn;
+
+	if (unlikely(READ_ONCE(lst->settings_seen) != (u32)atomic_read(&lqn->settings) ||
+		     READ_ONCE(lst->tcp_seen) != lq_tcp_sysctls(lqn->net)))
 		lq_listener_apply(lst);
 }
 /* listen()'s argument, after the kernel's clamp and before it. */

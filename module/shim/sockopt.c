@@ -28,6 +28,7 @@
 #include "release.h"
 #include "settings.h"
 #include "sockopt.h"
+#include "tcp_sysctls.h"
 
 /* --- SOL_LISTENQ --- */
 
@@ -117,7 +118,7 @@ static int lq_set_syn_backlog(const struct sock *sk, s32 *to, s32 value)
 	const struct net *net = sock_net(sk);
 	const int err = lq_set_int(to, value, 1, LQ_MAX_SYN_BACKLOG);
 
-	if (!err && value > READ_ONCE(lq_net(net)->sysctls.max_syn_backlog) &&
+	if (!err && value > lq_sysctl(lq_net(net), max_syn_backlog) &&
 	    !ns_capable(net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	return err;

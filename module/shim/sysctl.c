@@ -3,6 +3,7 @@
  * net.listenq.*, per network namespace, writable by its owner (the kernel's
  * net_ctl_permissions()). A change reaches live listeners at once: their
  * queues are resized under traffic, and nothing that is queued is lost.
+ * Some follow TCP's own until they are written: tcp_sysctls.h.
  */
 #include <linux/slab.h>
 #include <linux/sysctl.h>
@@ -11,8 +12,10 @@
 #include "net.h"
 #include "registry.h"
 #include "sysctl.h"
+#include "tcp_sysctls.h"
 #include "watch.h"
 
+static int lq_follow = LQ_FOLLOW;
 static int lq_zero;
 static int lq_one = 1;
 static int lq_two = 2;
@@ -23,6 +26,8 @@ static int lq_max_shards = LQ_MAX_SHARDS;
 static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
 static int lq_max_filter_timeout = 3600000;
+
+#define LQ_FOLLOWING_TEXT 128 /* all of LQ_TCP_SYSCTLS */
 
 static struct lq_net *lq_net_of_field(const void *field, size_t offset)
 {
@@ -41,15 +46,65 @@ static struct lq_net *lq_net_of_field(const void *field, size_t offset)
 				table->data, offsetof(struct lq_sysctls, field)));           \
 		return err;                                                                  \
 	}
-LQ_SYSCTL_HANDLER(max_syn_backlog)
-LQ_SYSCTL_HANDLER(abort_on_overflow)
-LQ_SYSCTL_HANDLER(synack_retries)
 LQ_SYSCTL_HANDLER(synack_timeout_ms)
 LQ_SYSCTL_HANDLER(soacceptqueue)
-LQ_SYSCTL_HANDLER(syncookies)
 LQ_SYSCTL_HANDLER(syncookie_pause)
 LQ_SYSCTL_HANDLER(shards)
 LQ_SYSCTL_HANDLER(filter_timeout_ms)
+
+/* Reads @now, the number in force; writes one to @field, or LQ_FOLLOW. */
+static int lq_sysctl_number(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
+			    loff_t *pos, struct lq_net *lqn, int *field, int now)
+{
+	/* What a write leaves alone is no number that could be written. */
+	int value = write ? INT_MIN : now;
+	struct ctl_table number = {
+		.data = &value, .maxlen = sizeof(value), .mode = table->mode,
+		.extra1 = &lq_follow, .extra2 = table->extra2,
+	};
+	const int err = proc_dointvec_minmax(&number, write, buffer, length, pos);
+
+	if (err || !write || value == INT_MIN)
+		return err;
+	if (value != LQ_FOLLOW && value < *(const int *)table->extra1)
+		return -EINVAL;
+	WRITE_ONCE(*field, value);
+	lq_net_reconfigure(lqn);
+	return 0;
+}
+
+#define LQ_TCP_SYSCTL_HANDLER(name, flag)                                                    \
+	static int lq_sysctl_##name(LQ_CTL_TABLE *table, int write, void *buffer,            \
+				    size_t *length, loff_t *pos)                             \
+	{                                                                                    \
+		struct lq_net *lqn =                                                         \
+			lq_net_of_field(table->data, offsetof(struct lq_sysctls, name));     \
+                                                                                             \
+		return lq_sysctl_number(table, write, buffer, length, pos, lqn,              \
+					&lqn->sysctls.name, lq_sysctl(lqn, name));           \
+	}
+LQ_TCP_SYSCTLS(LQ_TCP_SYSCTL_HANDLER)
+#undef LQ_TCP_SYSCTL_HANDLER
+
+/* The names of those that follow TCP's. .data is that of "adopt": it is no field. */
+static int lq_sysctl_following(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
+			       loff_t *pos)
+{
+	const u32 followed =
+		lq_tcp_followed(lq_net_of_field(table->data, offsetof(struct lq_sysctls, adopt)));
+	char names[LQ_FOLLOWING_TEXT];
+	struct ctl_table text = { .data = names, .maxlen = sizeof(names), .mode = table->mode };
+	size_t used = 0;
+
+	names[0] = '\0';
+#define LQ_NAME(name, flag)                                                                  \
+	if (followed & (flag))                                                               \
+		used += scnprintf(names + used, sizeof(names) - used, "%s" #name,            \
+				  used ? " " : "");
+	LQ_TCP_SYSCTLS(LQ_NAME)
+#undef LQ_NAME
+	return proc_dostring(&text, write, buffer, length, pos);
+}
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -137,6 +192,13 @@ static const struct ctl_table lq_sysctl_template[] = {
 		.mode = 0644,
 		.proc_handler = lq_sysctl_adopt_cgroups,
 	},
+	{
+		.procname = "following",
+		.data = (void *)offsetof(struct lq_sysctls, adopt),
+		.maxlen = LQ_FOLLOWING_TEXT,
+		.mode = 0444,
+		.proc_handler = lq_sysctl_following,
+	},
 	{} /* for kernels that look for the end */
 };
 #define LQ_SYSCTL_COUNT (ARRAY_SIZE(lq_sysctl_template) - 1)
@@ -150,11 +212,9 @@ int lq_sysctl_init(struct net *net)
 	lqn->sysctls = (struct lq_sysctls) {
 		.policy = LQ_POLICY_LINUX,
 		.shards = 1,
-		/* tcp_sk_init() scales TCP's with memory: start where it stands. */
-		.max_syn_backlog = clamp(READ_ONCE(net->ipv4.sysctl_max_syn_backlog), 1,
-					 lq_max_syn_backlog),
-		.synack_retries = READ_ONCE(net->ipv4.sysctl_tcp_synack_retries),
-		.syncookies = READ_ONCE(net->ipv4.sysctl_tcp_syncookies),
+#define LQ_AS_TCP(name, flag) .name = LQ_FOLLOW,
+		LQ_TCP_SYSCTLS(LQ_AS_TCP)
+#undef LQ_AS_TCP
 		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
 		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
 		.filter_timeout_ms = 60000,

@@ -446,7 +446,8 @@ def sysctls_of_a_new_namespace():
             "net.listenq.syncookie_pause": 0,
             "net.listenq.shards": 1,
             "net.listenq.filter_timeout_ms": 60000,
-            "net.listenq.abort_on_overflow": 0,
+            "net.listenq.abort_on_overflow": int(lq.sysctl("net.ipv4.tcp_abort_on_overflow")),
+            "net.listenq.following": "abort_on_overflow max_syn_backlog synack_retries syncookies",
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
             "net.listenq.adopt": 0,
@@ -467,7 +468,7 @@ def lqctl(*arguments):
 def lqctl_get_and_set():
     """Names with and without the prefix; nothing is set unless all names are known."""
     lq.equal(lqctl("get", "syncookies")[1], f"net.listenq.syncookies = "
-             f"{lq.sysctl('net.listenq.syncookies')}\n")
+             f"{lq.sysctl('net.listenq.syncookies')} (follows net.ipv4.tcp_syncookies)\n")
     lq.equal(lqctl("set", "net.listenq.syncookies=2", "policy=aix"),
              (0, "net.listenq.syncookies = 2\nnet.listenq.policy = aix\n", ""))
     lq.equal(lqctl("get", "-n", "policy", "net.listenq.syncookies"), (0, "aix\n2\n", ""))

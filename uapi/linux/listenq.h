@@ -40,7 +40,8 @@
 
 /*
  * Options that are set take an int. They may be set before and after
- * listen(); -1 means "follow the network namespace's sysctl". Errors: EINVAL
+ * listen(); -1 means "follow the network namespace's sysctl", which may follow
+ * TCP's (net.listenq.following). Errors: EINVAL
  * for a value out of range or optlen < sizeof(int), EFAULT, ENOPROTOOPT for
  * an unknown option or on a connected socket; EPERM for LQ_SYN_BACKLOG above the sysctl
  * without CAP_NET_ADMIN in the user namespace that owns the network namespace.
@@ -134,7 +135,10 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_F_BACKLOG_TRUNCATED 1 /* listen() asked for more than it got */
 #define LISTENQ_F_ABORT_ON_OVERFLOW 2 /* abort_on_overflow is in force */
 
-/* LISTENQ_A_LISTENER_OWN: what is the socket's own, and does not follow the sysctl */
+/*
+ * LISTENQ_A_LISTENER_OWN: what is the socket's own, and does not follow the sysctl.
+ * LISTENQ_A_LISTENER_FOLLOWING: what follows TCP's sysctl, as nobody wrote net.listenq's.
+ */
 #define LISTENQ_OWN_POLICY 1
 #define LISTENQ_OWN_MAX_SYN_BACKLOG 2
 #define LISTENQ_OWN_ABORT_ON_OVERFLOW 4
@@ -404,9 +408,10 @@ enum {
 	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
 #define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
-	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each; the last of all is the highest */
+	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each */
 #undef LISTENQ_X
-		__LISTENQ_A_LISTENER_MAX
+	LISTENQ_A_LISTENER_FOLLOWING = 36, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
+	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
 

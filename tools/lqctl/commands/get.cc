@@ -24,8 +24,8 @@ std::string run(const Options &options)
 
 	for (const std::string &given : options.names)
 		names.push_back(sysctls.resolve(given));
-	return sysctls_text(sysctls.read(names.empty() ? sysctls.names() : names), options.json,
-			    options.values);
+	return sysctls_text(sysctls.read(names.empty() ? sysctls.names() : names),
+			    sysctls.following(), options.json, options.values);
 }
 
 } // namespace

@@ -35,7 +35,7 @@ std::string set_sysctls(const Options &options)
 		sysctls.write(name, value);
 		names.push_back(name);
 	}
-	return sysctls_text(sysctls.read(names), options.json, false);
+	return sysctls_text(sysctls.read(names), sysctls.following(), options.json, false);
 }
 
 std::string set_listeners(const Options &options)

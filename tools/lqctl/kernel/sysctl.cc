@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <sstream>
 #include <system_error>
 
 #include "base/error.hh"
@@ -43,19 +44,21 @@ std::string expected(std::string_view name)
 	if (name == "policy")
 		return "one of " + std::string(kPolicies);
 	if (name == "max_syn_backlog")
-		return "a number from 1 to 1048576";
-	if (name == "abort_on_overflow" || name == "syncookie_pause" || name == "adopt")
+		return "a number from 1 to 1048576, or -1, to follow net.ipv4.tcp_max_syn_backlog";
+	if (name == "abort_on_overflow")
+		return "0 or 1, or -1, to follow net.ipv4.tcp_abort_on_overflow";
+	if (name == "syncookie_pause" || name == "adopt")
 		return "0 or 1";
 	if (name == "adopt_cgroups")
 		return "up to 16 numbers of cgroups, or none";
 	if (name == "syncookies")
-		return "0, 1 or 2";
+		return "0, 1 or 2, or -1, to follow net.ipv4.tcp_syncookies";
 	if (name == "shards")
 		return "a number from 0 to 64";
 	if (name == "soacceptqueue")
 		return "a number from 1 to 65535";
 	if (name == "synack_retries")
-		return "a number from 0 to 255";
+		return "a number from 0 to 255, or -1, to follow net.ipv4.tcp_synack_retries";
 	if (name == "filter_timeout_ms")
 		return "milliseconds from 0 to 3600000";
 	if (name == "synack_timeout_ms")
@@ -79,6 +82,9 @@ Error write_error(const std::string &name, const std::string &value, int code)
 				    name));
 	case EACCES:
 	case EPERM:
+		if (name == "following")
+			return Error("net.listenq.following cannot be set: it lists the settings "
+				     "that follow TCP's; set one of them to -1, and it does");
 		if (name == "adopt" || name == "adopt_cgroups")
 			return Error(
 				fmt::format("net.listenq.{} cannot be set: needs CAP_NET_ADMIN in "
@@ -144,6 +150,17 @@ SysctlDir::read(const std::vector<std::string> &names) const
 	for (const std::string &name : names)
 		values.emplace_back(name, read(name));
 	return values;
+}
+
+std::vector<std::string> SysctlDir::following() const
+{
+	std::vector<std::string> all;
+	if (std::find(names_.begin(), names_.end(), "following") == names_.end())
+		return all;
+	std::istringstream words(read("following"));
+	for (std::string name; words >> name;)
+		all.push_back(name);
+	return all;
 }
 
 void SysctlDir::write(const std::string &name, const std::string &value) const

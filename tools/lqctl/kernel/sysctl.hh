@@ -33,6 +33,8 @@ public:
 	/* Names and values. */
 	[[nodiscard]] std::vector<std::pair<std::string, std::string>>
 	read(const std::vector<std::string> &names) const;
+	/* The names of those that nobody wrote and that are as TCP's. */
+	[[nodiscard]] std::vector<std::string> following() const;
 	void write(const std::string &name, const std::string &value) const;
 
 private:

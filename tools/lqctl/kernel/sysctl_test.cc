@@ -84,6 +84,16 @@ TEST_F(sysctl, read__gone)
 		  std::string::npos);
 }
 
+TEST_F(sysctl, following__by_name)
+{
+	EXPECT_TRUE(SysctlDir(root_).following().empty()); /* an older module */
+	std::ofstream(root_ / "following") << "max_syn_backlog syncookies\n";
+	EXPECT_EQ(SysctlDir(root_).following(),
+		  (std::vector<std::string>{"max_syn_backlog", "syncookies"}));
+	std::ofstream(root_ / "following") << "\n";
+	EXPECT_TRUE(SysctlDir(root_).following().empty());
+}
+
 TEST_F(sysctl, write__then_read)
 {
 	SysctlDir dir(root_);
@@ -94,7 +104,10 @@ TEST_F(sysctl, write__then_read)
 TEST(write_error, einval__says_what_fits)
 {
 	EXPECT_STREQ(write_error("abort_on_overflow", "7", EINVAL).what(),
-		     "net.listenq.abort_on_overflow does not take \"7\": give 0 or 1");
+		     "net.listenq.abort_on_overflow does not take \"7\": give 0 or 1, or -1, to "
+		     "follow net.ipv4.tcp_abort_on_overflow");
+	EXPECT_STREQ(write_error("adopt", "7", EINVAL).what(),
+		     "net.listenq.adopt does not take \"7\": give 0 or 1");
 	EXPECT_STREQ(write_error("of_the_future", "7", EINVAL).what(),
 		     "net.listenq.of_the_future does not take \"7\": give another value");
 }
@@ -105,6 +118,13 @@ TEST(write_error, eperm__says_what_is_needed)
 		EXPECT_STREQ(write_error("policy", "bsd", code).what(),
 			     "net.listenq.policy cannot be set: needs CAP_NET_ADMIN in the network "
 			     "namespace's user namespace");
+}
+
+TEST(write_error, of_what_is_only_read)
+{
+	EXPECT_NE(std::string(write_error("following", "x", EACCES).what())
+			  .find("set one of them to -1"),
+		  std::string::npos);
 }
 
 TEST(write_error, erofs_and_others)

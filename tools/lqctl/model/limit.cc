@@ -48,8 +48,11 @@ const Rule *rule_of(const Listener &l)
 
 std::string own_or_sysctl(const Listener &l)
 {
-	return l.own.value_or(0) & LISTENQ_OWN_MAX_SYN_BACKLOG ? "its own max_syn_backlog"
-							       : "max_syn_backlog";
+	if (l.own.value_or(0) & LISTENQ_OWN_MAX_SYN_BACKLOG)
+		return "its own max_syn_backlog";
+	return l.following.value_or(0) & LISTENQ_OWN_MAX_SYN_BACKLOG
+		       ? "net.ipv4.tcp_max_syn_backlog"
+		       : "max_syn_backlog";
 }
 
 Reason classic_reason(const Listener &l)

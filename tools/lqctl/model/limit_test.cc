@@ -71,6 +71,10 @@ TEST(limit, syn_limit_reason__what_counts)
 	EXPECT_EQ(syn_limit_reason(listener("newer", 4, 4, 4)).cause, Cause::policy);
 	Listener own = listener("linux-classic", 511, 511, 511, 64);
 	own.own = LISTENQ_OWN_MAX_SYN_BACKLOG;
+	Listener following = listener("linux-classic", 511, 511, 511, 64);
+	following.following = LISTENQ_OWN_MAX_SYN_BACKLOG;
+	EXPECT_EQ(syn_limit_reason(following).text,
+		  "net.ipv4.tcp_max_syn_backlog 64 + 1, rounded up to 2^k");
 	EXPECT_EQ(syn_limit_reason(own).text, "its own max_syn_backlog 64 + 1, rounded up to 2^k");
 }
 

@@ -59,6 +59,9 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_OWN:
 			l.own = u32();
 			break;
+		case LISTENQ_A_LISTENER_FOLLOWING:
+			l.following = u32();
+			break;
 		case LISTENQ_A_LISTENER_BACKLOG_GIVEN:
 			l.backlog_given = attr.number<std::int32_t>();
 			break;
@@ -109,6 +112,18 @@ std::vector<std::string> own_names(std::uint32_t own)
 			names.emplace_back(one.name);
 	}
 	return names;
+}
+
+std::string source_of(const Listener &l, std::uint32_t flag)
+{
+	const std::vector<std::string> name = own_names(flag);
+
+	if (!l.own || name.empty())
+		return "";
+	if (*l.own & flag)
+		return "set for this listener";
+	return fmt::format("net.{}{}", l.following.value_or(0) & flag ? "ipv4.tcp_" : "listenq.",
+			   name.front());
 }
 
 namespace {
@@ -200,6 +215,7 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["shards"] = l.shards ? nlohmann::ordered_json(l.shards) : nlohmann::ordered_json();
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
+	json["following"] = own_json(l.following);
 	json["drops_total"] = total(l.drops);
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);

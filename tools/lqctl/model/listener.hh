@@ -40,8 +40,9 @@ struct Listener {
 	LISTENQ_NUMBERS(MEMBER)
 #undef MEMBER
 	std::string accept_filter; /* empty: none */
-	/* Of an older module there are none of these two. */
-	std::optional<std::uint32_t> own; /* LISTENQ_OWN_* */
+	/* Of an older module there are none of these three. */
+	std::optional<std::uint32_t> own;	/* LISTENQ_OWN_* */
+	std::optional<std::uint32_t> following; /* the same; as net.ipv4.* */
 	std::optional<std::int32_t> backlog_given;
 	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
 	Counters drops = zero_counters(CounterKind::drop);
@@ -73,6 +74,9 @@ inline constexpr auto numbers = [] {
 
 /* From the attributes of one message; attributes of a newer module are passed over. */
 [[nodiscard]] Listener parse_listener(Bytes attributes);
+
+/* Where a setting is from, such as net.ipv4.tcp_syncookies; @flag: its LISTENQ_OWN_*. */
+[[nodiscard]] std::string source_of(const Listener &listener, std::uint32_t flag);
 
 /* The settings of LISTENQ_OWN_*. */
 [[nodiscard]] std::vector<std::string> own_names(std::uint32_t own);

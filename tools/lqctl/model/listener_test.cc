@@ -65,7 +65,10 @@ TEST(listener, parse__everything)
 		.u32(LISTENQ_A_LISTENER_SYNCOOKIES, 2)
 		.u32(LISTENQ_A_LISTENER_FILTER_QLEN, 22)
 		.u32(LISTENQ_A_LISTENER_FILTER_LIMIT, 23)
-		.u32(LISTENQ_A_LISTENER_SHARDS, 3);
+		.u32(LISTENQ_A_LISTENER_SHARDS, 3)
+		.u32(LISTENQ_A_LISTENER_OWN, LISTENQ_OWN_POLICY)
+		.u32(LISTENQ_A_LISTENER_FOLLOWING,
+		     LISTENQ_OWN_ABORT_ON_OVERFLOW | LISTENQ_OWN_SYNCOOKIES);
 
 	auto json = to_json(parse_listener(m.attributes()));
 	EXPECT_EQ(json["drops"]["lsm"], 20);
@@ -83,7 +86,9 @@ TEST(listener, parse__everything)
 		  R"("accept_qlen_peak":18,"syn_qlen":12,"syn_young":13,"syn_limit":14,)"
 		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
 		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
-		  R"("shards":3,"accept_oldest_us":0,"own":null,"drops_total":20})");
+		  R"("shards":3,"accept_oldest_us":0,"own":["policy"],)"
+		  R"("following":["abort_on_overflow","syncookies"],)"
+		  R"("drops_total":20})");
 }
 
 TEST(listener, parse__unknown_attributes_and_padding_are_passed_over)

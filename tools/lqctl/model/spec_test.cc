@@ -116,6 +116,7 @@ TEST(spec, listener_attributes)
 		NAME(ACCEPT_FILTER, "accept-filter"),
 		NAME(ABORT_ON_OVERFLOW, "abort-on-overflow"),
 		NAME(OWN, "own"),
+		NAME(FOLLOWING, "following"),
 		NAME(BACKLOG_GIVEN, "backlog-given"),
 		NAME(ACCEPT_OLDEST, "accept-oldest"),
 #undef NAME

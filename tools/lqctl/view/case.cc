@@ -95,6 +95,12 @@ std::string Case::program_word() const
 	return l_.processes.empty() ? "PROGRAM" : l_.processes.front().name;
 }
 
+std::string Case::from(std::uint32_t flag) const
+{
+	const std::string source = source_of(l_, flag);
+	return source.empty() ? "" : fmt::format(" ({})", source);
+}
+
 std::string Case::set(std::uint32_t own, const std::string &assignment) const
 {
 	if (l_.own.value_or(0) & own)

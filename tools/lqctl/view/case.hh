@@ -32,6 +32,8 @@ private:
 	[[nodiscard]] std::string of_late(std::initializer_list<unsigned> reasons) const;
 	[[nodiscard]] std::string program() const;
 	[[nodiscard]] std::string program_word() const;
+	/* " (net.ipv4.tcp_syncookies)": where a setting is from; empty: the module does not say. */
+	[[nodiscard]] std::string from(std::uint32_t flag) const;
 	/* A setting where it is from: the listener's own, or the namespace's. */
 	[[nodiscard]] std::string set(std::uint32_t own, const std::string &assignment) const;
 	void add(const char *code, Severity severity, std::string text,

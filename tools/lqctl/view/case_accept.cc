@@ -186,7 +186,8 @@ void Case::aborts()
 		return;
 	}
 	add("aborted", Severity::problem,
-	    text + ": abort_on_overflow is 1. With 0 they would try again.",
+	    text + fmt::format(": abort_on_overflow is 1{}. With 0 they would try again.",
+			       from(LISTENQ_OWN_ABORT_ON_OVERFLOW)),
 	    {set(LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow=0")});
 }
 

@@ -45,7 +45,8 @@ void Case::syn_queue()
 				    "that the SYN-ACKs do not reach.",
 				    many(created, "request"), expired, old, l_.syn_qlen);
 		if (l_.syncookies == 0) {
-			text += " Without SYN cookies everybody else is shut out.";
+			text += fmt::format(" Without SYN cookies{} everybody else is shut out.",
+					    from(LISTENQ_OWN_SYNCOOKIES));
 			commands.push_back(set(LISTENQ_OWN_SYNCOOKIES, "syncookies=1"));
 		} else {
 			text += " SYN cookies let all others in; a longer queue would not "
@@ -108,9 +109,9 @@ void Case::last_quarter()
 		return;
 	add("syn_last_quarter", Severity::problem,
 	    fmt::format("{} refused{}: without SYN cookies the last quarter of "
-			"max_syn_backlog, {}, is for peers that are known to be alive.",
+			"max_syn_backlog, {}{}, is for peers that are known to be alive.",
 			plural(n, "SYN was", "SYNs were"), of_late({LISTENQ_DROP_SYN_LAST_QUARTER}),
-			l_.max_syn_backlog),
+			l_.max_syn_backlog, from(LISTENQ_OWN_MAX_SYN_BACKLOG)),
 	    {set(LISTENQ_OWN_SYNCOOKIES, "syncookies=1"),
 	     set(LISTENQ_OWN_MAX_SYN_BACKLOG,
 		 fmt::format("max_syn_backlog={}", rounded_up(2ULL * l_.max_syn_backlog)))});

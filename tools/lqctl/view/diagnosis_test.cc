@@ -323,6 +323,10 @@ TEST_F(diagnosis, syn_last_quarter)
 	EXPECT_EQ(find("syn_last_quarter").commands,
 		  (Codes{"lqctl set syncookies=1", "lqctl set max_syn_backlog=512"}));
 }
+	EXPECT_TRUE(says(find("syn_last_quarter"), "200 (net.listenq.max_syn_backlog), is for"));
+	l.following = LISTENQ_OWN_MAX_SYN_BACKLOG | LISTENQ_OWN_SYNCOOKIES;
+	EXPECT_TRUE(says(find("syn_last_quarter"), "200 (net.ipv4.tcp_max_syn_backlog), is for"));
+	l.following.reset();
 
 TEST_F(diagnosis, half_open_places)
 {

@@ -53,14 +53,6 @@ std::string head(const Listener &l, const ShowStyle &style)
 	return out + '\n';
 }
 
-/* Where a setting is from. */
-std::string source(const Listener &l, std::uint32_t flag, const char *name)
-{
-	if (!l.own)
-		return "";
-	return *l.own & flag ? "set for this listener" : fmt::format("net.listenq.{}", name);
-}
-
 std::string limits(const Listener &l, const ShowStyle &style)
 {
 	const bool narrow = line_width(style) < 80;
@@ -84,17 +76,16 @@ std::string limits(const Listener &l, const ShowStyle &style)
 	    backlog_reason(l).text);
 	add("accept queue", "", number(l.accept_limit), accept_limit_reason(l).text);
 	add("SYN queue", "", number(l.syn_limit), syn_limit_reason(l).text);
-	add("policy", "", l.policy, source(l, LISTENQ_OWN_POLICY, "policy"));
+	add("policy", "", l.policy, source_of(l, LISTENQ_OWN_POLICY));
 	add("max_syn_backlog", "", number(l.max_syn_backlog),
-	    source(l, LISTENQ_OWN_MAX_SYN_BACKLOG, "max_syn_backlog"));
-	add("syncookies", "", number(l.syncookies),
-	    source(l, LISTENQ_OWN_SYNCOOKIES, "syncookies"));
+	    source_of(l, LISTENQ_OWN_MAX_SYN_BACKLOG));
+	add("syncookies", "", number(l.syncookies), source_of(l, LISTENQ_OWN_SYNCOOKIES));
 	add("synack_retries", "", number(l.synack_retries),
-	    source(l, LISTENQ_OWN_SYNACK_RETRIES, "synack_retries"));
+	    source_of(l, LISTENQ_OWN_SYNACK_RETRIES));
 	add("abort_on_overflow", "", number(l.flags & LISTENQ_F_ABORT_ON_OVERFLOW ? 1 : 0),
-	    source(l, LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow"));
+	    source_of(l, LISTENQ_OWN_ABORT_ON_OVERFLOW));
 	if (l.shards)
-		add("shards", "", number(l.shards), source(l, LISTENQ_OWN_SHARDS, "shards"));
+		add("shards", "", number(l.shards), source_of(l, LISTENQ_OWN_SHARDS));
 	return table.render(true, {style.terminal.colour, 0});
 }
 

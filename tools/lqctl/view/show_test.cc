@@ -23,6 +23,7 @@ Listener listener()
 	l.backlog_given = 4096;
 	l.backlog = 4096;
 	l.own = LISTENQ_OWN_SYNCOOKIES;
+	l.following = LISTENQ_OWN_MAX_SYN_BACKLOG;
 	l.shards = 4;
 	l.accept_qlen = 2048;
 	l.accept_limit = 4097;
@@ -50,6 +51,10 @@ TEST(show, text__limits_and_why)
 		<< text;
 	EXPECT_TRUE(has(text, "syncookies                     0 set for this listener\n")) << text;
 	EXPECT_TRUE(has(text, "policy                     linux net.listenq.policy\n")) << text;
+	EXPECT_TRUE(has(text, "max_syn_backlog              200 net.ipv4.tcp_max_syn_backlog\n"))
+		<< text;
+	EXPECT_TRUE(has(text, "synack_retries                 0 net.listenq.synack_retries\n"))
+		<< text;
 	EXPECT_TRUE(has(text, "shards                         4 net.listenq.shards\n")) << text;
 	EXPECT_TRUE(has(text, "accept queue  [#########...........] 2048 of 4097, peak 0, the "
 			      "oldest waits 1.2 s\n"))

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -27,8 +28,8 @@ nlohmann::ordered_json json_value(const std::string &name, const std::string &te
 
 } // namespace
 
-std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls, bool json,
-			 bool values)
+std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls,
+			 const std::vector<std::string> &following, bool json, bool values)
 {
 	auto object = nlohmann::ordered_json::object();
 	std::string text;
@@ -38,6 +39,9 @@ std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> 
 			object["net.listenq." + name] = json_value(name, value);
 		else if (values)
 			text += value + '\n';
+		else if (std::find(following.begin(), following.end(), name) != following.end())
+			text += fmt::format("net.listenq.{0} = {1} (follows net.ipv4.tcp_{0})\n",
+					    name, value);
 		else
 			text += fmt::format("net.listenq.{} = {}\n", name, value);
 	}

@@ -8,9 +8,10 @@
 
 namespace lqctl {
 
-/* @sysctls: names without net.listenq., and values. @values: these alone. */
+/* @sysctls: names without net.listenq., and values; @following: those that are TCP's. @values:
+ * these alone. */
 [[nodiscard]] std::string
-sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls, bool json,
-	     bool values);
+sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls,
+	     const std::vector<std::string> &following, bool json, bool values);
 
 } // namespace lqctl
