@@ -209,6 +209,7 @@ static const struct nla_policy lq_listener_set_policy[LISTENQ_A_LISTENER_MAX + 1
 	[LISTENQ_A_LISTENER_ID] = NLA_POLICY_MIN(NLA_U64, 1),
 	[LISTENQ_A_LISTENER_POLICY] = { .type = NLA_NUL_STRING,
 					.len = LISTENQ_POLICY_NAMSIZ - 1 },
+	[LISTENQ_A_LISTENER_BACKLOG] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_MAX_SYN_BACKLOG] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_SYNACK_RETRIES] = { .type = NLA_U32 },
@@ -234,6 +235,20 @@ static int lq_take_number(struct genl_info *info, int type, u32 low, u32 high, s
 		return -ERANGE;
 	}
 	*where = value;
+	return 0;
+}
+
+/* There is no sysctl that a backlog could follow. */
+static int lq_take_backlog(struct genl_info *info, s32 *where)
+{
+	const struct nlattr *attr = info->attrs[LISTENQ_A_LISTENER_BACKLOG];
+
+	if (attr && nla_get_u32(attr) > INT_MAX) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "out of range");
+		return -ERANGE;
+	}
+	if (attr)
+		*where = nla_get_u32(attr);
 	return 0;
 }
 
@@ -276,11 +291,13 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 {
 	const struct nlattr *filter = info->attrs[LISTENQ_A_LISTENER_ACCEPT_FILTER];
 	struct lq_overrides changed;
+	s32 backlog = LQ_FOLLOW; /* as it is */
 	const char *name;
 	int err;
 
 	lq_overrides_get(lst, &changed);
-	err = lq_take_policy(info, &changed.policy) ?:
+	err = lq_take_backlog(info, &backlog) ?:
+	      lq_take_policy(info, &changed.policy) ?:
 	      lq_take_number(info, LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, 1, LQ_MAX_SYN_BACKLOG,
 			     &changed.max_syn_backlog) ?:
 	      lq_take_number(info, LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW, 0, 1,
@@ -291,7 +308,7 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	      lq_check_filter(info);
 	if (err)
 		return err;
-	lq_overrides_set(lst, &changed);
+	lq_listener_set(lst, &changed, backlog);
 	if (!filter)
 		return 0;
 	name = nla_data(filter);

@@ -143,9 +143,15 @@ void lq_overrides_get(struct lq_listener *lst, struct lq_overrides *to)
 	spin_unlock_bh(&lst->settings_lock);
 }
 
-void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+void lq_listener_set(struct lq_listener *lst, const struct lq_overrides *to, int backlog)
 {
+	const u32 somaxconn = READ_ONCE(sock_net(lst->sk)->core.sysctl_somaxconn);
+
 	spin_lock_bh(&lst->settings_lock);
+	if (backlog != LQ_FOLLOW) {
+		WRITE_ONCE(lst->backlog, min_t(u32, backlog, somaxconn)); /* __sys_listen() */
+		lst->backlog_asked = backlog;
+	}
 	/* Readers have no lock. */
 	WRITE_ONCE(lst->overrides.shards, to->shards);
 	WRITE_ONCE(lst->overrides.policy, to->policy);
@@ -155,4 +161,9 @@ void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
 	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
 	lq_listener_apply_locked(lst);
 	spin_unlock_bh(&lst->settings_lock);
+}
+
+void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)
+{
+	lq_listener_set(lst, to, LQ_FOLLOW);
 }

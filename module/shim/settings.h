@@ -24,5 +24,7 @@ void lq_listener_set_backlog(struct lq_listener *lst, int backlog, int asked);
 u32 lq_listener_shards_asked(const struct lq_listener *lst);
 void lq_overrides_get(struct lq_listener *lst, struct lq_overrides *to);
 void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to);
+/* The same with another backlog, clamped as listen() does; LQ_FOLLOW: it stays. */
+void lq_listener_set(struct lq_listener *lst, const struct lq_overrides *to, int backlog);
 
 #endif

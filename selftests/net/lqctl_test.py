@@ -150,14 +150,14 @@ def netstat_as_freebsd_has_it():
 
 @lq.case()
 def show_says_why():
-    """The clamp that was in force at listen(), the bars, the reasons."""
+    """The clamp that was in force then, the bars, the reasons."""
     lq.sysctl("net.core.somaxconn", 4)
     lq.no_timer()
     listener = lq.listener(backlog=500, port=8080)
     lq.sysctl("net.core.somaxconn", 4096)
     overflow(listener)
     out = lqctl("show", "-n", ":8080")[1]
-    assert "backlog             500        4 net.core.somaxconn was 4 at listen()" in out, out
+    assert "backlog             500        4 net.core.somaxconn was 4 when it was set" in out, out
     assert "accept queue  [####################] 5 of 5, peak 5, the oldest waits " in out, out
     assert re.search(r"accept_queue_full_syn +\d+ #+ +SYN: the accept queue is full", out), out
     lq.accept_all(listener)

@@ -2,13 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """Setting a listener while it runs, by netlink: lqctl set --listener."""
 import ctypes
+import errno
 import json
 import os
+import struct
 import subprocess
 
 import lq
+from genl import A_BACKLOG, A_ID, Genl, attr
+from rawtcp import Peer, Tun
 
 CLONE_NEWUSER = 0x10000000
+SET = 3  # LISTENQ_CMD_LISTENER_SET
+
+
+def ident(number):
+    """LISTENQ_A_LISTENER_ID"""
+    return attr(A_ID, struct.pack("=Q", number))
 
 
 def lqctl_set(which, *assignments):
@@ -84,6 +94,135 @@ def a_filter_on_a_live_listener():
     lq.accept(listener)
 
 
+# --- the backlog ---
+
+
+@lq.each_version()
+def backlog_of_a_running_program(v6):
+    """Who found the queue full gets in; who is queued stays, when it is lowered; listen() sets its own."""
+    lq.sysctl("net.listenq.synack_timeout_ms", 200)
+    listener = lq.listener(backlog=1, v6=v6)
+    port = lq.port_of(listener)
+    clients = [lq.connect_to(listener, v6=v6) for _ in range(2)]
+    with lq.Counted() as moved:
+        clients.append(lq.begin_connect(listener, v6=v6))
+        lq.wait_for(lambda: moved("DropAcceptQueueFullSyn"))
+    (one,) = lqctl_set(f":{port}", "backlog=5")
+    lq.equal([one[name] for name in ("backlog", "backlog_asked", "backlog_given", "accept_limit",
+                                     "backlog_truncated", "own")], [5, 5, 5, 6, False, []])
+    info = lq.Info(listener)
+    lq.equal((info.backlog, info.backlog_asked, info.accept_limit, info.flags), (5, 5, 6, 0))
+    lq.equal(lq.ss_queues(port), (2, 5))
+    lq.wait_for(lambda: lq.connected(clients[2]))
+    clients += [lq.connect_to(listener, v6=v6) for _ in range(3)]
+    lq.equal(lq.ss_queues(port), (6, 5))
+    lqctl_set(f":{port}", "backlog=0")
+    lq.equal(lq.ss_queues(port), (6, 0))
+    with lq.Counted() as moved:
+        late = lq.begin_connect(listener, v6=v6)
+        lq.wait_for(lambda: moved("DropAcceptQueueFullSyn"))
+    lq.equal([child.getpeername() for child in lq.accept_all(listener)],
+             [client.getsockname() for client in clients])
+    late.close()
+    lqctl_set(f":{port}", "backlog=7", "max_syn_backlog=9")
+    listener.listen(3)
+    info = lq.Info(listener)
+    lq.equal((info.backlog, info.backlog_asked, info.accept_limit, info.max_syn_backlog),
+             (3, 3, 4, 9))
+    lq.equal(lq.ss_queues(port), (0, 3))
+
+
+@lq.case()
+def backlog_of_the_syn_queue():
+    """It grows and shrinks with it; no request is lost."""
+    lq.no_timer()
+    lq.sysctl("net.listenq.max_syn_backlog", 4096)
+    tun = Tun()
+    listener = lq.listener(backlog=5)
+    which = f":{lq.port_of(listener)}"
+    lq.equal(lq.Info(listener).syn_limit, 16)
+    (one,) = lqctl_set(which, "backlog=100")
+    lq.equal(one["syn_limit"], 128)
+    peers = [Peer(tun, lq.port_of(listener)) for _ in range(30)]
+    for peer in peers:
+        peer.half_open()
+    (one,) = lqctl_set(which, "backlog=5")
+    lq.equal((one["syn_limit"], one["syn_qlen"]), (16, 30))
+    lqctl_set(which, "backlog=50")
+    for peer in peers:
+        peer.final_ack()
+    lq.equal(len(lq.accept_all(listener)), 30)
+
+
+@lq.case()
+def backlog_beyond_somaxconn():
+    """Clamped, as listen() does, and lqctl says so."""
+    lq.sysctl("net.core.somaxconn", 10)
+    listener = lq.listener(backlog=4)
+    which = f"@{lq.Info(listener).id}"
+    for asked in (11, 1000, 2**31 - 1):
+        done = subprocess.run(["lqctl", "set", "-j", "-l", which, f"backlog={asked}"],
+                              capture_output=True, text=True, check=True)
+        (one,) = json.loads(done.stdout)["listeners"]
+        lq.equal([one[name] for name in ("backlog", "backlog_asked", "backlog_given",
+                                         "accept_limit", "backlog_truncated")],
+                 [10, asked, 10, 11, True])
+        assert f"backlog 10, not {asked}: net.core.somaxconn" in done.stderr, done.stderr
+        lq.equal(lq.Info(listener).flags & lq.F_BACKLOG_TRUNCATED, lq.F_BACKLOG_TRUNCATED)
+    done = subprocess.run(["lqctl", "set", "-l", which, "backlog=10"], capture_output=True,
+                          text=True, check=True)
+    lq.equal((done.stderr, lq.Info(listener).flags), ("", 0))
+    # A later somaxconn does nothing by itself.
+    lqctl_set(which, "backlog=1000")
+    lq.sysctl("net.core.somaxconn", 100)
+    lq.equal(lq.Info(listener).backlog, 10)
+    lqctl_set(which, "backlog=1000")
+    lq.equal(lq.Info(listener).backlog, 100)
+
+
+@lq.case()
+def backlog_under_a_policy():
+    """What listen() would make of it; others that are set with it count at once."""
+    listener = lq.listener(backlog=4)
+    which = f"@{lq.Info(listener).id}"
+    for policy, backlog, want in (("bsd", 128, (5, 5)), ("freebsd", 600, (128, 193)),
+                                  ("windows", 5, (200, 200)), ("aix", 14, (14, 22))):
+        lqctl_set(which, f"backlog={backlog}", f"policy={policy}")
+        info = lq.Info(listener)
+        lq.equal((info.backlog, info.accept_limit), want, policy)
+
+
+@lq.case()
+def backlog_of_several_shards():
+    """Each has its share, nothing that is queued is lost, and their number stays."""
+    lq.no_timer()
+    listener = lq.listener(backlog=100, options=[(lq.SOL_LISTENQ, lq.LQ_SHARDS, 4)])
+    which = f":{lq.port_of(listener)}"
+    lq.equal(lq.Info(listener).shards, 4)
+    clients = [lq.connect_to(listener) for _ in range(60)]
+    for backlog, limit in ((1000, 1001), (2, 4), (0, 4), (200, 201)):
+        (one,) = lqctl_set(which, f"backlog={backlog}")
+        lq.equal((one["backlog"], one["accept_limit"], one["accept_qlen"], one["shards"]),
+                 (backlog, limit, 60, 4))
+    lq.equal(sorted(child.getpeername() for child in lq.accept_all(listener)),
+             sorted(client.getsockname() for client in clients))
+
+
+@lq.case()
+def backlog_goes_with_the_socket():
+    """TCP has it, when the socket is released."""
+    listener = lq.listener("tcp", backlog=4)
+    lq.adopt(listener)
+    lqctl_set(f":{lq.port_of(listener)}", "backlog=9")
+    lq.equal(lq.ss_queues(lq.port_of(listener)), (0, 9))
+    lq.release(listener)
+    lq.wait_for(lambda: not lq.is_ours(listener), 30)
+    lq.equal(lq.ss_queues(lq.port_of(listener)), (0, 9))
+
+
+# --- who, and when ---
+
+
 @lq.case()
 def whom_it_is_for():
     """One by its id, all of a port, none of another namespace."""
@@ -112,11 +251,28 @@ def all_or_none():
     assert "linux-modern" in refused("-l", which, "syncookies=2", "policy=linus")
     assert "tlsready" in refused("-l", which, "syncookies=2", "accept_filter=bpf")
     assert "0 to 2" in refused("-l", which, "policy=bsd", "syncookies=3")
-    assert "accept_filter" in refused("-l", which, "policy=bsd", "backlog=5")
+    assert "accept_filter" in refused("-l", which, "policy=bsd", "colour=5")
+    assert "0 to 2" in refused("-l", which, "backlog=5", "syncookies=3")
+    for bad in ("-1", "default", "x", "1.5", str(2**31), str(2**32 + 5)):
+        assert "0 to 2147483647" in refused("-l", which, "policy=bsd", f"backlog={bad}")
     assert "NAME=VALUE" in refused("-l", which, "policy=bsd", "syncookies")
     assert "nothing to set" in refused("-l", which)
     info = lq.Info(listener)
-    lq.equal((info.policy, info.accept_filter), ("linux", ""))
+    lq.equal((info.policy, info.accept_filter, info.backlog, info.backlog_asked),
+             ("linux", "", 8, 8))
+    # The kernel's own word on it, with lqctl out of the way.
+    genl = Genl()
+    for policy, backlog, code in ((b"bsd\0", struct.pack("=I", 2**31), errno.ERANGE),
+                                  (b"bsd\0", struct.pack("=I", 2**32 - 1), errno.ERANGE),
+                                  (b"linus\0", struct.pack("=I", 5), errno.ENOENT),
+                                  (b"bsd\0", b"\1", errno.EINVAL)):
+        genl.refused(code, SET, ident(info.id) + attr(9, policy) + attr(A_BACKLOG, backlog))
+    five = attr(A_BACKLOG, struct.pack("=I", 5))
+    genl.refused(errno.ENOENT, SET, ident(info.id + 1000) + five)
+    info = lq.Info(listener)
+    lq.equal((info.policy, info.backlog, info.backlog_asked), ("linux", 8, 8))
+    listener.close()
+    genl.refused(errno.ENOENT, SET, ident(info.id) + five)
 
 
 @lq.case()
@@ -130,6 +286,7 @@ def needs_a_capability():
         code = 1
         try:
             assert "CAP_NET_ADMIN" in refused("-l", which, "policy=bsd")
+            assert "CAP_NET_ADMIN" in refused("-l", which, "backlog=100")
             # It may look.
             lq.equal(len(lq.lqctl_listeners()), 1)
             code = 0
@@ -154,7 +311,7 @@ def needs_a_capability():
         finally:
             os._exit(code)
     lq.equal(os.waitpid(pid, 0)[1], 0)
-    lq.equal(lq.Info(listener).policy, "linux")
+    lq.equal((lq.Info(listener).policy, lq.Info(listener).backlog), ("linux", 8))
 
 
 @lq.case()
@@ -167,7 +324,8 @@ def while_it_goes_away():
         os._exit(0)
     done = 0
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        subprocess.run(["lqctl", "set", "-l", ":8000", "policy=bsd", "accept_filter=dataready"],
+        subprocess.run(["lqctl", "set", "-l", ":8000", "policy=bsd", "backlog=3",
+                        "accept_filter=dataready"],
                        capture_output=True, check=False)
         done += 1
     assert done

@@ -57,6 +57,7 @@ _lqctl()
 		set)
 			[[ $cur == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]] && return
 			words=$(_lqctl_settings | sed 's/$/=/')
+			words+=' backlog= accept_filter=' # of listeners alone
 			compopt -o nospace
 			;;
 		list | show | adopt | release | explain | requests | top | reset | monitor)

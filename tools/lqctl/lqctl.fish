@@ -38,6 +38,7 @@ function __lqctl_arguments
             for file in /proc/sys/net/listenq/*
                 echo (string replace -r '.*/' '' $file)=
             end
+            printf '%s\n' backlog= accept_filter= # of listeners alone
         case probe
             printf '%s\n' linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 \
                 aix hpux solaris xnu windows

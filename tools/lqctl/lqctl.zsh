@@ -45,7 +45,8 @@ _lqctl() {
 		case $command in
 		get) specs+=("*:setting:(${(j: :)$(cd /proc/sys/net/listenq 2>/dev/null && print -r -- *(N))})") ;;
 		set)
-			name=(/proc/sys/net/listenq/*(N:t))
+			# The last two are of listeners alone.
+			name=(/proc/sys/net/listenq/*(N:t) backlog accept_filter)
 			specs+=("*:setting:_values -w setting ${(j: :)${name[@]/%/::value:}}")
 			;;
 		probe)

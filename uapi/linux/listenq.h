@@ -344,9 +344,11 @@ enum listenq_request_state {
  * LISTENQ_A_LISTENER_POLICY, _MAX_SYN_BACKLOG, _ABORT_ON_OVERFLOW,
  * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER: as the socket options of these
  * names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
- * sysctl again; a filter replaces another, and an empty one removes it. All
- * are set, or none. ENOENT: no such listener, policy or filter; ERANGE; ENOMEM;
- * EPERM without CAP_NET_ADMIN in the user namespace that owns the network
+ * sysctl again; a filter replaces another, and an empty one removes it.
+ * _BACKLOG, 0..0x7fffffff: as if the program had given it to listen(), clamped
+ * by net.core.somaxconn and what the policy says; its next listen() sets its
+ * own again. All are set, or none. ENOENT: no such listener, policy or filter;
+ * ERANGE; ENOMEM; EPERM without CAP_NET_ADMIN in the user namespace that owns the network
  * namespace.
  *
  * LISTENQ_CMD_EVENT, to the multicast group LISTENQ_GENL_MCGRP_EVENTS: one

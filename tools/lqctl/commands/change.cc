@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -12,6 +13,7 @@
 #include "kernel/find_some.hh"
 #include "kernel/genl.hh"
 #include "kernel/lookup.hh"
+#include "model/limit.hh"
 #include "view/listing.hh"
 
 namespace lqctl {
@@ -34,6 +36,24 @@ bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
 	}
 }
 
+/* The backlogs of those that got less than @settings asked for. */
+std::string cut_backlogs(const std::vector<Listener> &listeners,
+			 const std::vector<Setting> &settings)
+{
+	std::string text;
+
+	if (std::none_of(settings.begin(), settings.end(), [](const Setting &s) {
+		    return s.attribute == LISTENQ_A_LISTENER_BACKLOG;
+	    }))
+		return "";
+	for (const Listener &l : listeners) {
+		if (l.flags & LISTENQ_F_BACKLOG_TRUNCATED)
+			text += fmt::format("lqctl: listener @{}: backlog {}, not {}: {}\n", l.id,
+					    l.backlog, l.backlog_asked, backlog_reason(l).text);
+	}
+	return text;
+}
+
 } // namespace
 
 std::string change_all(const Selection &selection, const std::vector<Setting> &settings, bool json)
@@ -50,6 +70,7 @@ std::string change_all(const Selection &selection, const std::vector<Setting> &s
 	/* Those that were changed: what is set may be what they were selected by. */
 	std::vector<Listener> now = find_listeners(genl, {});
 	std::erase_if(now, [&](const Listener &l) { return !changed.contains(l.id); });
+	fmt::print(stderr, "{}", cut_backlogs(now, settings));
 	if (json)
 		return json_text(listing_json(now));
 	return listing_text(now, {.numeric = true,

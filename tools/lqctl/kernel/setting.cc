@@ -21,10 +21,12 @@ struct Known {
 	std::uint16_t attribute;
 	std::uint32_t low, high; /* both 0: a name */
 	std::string_view names;
+	bool follows = true; /* "default" is a value */
 };
 
 constexpr Known known[] = {
 	{"policy", LISTENQ_A_LISTENER_POLICY, 0, 0, kPolicies},
+	{"backlog", LISTENQ_A_LISTENER_BACKLOG, 0, 2147483647, "", false},
 	{"max_syn_backlog", LISTENQ_A_LISTENER_MAX_SYN_BACKLOG, 1, 1048576, ""},
 	{"abort_on_overflow", LISTENQ_A_LISTENER_ABORT_ON_OVERFLOW, 0, 1, ""},
 	{"synack_retries", LISTENQ_A_LISTENER_SYNACK_RETRIES, 0, 255, ""},
@@ -60,15 +62,15 @@ Setting number_setting(const Known &k, std::string_view value)
 {
 	std::uint32_t number = 0;
 
-	if (value == "default")
+	if (k.follows && value == "default")
 		return {k.attribute, LISTENQ_FOLLOW};
 	const auto [end, error] =
 		std::from_chars(value.data(), value.data() + value.size(), number);
 	if (error != std::errc{} || end != value.data() + value.size() || number < k.low ||
 	    number > k.high)
-		throw Error(fmt::format("{} does not take \"{}\": give default or a number from {} "
-					"to {}",
-					k.name, value, k.low, k.high));
+		throw Error(fmt::format("{} does not take \"{}\": give {}a number from {} to {}",
+					k.name, value, k.follows ? "default or " : "", k.low,
+					k.high));
 	return {k.attribute, number};
 }
 

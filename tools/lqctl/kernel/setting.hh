@@ -16,7 +16,7 @@ struct Setting {
 
 /*
  * From NAME=VALUE, whose value may be "default": as the namespace's sysctl; for accept_filter,
- * which has no sysctl, none.
+ * which has no sysctl, none. A backlog has no such value.
  */
 [[nodiscard]] Setting parse_setting(std::string_view name, std::string_view value);
 

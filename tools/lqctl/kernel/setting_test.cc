@@ -25,6 +25,9 @@ TEST(setting, numbers)
 	EXPECT_EQ(s.attribute, LISTENQ_A_LISTENER_MAX_SYN_BACKLOG);
 	EXPECT_EQ(std::get<std::uint32_t>(s.value), 1024u);
 	EXPECT_EQ(std::get<std::uint32_t>(parse_setting("syncookies", "0").value), 0u);
+	EXPECT_EQ(parse_setting("backlog", "0").attribute, LISTENQ_A_LISTENER_BACKLOG);
+	EXPECT_EQ(std::get<std::uint32_t>(parse_setting("backlog", "2147483647").value),
+		  0x7fffffffu);
 	EXPECT_EQ(std::get<std::uint32_t>(parse_setting("synack_retries", "default").value),
 		  LISTENQ_FOLLOW);
 }
@@ -44,8 +47,12 @@ TEST(setting, names)
 
 TEST(setting, refusals_say_what_to_give)
 {
-	EXPECT_NE(refusal("backlog", "5").find("it has policy, max_syn_backlog"),
+	EXPECT_NE(refusal("colour", "5").find("it has policy, backlog, max_syn_backlog"),
 		  std::string::npos);
+	for (const char *bad : {"-1", "default", "", "1x", "2147483648"})
+		EXPECT_NE(refusal("backlog", bad).find("give a number from 0 to 2147483647"),
+			  std::string::npos)
+			<< bad;
 	EXPECT_NE(refusal("policy", "lin").find("one of linux, linux-classic"), std::string::npos);
 	EXPECT_NE(refusal("policy", "").find("one of"), std::string::npos);
 	EXPECT_NE(refusal("policy", "none").find("one of"), std::string::npos);

@@ -123,8 +123,10 @@ Reason backlog_reason(const Listener &l)
 				: fmt::format("net.listenq.soacceptqueue is {}", backlog)};
 	if (asked < 0)
 		return {Cause::somaxconn,
-			fmt::format("{} means net.core.somaxconn, {} at listen()", asked, backlog)};
-	return {Cause::somaxconn, fmt::format("net.core.somaxconn was {} at listen()", backlog)};
+			fmt::format("{} means net.core.somaxconn, {} when it was set", asked,
+				    backlog)};
+	return {Cause::somaxconn,
+		fmt::format("net.core.somaxconn was {} when it was set", backlog)};
 }
 
 Reason accept_limit_reason(const Listener &l)

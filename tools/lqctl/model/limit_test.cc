@@ -47,7 +47,7 @@ TEST(limit, backlog_reason__an_older_module_does_not_say_what_was_given)
 	Listener l = listener("linux", 65535, 0, 4096);
 	l.backlog_given.reset();
 	EXPECT_EQ(backlog_reason(l).cause, Cause::somaxconn);
-	EXPECT_EQ(backlog_reason(l).text, "net.core.somaxconn was 4096 at listen()");
+	EXPECT_EQ(backlog_reason(l).text, "net.core.somaxconn was 4096 when it was set");
 }
 
 TEST(limit, syn_limit_reason__what_counts)

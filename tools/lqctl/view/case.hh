@@ -48,6 +48,8 @@ private:
 	/* --- the accept queue: case_accept.cc --- */
 	void accept_stalled();
 	void stalled(const std::string &since);
+	/* The command that gives the listener another backlog as it runs. */
+	[[nodiscard]] std::string set_backlog(std::uint32_t backlog) const;
 	/* What to do for a larger accept queue. */
 	void raise_backlog(std::string &text, std::vector<std::string> &commands,
 			   std::uint32_t wanted) const;

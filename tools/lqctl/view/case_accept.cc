@@ -55,6 +55,11 @@ void Case::stalled(const std::string &since)
 	add("accept_stalled", Severity::problem, text, commands);
 }
 
+std::string Case::set_backlog(std::uint32_t backlog) const
+{
+	return fmt::format("lqctl set -l @{} backlog={}", l_.id, backlog);
+}
+
 void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,
 			 std::uint32_t wanted) const
 {
@@ -68,15 +73,17 @@ void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,
 				: wanted;
 		if (o_.somaxconn >= want) {
 			text += fmt::format(" listen() asked for {} and got {}: {}. It is {} by "
-					    "now: restart {}, or make it listen again.",
-					    l_.backlog_asked, l_.backlog, reason.text, o_.somaxconn,
-					    program());
+					    "now.",
+					    l_.backlog_asked, l_.backlog, reason.text,
+					    o_.somaxconn);
+			commands.push_back(set_backlog(want));
 			return;
 		}
-		text += fmt::format(" listen() asked for {} and got {}: {}. Raise that, then "
-				    "restart {}, or make it listen again: only listen() looks.",
-				    l_.backlog_asked, l_.backlog, reason.text, program());
+		text += fmt::format(" listen() asked for {} and got {}: {}. Raise that, then the "
+				    "backlog.",
+				    l_.backlog_asked, l_.backlog, reason.text);
 		commands.push_back(fmt::format("sysctl -w net.core.somaxconn={}", want));
+		commands.push_back(set_backlog(want));
 		return;
 	}
 	case Cause::soacceptqueue:
@@ -99,11 +106,12 @@ void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,
 	case Cause::max_syn_backlog:
 		break;
 	}
-	text += fmt::format(" {} asked for this backlog itself, {}: raise it in its "
-			    "configuration, or over its head:",
+	text += fmt::format(" {} asked for this backlog itself, {}: raise it now, and in its "
+			    "configuration, or over its head, for when it starts again:",
 			    program(), l_.backlog);
 	if (o_.somaxconn && o_.somaxconn < wanted)
 		commands.push_back(fmt::format("sysctl -w net.core.somaxconn={}", wanted));
+	commands.push_back(set_backlog(wanted));
 	commands.push_back(fmt::format("LISTENQ={} lqrun {}", wanted, program_word()));
 }
 

@@ -156,10 +156,11 @@ TEST_F(diagnosis, backlog_small__the_program_asked_for_it)
 		<< f.text;
 	EXPECT_TRUE(says(f, "accept() keeps up: half of the connections waited less than 1.0 ms"))
 		<< f.text;
-	EXPECT_EQ(f.commands, Codes{"LISTENQ=128 lqrun nginx"});
+	EXPECT_EQ(f.commands, (Codes{"lqctl set -l @7 backlog=128", "LISTENQ=128 lqrun nginx"}));
 	o.somaxconn = 100;
 	EXPECT_EQ(find("backlog_small").commands,
-		  (Codes{"sysctl -w net.core.somaxconn=128", "LISTENQ=128 lqrun nginx"}));
+		  (Codes{"sysctl -w net.core.somaxconn=128", "lqctl set -l @7 backlog=128",
+			 "LISTENQ=128 lqrun nginx"}));
 }
 
 TEST_F(diagnosis, backlog_small__somaxconn)
@@ -171,11 +172,12 @@ TEST_F(diagnosis, backlog_small__somaxconn)
 	o.somaxconn = 128;
 	drop(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN, 24);
 	EXPECT_EQ(codes(), Codes{"backlog_small"}); /* said once */
-	EXPECT_EQ(find("backlog_small").commands, Codes{"sysctl -w net.core.somaxconn=5000"});
+	EXPECT_EQ(find("backlog_small").commands,
+		  (Codes{"sysctl -w net.core.somaxconn=5000", "lqctl set -l @7 backlog=5000"}));
 	o.somaxconn = 8192;
 	const Finding f = find("backlog_small");
-	EXPECT_TRUE(says(f, "It is 8192 by now: restart nginx")) << f.text;
-	EXPECT_EQ(f.commands, Codes{});
+	EXPECT_TRUE(says(f, "It is 8192 by now.")) << f.text;
+	EXPECT_EQ(f.commands, Codes{"lqctl set -l @7 backlog=5000"});
 }
 
 TEST_F(diagnosis, backlog_small__soacceptqueue_and_the_policy)
@@ -305,7 +307,8 @@ TEST_F(diagnosis, syn_queue_small)
 	l.backlog_given = 200;
 	l.backlog = 200;
 	o.somaxconn = 200;
-	EXPECT_EQ(find("syn_queue_small").commands, Codes{"sysctl -w net.core.somaxconn=2000"});
+	EXPECT_EQ(find("syn_queue_small").commands,
+		  (Codes{"sysctl -w net.core.somaxconn=2000", "lqctl set -l @7 backlog=2000"}));
 	l.policy = "freebsd";
 	EXPECT_EQ(find("syn_queue_small").commands, Codes{"lqctl set -l @7 policy=linux"});
 }
@@ -320,13 +323,13 @@ TEST_F(diagnosis, syn_queue_small__cookies_by_choice_are_none)
 TEST_F(diagnosis, syn_last_quarter)
 {
 	drop(LISTENQ_DROP_SYN_LAST_QUARTER, 1);
-	EXPECT_EQ(find("syn_last_quarter").commands,
-		  (Codes{"lqctl set syncookies=1", "lqctl set max_syn_backlog=512"}));
-}
 	EXPECT_TRUE(says(find("syn_last_quarter"), "200 (net.listenq.max_syn_backlog), is for"));
 	l.following = LISTENQ_OWN_MAX_SYN_BACKLOG | LISTENQ_OWN_SYNCOOKIES;
 	EXPECT_TRUE(says(find("syn_last_quarter"), "200 (net.ipv4.tcp_max_syn_backlog), is for"));
 	l.following.reset();
+	EXPECT_EQ(find("syn_last_quarter").commands,
+		  (Codes{"lqctl set syncookies=1", "lqctl set max_syn_backlog=512"}));
+}
 
 TEST_F(diagnosis, half_open_places)
 {
@@ -404,7 +407,8 @@ TEST_F(diagnosis, close_to_limit)
 	EXPECT_EQ(codes(), Codes{});
 	l.accept_qlen_peak = 410;
 	EXPECT_EQ(codes(), Codes{"close_to_limit"});
-	EXPECT_EQ(find("close_to_limit").commands, Codes{"LISTENQ=1024 lqrun nginx"});
+	EXPECT_EQ(find("close_to_limit").commands,
+		  (Codes{"lqctl set -l @7 backlog=1024", "LISTENQ=1024 lqrun nginx"}));
 }
 
 TEST_F(diagnosis, the_worst_first)

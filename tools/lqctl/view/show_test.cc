@@ -46,8 +46,8 @@ TEST(show, text__limits_and_why)
 {
 	const std::string text = show_text(listener(), {.numeric = true});
 	EXPECT_TRUE(has(text, "0.0.0.0:8080  @7, uid 33, nginx (pid 12, fd 6)\n")) << text;
-	EXPECT_TRUE(has(text, "backlog           65535     4096 net.core.somaxconn was 4096 at "
-			      "listen()\n"))
+	EXPECT_TRUE(has(text, "backlog           65535     4096 net.core.somaxconn was 4096 when "
+			      "it was set\n"))
 		<< text;
 	EXPECT_TRUE(has(text, "syncookies                     0 set for this listener\n")) << text;
 	EXPECT_TRUE(has(text, "policy                     linux net.listenq.policy\n")) << text;
