@@ -343,7 +343,8 @@ def counters():
 
 
 class Counted:
-    """How much counters moved: with Counted() as moved: ...; moved("DropNoRoute")"""
+    """How much counters moved: with Counted() as moved: ...; moved("DropNoRoute"). Of several names, which
+    are read at once, a tuple."""
 
     def __init__(self, read=counters):
         self.read = read
@@ -356,8 +357,10 @@ class Counted:
     def __exit__(self, *_):
         pass
 
-    def __call__(self, name):
-        return self.read()[name] - self.before[name]
+    def __call__(self, *names):
+        now = self.read()
+        moved = tuple(now[name] - self.before[name] for name in names)
+        return moved if len(moved) > 1 else moved[0]
 
 
 def module_users():

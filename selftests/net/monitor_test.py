@@ -165,6 +165,7 @@ def one_user_s_listens_leave_room_for_others():
     """Of a flood of listen() 100 a second are told, with their ends, and how many were not."""
     reader = Reader()
     made = 0
+    began = time.monotonic()
 
     def listen():
         nonlocal made
@@ -175,13 +176,18 @@ def one_user_s_listens_leave_room_for_others():
     def all_are_accounted_for():
         listen()
         untold = sum(one.untold or 0 for one in reader.got)
-        return untold and untold + len(reader.of("started")) == made
+        return (untold or slow) and untold + len(reader.of("started")) == made
 
     for _ in range(600):
         listen()
     kinds = reader.kinds()
     lq.equal(kinds.count("started"), kinds.count("stopped"))
-    assert 100 <= kinds.count("started") < made, kinds.count("started")
+    # What may have been told: in each second that began, and one more.
+    room = 100 * (int(time.monotonic() - began) + 2)
+    slow = room >= made
+    if slow:
+        lq.diag(f"this kernel makes no more than {made / (time.monotonic() - began):.0f} a second")
+    assert 100 <= kinds.count("started") <= min(room, made - (not slow)), kinds.count("started")
     # The next second has room again.
     lq.wait_for(all_are_accounted_for, GENEROUS)
 

@@ -42,7 +42,7 @@ def knocked(kind, tun, backlog, count):
     listener = lq.listener(kind, backlog=backlog)
     with lq.Counted(lq.mib) as mib:
         rawtcp.syn_flood(tun, lq.port_of(listener), many_peers(count))
-        made = (half_open(kind, listener), mib("TcpExtSyncookiesSent"), mib("TcpExtListenDrops"))
+        made = half_open(kind, listener), *mib("TcpExtSyncookiesSent", "TcpExtListenDrops")
     lq.equal(sum(made), count, f"{kind}: requests, cookies, drops: {made}")
     listener.close()
     return made
