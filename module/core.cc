@@ -11,6 +11,7 @@
 #include "core/listener.cc"
 #include "core/listener_ack.cc"
 #include "core/listener_filter.cc"
+#include "core/listener_heir.cc"
 #include "core/listener_syn.cc"
 #include "core/options.cc"
 #include "core/policy.cc"

@@ -360,6 +360,42 @@ struct lq_drained {
 bool lq_core_close(struct lq_core *core, u32 steps, struct lq_drained *drained);
 
 /*
+ * A listener that ends hands over what it has to others, its heirs. Before it closes its half-open
+ * requests go, a few under each hold of the lock, while ACKs still find the others; after that what
+ * lq_core_close() hands back, and a child whose commit says LQ_COMMIT_CLOSED.
+ *
+ * [locked] From now on nothing new gets in: SYNs (LQ_SYN_CLOSED), what others hand over. The table
+ * stays as it is; one that is being rehashed has to be waited for.
+ */
+void lq_core_leave(struct lq_core *core);
+/*
+ * [locked] After lq_core_leave(): *requests are up to @room of those that no ACK is at, for @steps,
+ * counted as LISTENQ_DROP_LISTENER_CLOSED. True: there are more.
+ */
+bool lq_core_leave_requests(struct lq_core *core, u32 steps, u32 room,
+			    struct lq_request **requests);
+/* [locked] @count of what the core counted as LISTENQ_DROP_LISTENER_CLOSED are an heir's. */
+void lq_core_moved(struct lq_core *core, u32 count);
+
+enum lq_inherited {
+	LQ_INHERITED_QUEUED,	/* on the SYN queue, or the accept queue */
+	LQ_INHERITED_HELD,	/* on the filter queue */
+	LQ_INHERITED_FULL,	/* no room: it is the caller's */
+	LQ_INHERITED_CLOSED,	/* the heir ends, too: it is the caller's */
+	LQ_INHERITED_DUPLICATE, /* the peer has come here already: it is the caller's */
+};
+
+/* [locked] @request was half-open at another listener: the timer must run at its .expires. */
+enum lq_inherited lq_core_inherit_request(struct lq_core *core, const struct lq_key *key,
+					  struct lq_request *request);
+/*
+ * [locked] @entry was connected at another listener, where it passed the filter @passed (enum
+ * lq_filter), and waits since @since_us. Its child's lock is held, and its callbacks its own.
+ */
+enum lq_inherited lq_core_inherit(struct lq_core *core, struct lq_request *entry, void *child,
+				  u8 passed, u32 since_us, u32 now_us);
+
+/*
  * A listener that is being released takes no new SYNs; those that it knows it answers as ever.
  *
  * [locked] Nothing is queued, reserved or under way, and the last cookie was sent at least 16 s
@@ -394,6 +430,7 @@ enum lq_syn_verdict {
 	LQ_SYN_CHALLENGE, /* *copy holds the request: send an ACK (RFC 9293 3.10.7.4) */
 	LQ_SYN_RESET,	  /* answer with RST; *freed may be set */
 	LQ_SYN_DROP,	  /* say nothing; reason tells why */
+	LQ_SYN_CLOSED,	  /* the listener ends: ask another, or lq_core_count_drop() */
 };
 
 /* Room for a copy of either family's request. */
@@ -516,6 +553,12 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
  * true if the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 *reason);
+
+/*
+ * Whether the peer of @request, which ends without a connection and is in no queue any more, is to be
+ * told by RST: its ACK came, so it believes that it is connected. @told: net.listenq.reset_acked.
+ */
+bool lq_core_owes_reset(const struct lq_request *request, bool told);
 
 /* --- an ICMP error that quotes a SYN-ACK --- */
 

@@ -110,6 +110,13 @@ void lq_core_window(struct lq_window *window);
 size_t lq_core_synack(const struct lq_request *request, u16 local_port, u16 mss, u32 tsval,
 		      bool checksum, u8 *out);
 
+/*
+ * Write the RST that ends @request for a peer that believes it is connected: a TCP header without
+ * options, as lq_core_synack(). Returns its length.
+ */
+#define LQ_RESET_LENGTH 20
+size_t lq_core_reset(const struct lq_request *request, u16 local_port, bool checksum, u8 *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -108,6 +108,33 @@ LQ_BRIDGE bool lq_core_close(lq_core *core, u32 steps, lq_drained *drained)
 	return listener(core).close(steps, *drained);
 }
 
+LQ_BRIDGE void lq_core_leave(lq_core *core)
+{
+	listener(core).leave();
+}
+
+LQ_BRIDGE bool lq_core_leave_requests(lq_core *core, u32 steps, u32 room, lq_request **requests)
+{
+	return listener(core).leave_requests(steps, room, *requests);
+}
+
+LQ_BRIDGE void lq_core_moved(lq_core *core, u32 count)
+{
+	listener(core).moved(count);
+}
+
+LQ_BRIDGE lq_inherited lq_core_inherit_request(lq_core *core, const lq_key *key,
+					       lq_request *request)
+{
+	return listener(core).inherit_request(*key, *request);
+}
+
+LQ_BRIDGE lq_inherited lq_core_inherit(lq_core *core, lq_request *entry, void *child, u8 passed,
+				       u32 since_us, u32 now_us)
+{
+	return listener(core).inherit(*entry, child, passed, Micros{since_us}, Micros{now_us});
+}
+
 LQ_BRIDGE bool lq_core_is_drained(const lq_core *core, u32 now_s)
 {
 	return listener(core).is_drained(now_s);
@@ -402,4 +429,14 @@ LQ_BRIDGE size_t lq_core_synack(const lq_request *request, u16 local_port, u16 m
 				bool checksum, u8 *out)
 {
 	return listenq::options::write_synack(*request, local_port, mss, tsval, checksum, out);
+}
+
+LQ_BRIDGE size_t lq_core_reset(const lq_request *request, u16 local_port, bool checksum, u8 *out)
+{
+	return listenq::options::write_reset(*request, local_port, checksum, out);
+}
+
+LQ_BRIDGE bool lq_core_owes_reset(const lq_request *request, bool told)
+{
+	return told && listenq::request::has(*request, LQ_REQ_ACKED);
 }

@@ -16,9 +16,10 @@ public:
 		if (reason != LISTENQ_DROP_NONE && reason < __LISTENQ_DROP_MAX)
 			values_.drops[reason] += count;
 	}
-	void event(listenq_event event) { values_.events[event]++; }
+	void event(listenq_event event, u32 count = 1) { values_.events[event] += count; }
 	// It did not come to that after all.
 	void take_back(listenq_event event) { values_.events[event]--; }
+	void take_back_drop(listenq_drop reason, u32 count) { values_.drops[reason] -= count; }
 
 	// Bucket 0: under 1 us; bucket n: 2^(n-1)..2^n - 1 us; the last is open.
 	void accept_wait(u32 us)

@@ -27,7 +27,7 @@ void Listener::configure(const Config &config, const Limits &limits)
 
 void Listener::open(Request **buckets, u32 count)
 {
-	open_ = true;
+	open_ = takes_ = true;
 	life_++;
 	syn_queue_.resize(buckets, count);
 }
@@ -39,7 +39,7 @@ u32 Listener::table_wanted() const
 	const u32 count = syn_queue_.bucket_count(), most = limits_.syn_buckets;
 	const u32 qlen = syn_queue_.qlen(), first = table_first();
 
-	if (!open_ || syn_queue_.is_rehashing())
+	if (!takes_ || syn_queue_.is_rehashing())
 		return 0;
 	if (qlen == 0)
 		return count != first ? first : 0;
@@ -74,7 +74,7 @@ bool Listener::close(u32 steps, lq_drained &drained)
 
 	drained = {};
 	if (open_) {
-		open_ = false;
+		open_ = takes_ = false;
 		filter_ = LQ_FILTER_NONE;
 		round_left_ = sweep_left_ = 0;
 		overflow_.close();
@@ -446,6 +446,8 @@ const char *Listener::check(u32 steps) const
 		return broken;
 	if (!open_ && (accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
+	if (takes_ && !open_)
+		return "listener: closed, and it takes what is new";
 	if (!open_ && (overflow_.running() || cookies_.running()))
 		return "listener: closed, and an episode goes on";
 	return nullptr;

@@ -35,6 +35,14 @@ public:
 	[[nodiscard]] Request **rehash(u32 steps) { return syn_queue_.rehash(steps); }
 	[[nodiscard]] bool close(u32 steps, lq_drained &drained);
 	[[nodiscard]] bool is_drained(u32 now_s) const;
+
+	void leave();
+	[[nodiscard]] bool leave_requests(u32 steps, u32 room, Request *&requests);
+	void moved(u32 count);
+	[[nodiscard]] lq_inherited inherit_request(const lq_key &key, Request &r);
+	[[nodiscard]] lq_inherited inherit(Request &r, void *child, u8 passed, Micros since,
+					   Micros now);
+
 	[[nodiscard]] bool has_request(const lq_key &key) const
 	{
 		return syn_queue_.find(key, syn_queue_.hash(key));
@@ -134,6 +142,7 @@ private:
 	void filter_passed();
 	void accepted(const Request &r, Micros now);
 	[[nodiscard]] Request *filter_overflow();
+	[[nodiscard]] bool filters(u8 passed) const;
 	void drop(u8 reason, Ticks now);
 
 	[[nodiscard]] bool pauses() const
@@ -169,6 +178,8 @@ private:
 	bool cookies_sent_ = false;
 	u8 filter_ = LQ_FILTER_NONE; // enum lq_filter
 	bool open_ = false;
+	bool takes_ = false;	   // what is new: while open, until leave()
+	u32 leave_bucket_ = 0;	   // the next that leave_requests() visits
 	u32 life_ = 0;		   // how often it was opened
 	bool defending_ = false;   // Solaris's defence mode
 	Ticks defending_since_{0}; // while defending_

@@ -213,6 +213,9 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop &reason
 		return true;
 	}
 	r.flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
+	// Its ACK came: listen_overflow of tcp_check_req().
+	if (reason == LISTENQ_DROP_CHILD_FAILED)
+		r.flags |= LQ_REQ_ACKED;
 	counters_.drop(reason);
 	return false;
 }

@@ -22,11 +22,8 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	syn.event_pending = false;
 	syn.cookies_on = false;
 	counters_.event(LISTENQ_EVENT_SYN_RECEIVED);
-	if (!open_) {
-		syn.reason = LISTENQ_DROP_LISTENER_CLOSED;
-		counters_.drop(syn.reason);
-		return LQ_SYN_DROP;
-	}
+	if (!takes_)
+		return LQ_SYN_CLOSED;
 	// A cookie needs no hash, nor does a drop: an empty queue has nothing to find.
 	const bool search = syn_queue_.qlen() != 0;
 	SynQueue::Found found{};
@@ -167,11 +164,11 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 {
 	listenq_drop refused = LISTENQ_DROP_NONE;
 
-	if (open_ && !syn.from_time_wait)
+	if (takes_ && !syn.from_time_wait)
 		refused = policy::syn_commit(config_, snapshot(), proven);
 	syn_queue_.release();
 	// One that listens again may do so at another port.
-	if (!open_ || syn.life != life_) {
+	if (!takes_ || syn.life != life_) {
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_COMMIT_CLOSED;
 	}

@@ -233,6 +233,16 @@ static u64 pseudo_sum(const Request &r, size_t length)
 	return total;
 }
 
+// The header's length and its checksum.
+static void finish(const Request &r, size_t length, bool checksum, u8 *out)
+{
+	out[12] = static_cast<u8>(length / 4 << 4);
+	const u64 pseudo = pseudo_sum(r, length);
+	const u16 field =
+		checksum ? static_cast<u16>(~fold(pseudo + sum(out, length))) : fold(pseudo);
+	__builtin_memcpy(out + 16, &field, sizeof(field));
+}
+
 size_t write_synack(const Request &r, u16 local_port, u16 mss, u32 tsval, bool checksum, u8 *out)
 {
 	constexpr u8 kSyn = 0x02, kAck = 0x10, kEce = 0x40;
@@ -270,12 +280,25 @@ size_t write_synack(const Request &r, u16 local_port, u16 mss, u32 tsval, bool c
 		option += 4;
 	}
 	const size_t length = static_cast<size_t>(option - out);
-	out[12] = static_cast<u8>(length / 4 << 4);
-	const u64 pseudo = pseudo_sum(r, length);
-	const u16 field =
-		checksum ? static_cast<u16>(~fold(pseudo + sum(out, length))) : fold(pseudo);
-	__builtin_memcpy(out + 16, &field, sizeof(field));
+	finish(r, length, checksum, out);
 	return length;
+}
+
+size_t write_reset(const Request &r, u16 local_port, bool checksum, u8 *out)
+{
+	constexpr u8 kRst = 0x04, kAck = 0x10;
+	constexpr size_t kLength = 20;
+
+	__builtin_memcpy(out, &local_port, 2);
+	__builtin_memcpy(out + 2, &r.peer_port, 2);
+	// What the peer expects next, exactly: RFC 5961 3.2.
+	store32(out + 4, r.snt_isn + 1);
+	store32(out + 8, r.rcv_isn + 1);
+	out[13] = kRst | kAck;
+	store16(out + 14, 0);
+	store32(out + 16, 0); // checksum, urgent pointer
+	finish(r, kLength, checksum, out);
+	return kLength;
 }
 
 } // namespace listenq::options

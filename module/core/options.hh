@@ -21,4 +21,7 @@ struct Timestamp {
 [[nodiscard]] size_t write_synack(const Request &request, u16 local_port, u16 mss, u32 tsval,
 				  bool checksum, u8 *out);
 
+// See lq_core_reset(). @out has room for LQ_RESET_LENGTH bytes.
+size_t write_reset(const Request &request, u16 local_port, bool checksum, u8 *out);
+
 } // namespace listenq::options

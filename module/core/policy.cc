@@ -236,6 +236,13 @@ bool syn_queue_is_full(const Config &config, const Limits &limits, const Snapsho
 	return now.syn_qlen >= limits.syn_limit;
 }
 
+bool has_room(const Config &config, const Limits &limits, const Snapshot &now)
+{
+	const Rules &r = rules(config);
+
+	return !syn_queue_is_full(config, limits, now) && !(r.sum && accept_full(r, limits, now));
+}
+
 // Linux looks at its SYN queue first (tcp_conn_request()); whoever evicts has room there.
 SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &now,
 		  const NewSyn &syn)

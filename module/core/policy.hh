@@ -58,6 +58,9 @@ enum class AckAction : u8 {
 [[nodiscard]] bool syn_queue_is_full(const Config &config, const Limits &limits,
 				     const Snapshot &now);
 
+// Whether a request of another listener, which its SYN was admitted to, may be queued here.
+[[nodiscard]] bool has_room(const Config &config, const Limits &limits, const Snapshot &now);
+
 // Steps 2 and 3 of "A SYN, in order", docs/semantics.md.
 [[nodiscard]] SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &now,
 				const NewSyn &syn);

@@ -62,6 +62,10 @@ public:
 	// be swept, until close().
 	template <typename Visit>
 	[[nodiscard]] bool drain(u32 steps, Visit visit);
+	// Take out what no ACK holds, @room of them at most, for @steps, from bucket @at on, which
+	// is moved on. True: all buckets were visited. Not while rehashing.
+	template <typename Visit>
+	[[nodiscard]] bool take_free(u32 &at, u32 steps, u32 room, Visit visit);
 	// Hand back the table, which is empty.
 	[[nodiscard]] Request **close();
 
@@ -152,6 +156,30 @@ bool SynQueue::drain(u32 steps, Visit visit)
 		}
 	}
 	return qlen_ == 0;
+}
+
+template <typename Visit>
+bool SynQueue::take_free(u32 &at, u32 steps, u32 room, Visit visit)
+{
+	for (; at < bucket_count() && qlen_ > 0; at++) {
+		Request **link = &buckets_[at];
+
+		if (steps == 0)
+			return false;
+		steps--;
+		while (Request *r = *link) {
+			if (request::has(*r, LQ_REQ_PROMOTING)) {
+				link = &r->next;
+				continue;
+			}
+			if (room == 0)
+				return false;
+			room--;
+			unlink(link);
+			visit(*r);
+		}
+	}
+	return true;
 }
 
 template <typename Visit>

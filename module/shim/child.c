@@ -16,6 +16,7 @@
 #include "drop.h"
 #include "filter.h"
 #include "guard.h"
+#include "heir.h"
 #include "held.h"
 #include "listener.h"
 #include "lookup.h"
@@ -219,6 +220,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	enum lq_commit commit;
 	struct sock *child = NULL;
 	struct lq_route found;
+	bool held;
 
 	/*
 	 * Ours but for next, as its neighbours in the SYN queue come and go, and LQ_REQ_ORPHAN, as
@@ -242,13 +244,22 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
 
-	if (commit == LQ_COMMIT_CLOSED) {
-		lq_request_free(promotion->request);
-		lq_child_forget_locked(child);
-		bh_unlock_sock(child);
-		sock_put(child);
-		lq_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
-		return LQ_RECEIVED_DROP;
+	if (unlikely(commit == LQ_COMMIT_CLOSED)) {
+		struct lq_shard *heir = lq_heir_take_child(lst, promotion->request, child,
+							   LQ_FILTER_NONE, lq_us(now_ns), &held);
+
+		if (!heir) {
+			lq_request_free(promotion->request);
+			lq_child_forget_locked(child);
+			bh_unlock_sock(child);
+			sock_put(child);
+			lq_drop(lst, &ack->key, LISTENQ_DROP_LISTENER_CLOSED);
+			return LQ_RECEIVED_DROP;
+		}
+		shard = heir;
+		lst = heir->lst;
+		commit = held ? LQ_COMMIT_HELD : LQ_COMMIT_OK;
+		evicted = NULL;
 	}
 	if (commit == LQ_COMMIT_HELD) {
 		/* Nobody else gets at it before we let go of its lock. */

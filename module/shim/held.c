@@ -284,6 +284,13 @@ static void lq_held_state_change(struct sock *child)
 	rcu_read_unlock();
 }
 
+void lq_held_look(struct sock *child)
+{
+	lq_held_data_ready(child);
+	if (child->sk_data_ready == lq_held_data_ready)
+		lq_held_state_change(child);
+}
+
 void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason)
 {
 	/* A refused connection was counted when the filter refused it. */

@@ -11,6 +11,8 @@ void lq_held_unhook(const struct lq_listener *lst, struct sock *child,
 		    const struct lq_request *entry);
 /* It has processed its first segment, and is perhaps held no more: its buffer is not to grow. */
 void lq_held_bound(struct sock *child, struct lq_request *entry);
+/* It was hooked after it had received: what it waits for may be there. Softirqs off, RCU. */
+void lq_held_look(struct sock *child);
 /* Count @entry, which has left the queue and whose child is gone or reset, and free it. */
 void lq_held_drop(struct lq_listener *lst, struct lq_request *entry, u8 reason);
 

@@ -13,13 +13,12 @@
 #include <net/protocol.h>
 
 #include "../bridge/segment.h"
-#include "drop.h"
 #include "icmp.h"
 #include "listener.h"
 #include "net.h"
 #include "ports.h"
-#include "request.h"
 #include "shard.h"
+#include "synack.h"
 
 lq_err_v4 *lq_tcp_err_v4;
 
@@ -41,8 +40,7 @@ static enum lq_unreachable lq_icmp_ask(struct lq_listener *lst, const struct lq_
 		__NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_OUTOFWINDOWICMPS);
 		break;
 	case LQ_UNREACHABLE_ENDED:
-		lq_drop(lst, key, LISTENQ_DROP_REQUEST_UNREACHABLE);
-		lq_request_free(freed);
+		lq_request_end(lst, freed, LISTENQ_DROP_REQUEST_UNREACHABLE);
 		break;
 	case LQ_UNREACHABLE_UNKNOWN:
 	case LQ_UNREACHABLE_KEPT:

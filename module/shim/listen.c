@@ -25,6 +25,7 @@
 #include "event.h"
 #include "filter_set.h"
 #include "guard.h"
+#include "heir.h"
 #include "hook.h"
 #include "listen.h"
 #include "listener.h"
@@ -391,19 +392,22 @@ static void lq_listener_unfeed(struct lq_listener *lst)
 void lq_listener_stop_locked(struct lq_listener *lst)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
+	bool others;
 
 	WRITE_ONCE(lst->ended, false);
 	WRITE_ONCE(lst->serving, false);
 	WRITE_ONCE(lst->feeding, false);
-	lq_ports_remove(&lst->lqn->ports, lst);
 	if (!lst->listening)
 		return;
+	others = lq_ports_leave(&lst->lqn->ports, lst);
 	WRITE_ONCE(lst->listening, false);
 	lq_net_unlist(lst);
 
 	trace_close(lst);
 	lq_listener_info(lst, &stopped.info);
+	lq_heirs_begin(lst, others);
 	lq_shards_close(lst, &stopped.info);
+	lq_ports_remove(&lst->lqn->ports, lst);
 	lq_listener_unfeed(lst);
 	if (lst->announced)
 		lq_event_send(lst, &stopped, GFP_KERNEL);

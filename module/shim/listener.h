@@ -54,11 +54,14 @@ struct lq_listener {
 	bool serving;			 /* lst->control; listen() returned 0, and not ended since */
 	bool listening;			 /* lst->control; the queues are open, it is in the tables */
 	bool ended;			 /* TCP's listener ended, and our queues are still open */
+	bool migrating;			 /* lst->control; it ends, and others may take what it has */
+	bool moving;			 /* requests are in heir.c's hands */
+	u64 request_heir;		 /* heir.c's, while it ends: who has its tag, by id; 0: nobody */
 	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
 	u32 ack_backlog;		 /* rskq_lock; connections on our accept queues */
 	struct lq_keys keys;		 /* never written after attach */
 	struct rhash_head owner_node;	 /* in lq_owners while attached */
-	struct lq_port *port;		 /* lst->control; while listening; ports.c */
+	struct lq_port *port;		 /* lq_ports.lock; while listening; ports.c */
 	u64 id;				 /* lq_net.list_lock; never reused; a new one at each start */
 	struct mutex control;		 /* starts, stops, filters; waits for nothing of a user's */
 	spinlock_t settings_lock;	 /* BH; see settings.c */
@@ -138,7 +141,7 @@ int lq_owners_add(struct lq_listener *lst);
 void lq_owners_remove(struct lq_listener *lst);
 /*
  * The listener of @sk, whatever others have made of the sock, or NULL. lock_sock held, or nobody
- * else has the sock's file.
+ * else has the sock's file; or under RCU, for as long as that.
  */
 struct lq_listener *lq_listener_owned(const struct sock *sk);
 

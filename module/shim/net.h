@@ -28,6 +28,8 @@ struct lq_sysctls {
 	int soacceptqueue;
 	int syncookie_pause;
 	int filter_timeout_ms;
+	int reset_acked; /* 0 or 1 */
+	int migrate; /* 0 or 1; heir.c */
 	int adopt; /* watch.c */
 };
 #define LQ_MAX_SYN_BACKLOG (1 << 20)
@@ -56,6 +58,8 @@ struct lq_net {
 	struct lq_route_cache __percpu *routes; /* set before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
 	atomic_t settings;	     /* counts their changes */
+	unsigned long move_until;    /* jiffies; until then an ACK may be for what heir.c moved */
+	atomic_t moves;		     /* how often it began to */
 	struct lq_keys keys;	     /* all but a table's, which each listener draws; drawn once */
 	u32 cookie_sent_s[LQ_COOKIE_SLOTS]; /* 0: never; lq_now_s(); READ_ONCE() */
 	struct lq_cgroups __rcu *adopt_cgroups; /* NULL: none */

@@ -190,6 +190,7 @@ static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
 	err = rhltable_insert(&ports->places, &port->by_place, lq_place_params);
 	if (err)
 		goto untag;
+	port->placed = true;
 	lq_ports_kind(ports, port, 1);
 	lq_ports_alone_update(ports, port, true);
 	return 0;
@@ -230,32 +231,110 @@ int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst)
 	port->place = lq_place_of(lst->sk);
 	spin_lock(&ports->lock);
 	err = lq_ports_insert(ports, port);
+	if (!err)
+		WRITE_ONCE(lst->port, port);
 	spin_unlock(&ports->lock);
 	if (err) {
 		kfree_rcu(port, rcu);
 		return err;
 	}
 	WRITE_ONCE(lst->isn_tag, port->tag >> 16);
-	lst->port = port;
 	return 0;
+}
+
+/* ports->lock. */
+static void lq_ports_leave_locked(struct lq_ports *ports, struct lq_port *port)
+{
+	if (!port->placed)
+		return;
+	port->placed = false;
+	lq_ports_alone_update(ports, port, false);
+	rhltable_remove(&ports->places, &port->by_place, lq_place_params);
+	lq_ports_kind(ports, port, -1);
+	/* One less asks for no memory: the entry of the port is there. */
+	lq_ports_count(ports, (__force __be16)port->place.port, -1);
+}
+
+bool lq_ports_leave(struct lq_ports *ports, struct lq_listener *lst)
+{
+	bool others = false;
+
+	if (!lst->port)
+		return false;
+	spin_lock(&ports->lock);
+	lq_ports_leave_locked(ports, lst->port);
+	others = lq_ports_at(ports, (__force __be16)lst->port->place.port);
+	spin_unlock(&ports->lock);
+	return others;
 }
 
 void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
 {
-	struct lq_port *port = lst->port;
+	struct lq_port *port = lst->port, *alias;
 
 	if (!port)
 		return;
-	lst->port = NULL;
 	spin_lock(&ports->lock);
-	lq_ports_alone_update(ports, port, false);
-	rhltable_remove(&ports->places, &port->by_place, lq_place_params);
+	WRITE_ONCE(lst->port, NULL);
+	lq_ports_leave_locked(ports, port);
 	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
-	lq_ports_kind(ports, port, -1);
-	/* One less asks for no memory: the entry of the port is there. */
-	lq_ports_count(ports, (__force __be16)port->place.port, -1);
+	while ((alias = port->aliases)) {
+		port->aliases = alias->aliases;
+		rhltable_remove(&ports->tags, &alias->by_tag, lq_tag_params);
+		kfree_rcu(alias, rcu);
+	}
 	spin_unlock(&ports->lock);
 	kfree_rcu(port, rcu);
+}
+
+/* ports->lock: one alias more of @heir, for @tag; the oldest goes if there are too many. */
+static int lq_ports_alias_add(struct lq_ports *ports, struct lq_port *heir, u32 tag)
+{
+	struct lq_port **link = &heir->aliases, *alias;
+	u32 count = 0;
+
+	for (alias = heir->aliases; alias; alias = alias->aliases) {
+		if (alias->tag == tag)
+			return 0;
+	}
+	alias = kzalloc(sizeof(*alias), GFP_ATOMIC | __GFP_NOWARN);
+	if (!alias)
+		return -ENOMEM;
+	alias->lst = heir->lst;
+	alias->place = heir->place;
+	alias->tag = tag;
+	if (rhltable_insert(&ports->tags, &alias->by_tag, lq_tag_params)) {
+		kfree(alias);
+		return -ENOMEM;
+	}
+	alias->aliases = heir->aliases;
+	heir->aliases = alias;
+	while (*link && ++count <= LQ_PORT_ALIASES)
+		link = &(*link)->aliases;
+	alias = *link;
+	if (!alias)
+		return 0;
+	*link = NULL;
+	rhltable_remove(&ports->tags, &alias->by_tag, lq_tag_params);
+	kfree_rcu(alias, rcu);
+	return 0;
+}
+
+int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_listener *heir)
+{
+	const struct lq_port *alias;
+	struct lq_port *to;
+	int err = -ENOENT;
+
+	spin_lock(&ports->lock);
+	to = READ_ONCE(heir->port);
+	if (to && to->placed) {
+		err = lq_ports_alias_add(ports, to, from->port->tag);
+		for (alias = from->port->aliases; !err && alias; alias = alias->aliases)
+			err = lq_ports_alias_add(ports, to, alias->tag);
+	}
+	spin_unlock(&ports->lock);
+	return err;
 }
 
 /* Flat: hash and comparison are a few instructions, which calls by pointer would be many times. */

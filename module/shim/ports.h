@@ -26,8 +26,13 @@ struct lq_port {
 	struct lq_listener *lst;     /* lives as long as readers under RCU */
 	struct lq_place place;
 	u32 tag; /* the port, and in the high bits what the numbers of its SYN-ACKs say */
+	bool placed; /* lq_ports.lock; in lq_ports.places: SYNs find it */
+	struct lq_port *aliases; /* lq_ports.lock; the newest first, in lq_ports.tags only */
 	struct rcu_head rcu;
 };
+
+/* Whose half-open requests a listener has beside its own: so many that ended before it. */
+#define LQ_PORT_ALIASES 8
 
 /* Ports with a single listener, which is found without the tables: by a few bits of the port. */
 #define LQ_PORT_SLOTS 256
@@ -63,8 +68,17 @@ void lq_ports_exit(struct lq_ports *ports); /* no listener is left */
 
 /* Process context: @lst, whose sock has its port, is found from now on. -ENOMEM, -E2BIG. */
 int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst);
-/* Process context: @lst is not found any more, but by readers under way. Harmless if it was not. */
+/*
+ * Process context: @lst is not found any more, but by readers under way. Harmless if it was not.
+ * lq_ports_leave(): only ACKs find it, by the tag. True: others of ours are at the port.
+ */
+bool lq_ports_leave(struct lq_ports *ports, struct lq_listener *lst);
 void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst);
+/*
+ * Process context, softirqs off or not: ACKs for requests of @from, which has left, find @heir, too.
+ * -ENOENT: that has left, too; -ENOMEM.
+ */
+int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_listener *heir);
 
 /* Any context: whether a listener is at @port (network byte order). */
 static __always_inline bool lq_port_in_use(const struct lq_ports *ports, __be16 port)

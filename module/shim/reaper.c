@@ -11,6 +11,7 @@
 #include "drop.h"
 #include "filter.h"
 #include "guard.h"
+#include "heir.h"
 #include "held.h"
 #include "listener.h"
 #include "net.h"
@@ -22,17 +23,31 @@
 
 /* --- the works --- */
 
-/* Process context: reset the child of @entry, which is in no queue any more, and free it. */
-static void lq_held_reset(struct lq_listener *lst, struct lq_request *entry, u8 reason)
+/*
+ * Process context: the child of @entry, which is in no queue any more, goes to an heir, if its listener
+ * closed and has one, or is reset; @entry is freed.
+ */
+static void lq_held_end(struct lq_listener *lst, struct lq_request *entry, u8 reason)
 {
 	struct sock *child = entry->child;
+	bool taken = false;
 
+	/* Once an heir has it, accept() may take it, and its owner close it. */
+	sock_hold(child);
 	/* One of its own class, the listener's, may be held. */
 	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
 	lq_held_unhook(lst, child, entry);
+	if (reason == LISTENQ_DROP_LISTENER_CLOSED && !(entry->flags & LQ_REQ_REFUSED))
+		taken = lq_heir_take_locked(lst, entry,
+					    entry->flags & LQ_REQ_READY ? lst->filter
+									: LQ_FILTER_NONE,
+					    entry->stamp_us);
 	release_sock(child);
-	lq_child_reset(child);
-	lq_held_drop(lst, entry, reason);
+	if (!taken) {
+		lq_child_reset(child);
+		lq_held_drop(lst, entry, reason);
+	}
+	sock_put(child);
 }
 
 /* @entry was ready, and its place on the accept queue is reserved. */
@@ -41,7 +56,7 @@ static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 	struct lq_listener *lst = shard->lst;
 	struct sock *child = entry->child;
 	u32 now_us, waited_us;
-	bool admitted;
+	bool admitted, taken = false;
 
 	/* Once it is queued, accept() may take it, and its owner close it. */
 	sock_hold(child);
@@ -56,12 +71,14 @@ static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 		trace_filter_pass(lst, entry, waited_us);
 	}
 	spin_unlock_bh(&shard->lock);
+	if (!admitted)
+		taken = lq_heir_take_locked(lst, entry, lst->filter, now_us);
 	release_sock(child);
 	if (admitted) {
 		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);
 		lq_listener_event(lst, LISTENQ_EVENT_ESTABLISHED);
 		lq_listener_wake(lst);
-	} else {
+	} else if (!taken) {
 		lq_child_reset(child);
 		lq_held_drop(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
 	}
@@ -81,7 +98,7 @@ static void lq_reap_shard(struct lq_shard *shard)
 			WRITE_ONCE(shard->ready, false);
 		spin_unlock_bh(&shard->lock);
 		if (refused)
-			lq_held_reset(shard->lst, refused, LISTENQ_DROP_FILTER_REFUSED);
+			lq_held_end(shard->lst, refused, LISTENQ_DROP_FILTER_REFUSED);
 		if (ready)
 			lq_held_admit(shard, ready);
 		cond_resched();
@@ -189,7 +206,7 @@ static void lq_filter_reset_all(struct lq_listener *lst, struct lq_request *list
 		struct lq_request *entry = list;
 
 		list = entry->next;
-		lq_held_reset(lst, entry, reason);
+		lq_held_end(lst, entry, reason);
 		cond_resched();
 	}
 }

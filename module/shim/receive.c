@@ -24,6 +24,15 @@
 #include "segment.h"
 #include "syn.h"
 
+/* Those whose SYN-ACK @ack may answer, by its tag. */
+static struct rhlist_head *lq_ack_tagged(struct lq_net *lqn, const struct sk_buff *skb,
+					 const struct lq_ack *ack)
+{
+	return lq_ports_tagged(&lqn->ports, tcp_hdr(skb)->dest,
+			       lq_core_isn_tag(&lqn->keys, &ack->key, ack->local_port,
+					       ack->ack_seq - 1));
+}
+
 /*
  * The listener that the ACK selects need not be the listener that the SYN selected: a listener at
  * the address, or a member of an SO_REUSEPORT group, came or went, or a program chose. The number
@@ -32,13 +41,11 @@
 static noinline enum lq_received lq_ack_try_tagged(struct lq_net *lqn, const struct lq_listener *not,
 						   struct sk_buff *skb, struct lq_ack *ack)
 {
-	const __be16 number = tcp_hdr(skb)->dest;
-	const u16 tag = lq_core_isn_tag(&lqn->keys, &ack->key, ack->local_port, ack->ack_seq - 1);
 	struct rhlist_head *at;
 	enum lq_received result;
 	struct lq_port *port;
 
-	rhl_for_each_entry_rcu(port, at, lq_ports_tagged(&lqn->ports, number, tag), by_tag) {
+	rhl_for_each_entry_rcu(port, at, lq_ack_tagged(lqn, skb, ack), by_tag) {
 		if (port->lst == not || !lq_listens_at(port->lst->sk, &ack->key))
 			continue;
 		if (lq_ack_try(port->lst, skb, ack, false, &result) != LQ_ACK_UNKNOWN)
@@ -73,6 +80,61 @@ static noinline enum lq_received lq_ack_try_other_place(struct lq_net *lqn,
 	return LQ_RECEIVED_PASS;
 }
 
+/*
+ * What the tag of @ack leads to, by listeners that hand over what they have: on another CPU, with
+ * softirqs off. The wait has a limit, lest a host that takes that CPU away takes this one, too; on
+ * PREEMPT_RT we may be what keeps the other from going on.
+ */
+#define LQ_MOVE_LOOKS (IS_ENABLED(CONFIG_PREEMPT_RT) ? 1 : 100000)
+
+static void lq_ack_wait_moved(struct lq_net *lqn, const struct sk_buff *skb,
+			      const struct lq_ack *ack)
+{
+	struct rhlist_head *at;
+	struct lq_port *port;
+	u32 looks = 0;
+
+	rhl_for_each_entry_rcu(port, at, lq_ack_tagged(lqn, skb, ack), by_tag) {
+		while (smp_load_acquire(&port->lst->moving) && looks++ < LQ_MOVE_LOOKS)
+			cpu_relax();
+	}
+}
+
+/*
+ * Nobody had the request, and a listener of the namespace has ended of late: it may have been in the
+ * hands of heir.c, or have gone where we had been. Look again until nobody has begun to move meanwhile;
+ * selftests/model/migration.pml says why that is enough. Rounds have a limit, lest whoever ends
+ * listeners all the time makes us stay; beyond it TCP answers.
+ */
+#define LQ_MOVE_ROUNDS 16
+
+static noinline enum lq_received lq_ack_try_moved(struct lq_net *lqn, struct sk_buff *skb,
+						  struct lq_ack *ack)
+{
+	enum lq_received result = LQ_RECEIVED_PASS;
+	struct lq_listener *lst;
+	u32 round;
+	int moves;
+	bool only;
+
+	for (round = 0; round < LQ_MOVE_ROUNDS; round++) {
+		moves = atomic_read_acquire(&lqn->moves);
+		lq_ack_wait_moved(lqn, skb, ack);
+		lst = lq_lookup_holder(lqn, skb, &ack->key, &only);
+		if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
+			return result;
+		result = lq_ack_try_tagged(lqn, lst, skb, ack);
+		if (result != LQ_RECEIVED_PASS || atomic_read(&lqn->moves) == moves)
+			break;
+	}
+	return result;
+}
+
+static __always_inline bool lq_moved_of_late(const struct lq_net *lqn)
+{
+	return unlikely(time_before(jiffies, READ_ONCE(lqn->move_until)));
+}
+
 /* @ack: its key is known. */
 static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk_buff *skb,
 						   struct lq_ack *ack)
@@ -93,6 +155,8 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 	lq_ack_read(ack, skb);
 	if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
 		return result;
+	if (ack->ack && lq_moved_of_late(lqn) && !skb->sk)
+		return lq_ack_try_moved(lqn, skb, ack);
 	if (only)
 		return LQ_RECEIVED_PASS;
 	return ack->ack ? lq_ack_try_tagged(lqn, lst, skb, ack)

@@ -7,11 +7,13 @@
 #include "drop.h"
 #include "event.h"
 #include "guard.h"
+#include "heir.h"
 #include "listener.h"
 #include "reaper.h"
 #include "reset.h"
 #include "settings.h"
 #include "shard.h"
+#include "synack.h"
 #include "table.h"
 #include "timer.h"
 
@@ -95,26 +97,51 @@ int lq_shards_open(struct lq_listener *lst)
 	return 0;
 }
 
-/* Reset what a core that closes hands back, but for what filters hold. */
-static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
+/* @entry waited for accept(): it goes to an heir, or is reset. */
+static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request *entry)
 {
 	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
+	struct sock *child = entry->child;
+	bool taken = false;
 
+	spin_lock_bh(&queue->rskq_lock);
+	lq_ack_backlog_remove_locked(lst);
+	spin_unlock_bh(&queue->rskq_lock);
+	if (lq_heirs_are_there(lst)) {
+		/* Once it is queued, accept() may take it, and its owner close it. */
+		sock_hold(child);
+		lock_sock_nested(child, SINGLE_DEPTH_NESTING);
+		taken = lq_heir_take_locked(lst, entry, lst->filter, entry->stamp_us);
+		release_sock(child);
+		sock_put(child);
+	}
+	if (taken)
+		return;
+	lq_child_reset(child);
+	lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
+}
+
+/* What a core that closes hands back goes to heirs, or ends; but for what filters hold. */
+static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
+{
+	/* As segments, which these are handled like. */
+	local_bh_disable();
+	rcu_read_lock();
 	while (drained->requests) {
 		struct lq_request *request = drained->requests;
 
 		drained->requests = request->next;
-		lq_drop_request(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
+		request->next = NULL;
+		if (!lq_heir_take_request(lst, request))
+			lq_request_end(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
 	}
+	rcu_read_unlock();
+	local_bh_enable();
 	while (drained->connections) {
 		struct lq_request *entry = drained->connections;
 
 		drained->connections = entry->next;
-		spin_lock_bh(&queue->rskq_lock);
-		lq_ack_backlog_remove_locked(lst);
-		spin_unlock_bh(&queue->rskq_lock);
-		lq_child_reset(entry->child);
-		lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
+		lq_shard_drain_connection(lst, entry);
 		cond_resched();
 	}
 }

@@ -22,6 +22,7 @@
 #include "drop.h"
 #include "event.h"
 #include "handshake.h"
+#include "heir.h"
 #include "listener.h"
 #include "request.h"
 #include "route.h"
@@ -287,14 +288,19 @@ static void lq_syn_expose(const struct lq_syn_in *in)
 		lq_fill_cb(in->skb, in->syn.key.v6);
 }
 
+/* How many listeners that end a SYN is brought to, one after the other. */
+#define LQ_SYN_HOPS 4
+
 void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 {
 	struct net *net = sock_net(lst->sk);
 	struct lq_syn *syn = &in->syn;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
+	struct lq_listener *heir;
 	struct lq_request *freed;
 	struct lq_shard *shard;
+	u32 hops = 0;
 
 	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
 		tcp_listendrop(lst->sk);
@@ -311,6 +317,7 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	trace_syn(lst, &syn->key);
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
 
+again:
 	lq_listener_refresh(lst);
 	shard = lq_shard_of(lst, &syn->key);
 	spin_lock(&shard->lock);
@@ -320,12 +327,23 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 
+	if (unlikely(verdict == LQ_SYN_CLOSED)) {
+		heir = lq_heir_of_syn(lst, &syn->key);
+		if (heir && hops++ < LQ_SYN_HOPS) {
+			lst = heir;
+			goto again;
+		}
+		spin_lock(&shard->lock);
+		lq_core_count_drop(shard->core, LISTENQ_DROP_LISTENER_CLOSED);
+		spin_unlock(&shard->lock);
+		syn->reason = LISTENQ_DROP_LISTENER_CLOSED;
+	}
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
 		lq_syn_drop(lst, &syn->key, syn->reason);
 	if (freed && verdict == LQ_SYN_NEW)
-		lq_drop_request(lst, freed, LISTENQ_DROP_REQUEST_EVICTED);
+		lq_request_end(lst, freed, LISTENQ_DROP_REQUEST_EVICTED);
 	else
 		lq_request_free(freed);
 	switch (verdict) {
@@ -346,6 +364,8 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		/* Not by returning an error: TCP need not look at it. */
 		lq_syn_expose(in);
 		lq_reset_send(lst, in->skb, syn->key.v6);
+		break;
+	case LQ_SYN_CLOSED:
 		break;
 	case LQ_SYN_DROP:
 		/* A challenge, but for the time since the last. */

@@ -14,6 +14,7 @@
 #include "../bridge/segment.h"
 #include "../compat/compat.h"
 #include "clock.h"
+#include "drop.h"
 #include "handshake.h"
 #include "listener.h"
 #include "request.h"
@@ -93,10 +94,16 @@ static struct sk_buff *lq_synack_alloc(struct sk_buff *from, const struct dst_en
 	return from;
 }
 
-/* The TCP header in an skb of its own, on its way by @route; or NULL without memory. */
-static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request *request,
-				       struct lq_route *route, u32 tsval, struct sk_buff *from)
+/*
+ * The TCP header, of a SYN-ACK or of the RST that ends @request, in an skb of its own, on its way by
+ * @route; or NULL without memory.
+ */
+static __always_inline struct sk_buff *lq_synack_build(struct sock *sk,
+						       const struct lq_request *request,
+						       struct lq_route *route, bool reset,
+						       u32 tsval, struct sk_buff *from)
 {
+	const u16 local = (__force u16)htons(inet_sk(sk)->inet_num);
 	const bool v6 = request->flags & LQ_REQ_V6;
 	struct sk_buff *skb = lq_synack_alloc(from, route->dst, v6);
 	bool offload;
@@ -109,8 +116,9 @@ static struct sk_buff *lq_synack_build(struct sock *sk, const struct lq_request 
 	lq_synack_set_owner(skb, sk);
 	skb_set_hash(skb, lq_request_tx_hash(sk, request), PKT_HASH_TYPE_L4);
 	skb->mark = request->mark ? : READ_ONCE(sk->sk_mark);
-	length = lq_core_synack(request, (__force u16)htons(inet_sk(sk)->inet_num),
-				lq_synack_mss(sk, route), tsval, !offload, skb->data);
+	length = reset ? lq_core_reset(request, local, !offload, skb->data)
+		       : lq_core_synack(request, local, lq_synack_mss(sk, route), tsval, !offload,
+					skb->data);
 	skb_put(skb, length);
 	skb_reset_transport_header(skb);
 	if (offload) {
@@ -190,7 +198,7 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 			return false;
 		}
 	}
-	skb = lq_synack_build(sk, request, route, tsval, from);
+	skb = lq_synack_build(sk, request, route, false, tsval, from);
 	if (!skb) {
 		lq_route_put(route);
 		return false;
@@ -220,6 +228,37 @@ void lq_synack_repeat(struct lq_shard *shard, const struct lq_request *request,
 	lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 	if (!lq_synack_send(lst, request, NULL, lq_tsval(ktime_get_ns()), from, true))
 		lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
+}
+
+/* RST to the peer of @request, of which TCP has nothing. Best effort: nobody sends it again. */
+static noinline void lq_reset_peer(struct lq_listener *lst, const struct lq_request *request)
+{
+	struct net *net = sock_net(lst->sk);
+	struct lq_route route;
+	struct sk_buff *skb;
+
+	if (!lq_route_find(lst, request, &route))
+		return;
+	skb = lq_synack_build(lst->sk, request, &route, true, 0, NULL);
+	if (!skb) {
+		lq_route_put(&route);
+		return;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (request->flags & LQ_REQ_V6)
+		lq_synack_send_v6(lst->sk, request, 0, skb);
+	else
+#endif
+		lq_synack_send_v4(lst->sk, request, skb);
+	TCP_INC_STATS(net, TCP_MIB_OUTSEGS);
+	TCP_INC_STATS(net, TCP_MIB_OUTRSTS);
+}
+
+void lq_request_end(struct lq_listener *lst, struct lq_request *request, u8 reason)
+{
+	if (lq_core_owes_reset(request, READ_ONCE(lst->lqn->sysctls.reset_acked)))
+		lq_reset_peer(lst, request);
+	lq_drop_request(lst, request, reason);
 }
 
 void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6)

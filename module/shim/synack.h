@@ -25,6 +25,11 @@ void lq_synack_repeat(struct lq_shard *shard, const struct lq_request *request,
  */
 void lq_challenge_send(struct lq_listener *lst, struct sk_buff *skb,
 		       const struct lq_request *request);
+/*
+ * A half-open @request, in no queue any more, ends without a connection for @reason: its peer is told,
+ * if it believes otherwise, the drop is told, and it is freed. Softirqs off, RCU.
+ */
+void lq_request_end(struct lq_listener *lst, struct lq_request *request, u8 reason);
 /* Answer the segment @skb, whose TCP_SKB_CB is filled, with RST. Softirq. */
 void lq_reset_send(struct lq_listener *lst, struct sk_buff *skb, bool v6);
 

@@ -51,6 +51,8 @@ LQ_SYSCTL_HANDLER(soacceptqueue)
 LQ_SYSCTL_HANDLER(syncookie_pause)
 LQ_SYSCTL_HANDLER(shards)
 LQ_SYSCTL_HANDLER(filter_timeout_ms)
+LQ_SYSCTL_HANDLER(reset_acked)
+LQ_SYSCTL_HANDLER(migrate)
 
 /* Reads @now, the number in force; writes one to @field, or LQ_FOLLOW. */
 static int lq_sysctl_number(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -184,6 +186,8 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
+	LQ_SYSCTL_INT(reset_acked, &lq_zero, &lq_one),
+	LQ_SYSCTL_INT(migrate, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(adopt, &lq_zero, &lq_one),
 	{
 		.procname = "adopt_cgroups",
@@ -218,6 +222,8 @@ int lq_sysctl_init(struct net *net)
 		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
 		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
 		.filter_timeout_ms = 60000,
+		.reset_acked = 1,
+		.migrate = 1,
 	};
 	table = kmemdup(lq_sysctl_template, sizeof(lq_sysctl_template), GFP_KERNEL_ACCOUNT);
 	if (!table)

@@ -7,7 +7,6 @@
  */
 #include "../compat/compat.h"
 #include "clock.h"
-#include "drop.h"
 #include "event.h"
 #include "listener.h"
 #include "settings.h"
@@ -22,7 +21,7 @@ static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
 		struct lq_request *request = list;
 
 		list = request->next;
-		lq_drop_request(lst, request, LISTENQ_DROP_REQUEST_EXPIRED);
+		lq_request_end(lst, request, LISTENQ_DROP_REQUEST_EXPIRED);
 	}
 }
 

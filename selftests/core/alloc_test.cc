@@ -13,7 +13,7 @@ constexpr u32 kPeers = 12;
 
 lq_config settings(s32 backlog, u8 syncookies = 1)
 {
-	lq_config c = config(backlog);
+	lq_config c = classic(backlog);
 
 	c.syncookies = syncookies;
 	c.synack_retries = 1;

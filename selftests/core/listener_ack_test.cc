@@ -324,7 +324,7 @@ TEST_F(listener, ack_for_request__deferred_until_data_or_the_count)
 
 TEST_F(listener, ack_for_request__full_accept_queue_keeps_the_request)
 {
-	listen(config(1));
+	listen(classic(1));
 	ASSERT_TRUE(establish(0));
 	ASSERT_TRUE(establish(1));
 	Request *r = half_open(2);
@@ -404,10 +404,13 @@ TEST_F(listener, promote_commit__an_old_request)
 	EXPECT_EQ(info().syn_young, 0u);
 }
 
+// But for its ACK, which came.
 TEST_F(listener, promote_abort__leaves_the_request_as_it_was)
 {
 	Request *r = half_open(0);
-	const Request before = *r;
+	Request before = *r;
+
+	before.flags |= LQ_REQ_ACKED;
 
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
 	listenq_drop told = LISTENQ_DROP_NONE;

@@ -100,7 +100,7 @@ TEST_F(listener, event__cookies)
 TEST_F(listener, event__both_at_once_and_close_ends_them)
 {
 	lq_event event{};
-	lq_config c = config(0);
+	lq_config c = classic(0);
 
 	c.syncookies = 2;
 	listen(c);
@@ -124,6 +124,6 @@ TEST_F(listener, event__both_at_once_and_close_ends_them)
 	EXPECT_FALSE(core.event_pending());
 	// What comes for a closed listener begins nothing.
 	syn = make_syn(3);
-	ASSERT_EQ(send_syn(syn), LQ_SYN_DROP);
+	ASSERT_EQ(send_syn(syn), LQ_SYN_CLOSED);
 	EXPECT_FALSE(core.event_pending());
 }

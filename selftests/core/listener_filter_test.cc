@@ -12,7 +12,7 @@ class listener_filter : public listener {
 protected:
 	void SetUp() override
 	{
-		settings = config(1);
+		settings = classic(1);
 		listen(settings);
 		core.filter_set(LQ_FILTER_DATAREADY);
 	}

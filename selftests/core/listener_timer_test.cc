@@ -228,7 +228,7 @@ TEST_F(listener, tick__runs_for_a_deferred_request_are_few)
 
 TEST_F(listener, tick__an_episode_is_looked_at_in_intervals)
 {
-	listen(config(0));
+	listen(classic(0));
 	ASSERT_TRUE(establish(0));
 	ASSERT_TRUE(half_open(1));
 	lq_event event;

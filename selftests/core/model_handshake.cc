@@ -28,9 +28,8 @@ void Session::syn(const Event &e)
 
 	event(LISTENQ_EVENT_SYN_RECEIVED);
 	if (!open_) {
-		MODEL_CHECK(verdict == LQ_SYN_DROP);
-		MODEL_CHECK(syn.reason == LISTENQ_DROP_LISTENER_CLOSED);
-		MODEL_CHECK(!freed);
+		MODEL_CHECK(verdict == LQ_SYN_CLOSED);
+		MODEL_CHECK(!syn.reason && !freed);
 	} else if (found != half_.end()) {
 		syn_again(found, syn, verdict, copy, freed);
 		MODEL_CHECK(verdict == LQ_SYN_RESET || !freed);
@@ -364,6 +363,7 @@ void Session::end_promotion(u8 which, bool abort)
 		} else {
 			drop(LISTENQ_DROP_CHILD_FAILED);
 			half_.at(p.peer).promoting = false;
+			half_.at(p.peer).acked = true;
 		}
 		return;
 	}

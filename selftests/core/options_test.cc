@@ -388,6 +388,27 @@ TEST(options, write_synack__never_more_than_60_bytes)
 	}
 }
 
+// What the peer expects next, exactly, and what it sent.
+TEST(options, write_reset__both_families)
+{
+	for (const u8 flags : {0, LQ_REQ_V6, LQ_REQ_TSTAMP | LQ_REQ_WSCALE | LQ_REQ_ECN}) {
+		const auto out = std::make_unique<u8[]>(LQ_RESET_LENGTH);
+		const lq_request_copy copy = synack_request(static_cast<u8>(flags));
+
+		ASSERT_EQ(options::write_reset(copy.request, 0x901f, false, out.get()),
+			  size_t{LQ_RESET_LENGTH});
+		EXPECT_EQ(ones_sum(out.get() + 16, 2), pseudo_header_sum(copy, LQ_RESET_LENGTH));
+		ASSERT_EQ(options::write_reset(copy.request, 0x901f, true, out.get()),
+			  size_t{LQ_RESET_LENGTH});
+		EXPECT_EQ(ones_sum(out.get(), LQ_RESET_LENGTH,
+				   pseudo_header_sum(copy, LQ_RESET_LENGTH)),
+			  0xffffu);
+		std::memset(out.get() + 16, 0, 2);
+		EXPECT_EQ(hex(out.get(), LQ_RESET_LENGTH),
+			  "1f90c001 11223345 00000000 50140000 00000000");
+	}
+}
+
 TEST(options, property__a_synack_is_read_as_it_was_written)
 {
 	property("write, then parse", [](u8 bits, u16 mss) {

@@ -53,6 +53,14 @@ inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 		.syncookies = 0,
 		.syncookie_pause = 0};
 }
+// Of the policy that lets some SYNs in while the accept queue is full.
+inline lq_config classic(s32 backlog)
+{
+	lq_config c = config(backlog);
+
+	c.policy = LQ_POLICY_LINUX_CLASSIC;
+	return c;
+}
 
 // A peer, by a number: even ones speak IPv4, odd ones IPv6.
 inline lq_key peer(u32 n)

@@ -181,6 +181,7 @@ def the_queues_of_tcp(v6):
     lq.sysctl("net.ipv4.tcp_syncookies", 2)
     for number in range(6, 8):
         peers[number].half_open()
+    lq.sysctl("net.ipv4.tcp_syncookies", 1)  # which our listener will follow
     lq.wait_for(lambda: lq.ss_queues(port)[0] == 3)
     with lq.Counted(lq.mib) as moved:
         lq.adopt(listener)

@@ -5,29 +5,10 @@
     peers, played by this program --- tun0 --- a group of listeners
 """
 import errno
-import socket
-import struct
 
 import lq
 from rawtcp import ACK, LOCAL, RST, Peer, Tun
-
-SO_ATTACH_REUSEPORT_CBPF = 51
-
-
-def member(port=0, v6=False, backlog=64):
-    """One of a group."""
-    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return lq.listener(backlog=backlog, port=port, v6=v6, options=[option])
-
-
-def choose(sock, index):
-    """The group's program: always this member."""
-    # struct sock_filter: BPF_RET | BPF_K
-    program = struct.pack("=HBBI", 0x06, 0, 0, index)
-    buffer = lq.ctypes.create_string_buffer(program)
-    prog = struct.pack("@HP", 1, lq.ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, prog)
-
+from reuseport import REUSEPORT, choose, member
 
 @lq.each_version()
 def group_grows_between_syn_and_ack(v6):
@@ -51,8 +32,10 @@ def group_grows_between_syn_and_ack(v6):
 
 @lq.each_version()
 def group_shrinks_between_syn_and_ack(v6):
-    """The requests of those that stay are found wherever their ACK goes."""
+    """The requests of those that stay are found wherever their ACK goes; of the one that ends, with
+    nobody to go to, they end (heir_test.py has the other way)."""
     lq.no_timer()
+    lq.sysctl("net.listenq.migrate", 0)
     tun = Tun()
     members = [member(v6=v6)]
     port = lq.port_of(members[0])
@@ -100,13 +83,12 @@ def a_listener_with_an_address_of_its_own(v6, v6_listener):
     and it closes again, the same the other way round."""
     lq.no_timer()
     tun = Tun()
-    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     wild = member(v6=v6_listener)
     port = lq.port_of(wild)
     before = [Peer(tun, port, v6=v6) for _ in range(4)]
     for peer in before:
         peer.half_open()
-    own = lq.listener(port=port, addr=LOCAL[v6], v6=v6, options=[option])
+    own = lq.listener(port=port, addr=LOCAL[v6], v6=v6, options=[REUSEPORT])
     before[0].reset()
     lq.wait_for(lambda: lq.Info(wild).syn_qlen == 3, what="the RST did not find its request")
     for peer in before[1:]:
@@ -137,7 +119,7 @@ def a_tcp_member_is_selected():
     peer = Peer(tun, lq.port_of(first))
     peer.half_open()
     tcp = lq.listener("tcp", port=lq.port_of(first),
-                      options=[(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)])
+                      options=[REUSEPORT])
     choose(first, 1)
     peer.final_ack()
     lq.wait_for(lambda: lq.Info(first).accept_qlen == 1)

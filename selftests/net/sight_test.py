@@ -403,6 +403,8 @@ BOUNDS = {
     "syncookie_pause": (0, 1),
     "shards": (0, 64),
     "filter_timeout_ms": (0, 3600000),
+    "migrate": (0, 1),
+    "reset_acked": (0, 1),
     "adopt": (0, 1),
 }
 
@@ -450,6 +452,8 @@ def sysctls_of_a_new_namespace():
             "net.listenq.following": "abort_on_overflow max_syn_backlog synack_retries syncookies",
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
+            "net.listenq.migrate": 1,
+            "net.listenq.reset_acked": 1,
             "net.listenq.adopt": 0,
             "net.listenq.adopt_cgroups": "",
         })

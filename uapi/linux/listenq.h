@@ -259,7 +259,9 @@ enum listenq_drop {
 	X(9, COOKIE_RECEIVED, cookie_received, "ACKs that brought a good cookie back") \
 	X(10, COOKIE_FAILED,  cookie_failed,   "ACKs without a request that brought no good cookie") \
 	X(11, FILTER_HELD,    filter_held,     "connections held back by an accept filter") \
-	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go")
+	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go") \
+	X(13, INHERITED,      inherited,       "requests and connections taken over from a listener that ended") \
+	X(14, MIGRATED,       migrated,        "requests and connections handed over to another listener at the end")
 /* clang-format on */
 
 enum listenq_event {

@@ -47,7 +47,8 @@ std::string expected(std::string_view name)
 		return "a number from 1 to 1048576, or -1, to follow net.ipv4.tcp_max_syn_backlog";
 	if (name == "abort_on_overflow")
 		return "0 or 1, or -1, to follow net.ipv4.tcp_abort_on_overflow";
-	if (name == "syncookie_pause" || name == "adopt")
+	if (name == "syncookie_pause" || name == "adopt" || name == "migrate" ||
+	    name == "reset_acked")
 		return "0 or 1";
 	if (name == "adopt_cgroups")
 		return "up to 16 numbers of cgroups, or none";
