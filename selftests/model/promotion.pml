@@ -20,7 +20,7 @@
  * connection waits; at the end everything is given back.
  *
  * -DBUG_x makes mistake x, and Spin must find it: ./run.sh
- * The module does not migrate requests between listeners; a listener that closes ends its own.
+ * A listener that closes ends its own requests here: how they move to another is in migration.pml.
  */
 
 #ifndef LIMIT /* connections on the accept queue */

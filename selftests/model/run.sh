@@ -7,22 +7,27 @@
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-model=$here/promotion.pml
-scenes=(1 2 3 4)
 
-# BUG:SCENE: the mistake, and the smallest scene that shows it.
+# MODEL:SCENE
+scenes=(promotion:1 promotion:2 promotion:3 promotion:4 migration:1 migration:2)
+
+# MODEL:SCENE:BUG: the mistake, and the smallest scene that shows it.
 bugs=(
-	DUPLICATE:1 SECOND_ACK:1 RST:2 EXPIRE:2 NO_COPY:2 EVICT:4 RESERVATION:3
-	COMMIT_CLOSED:2 ENQUEUE_CLOSED:2 ORPHAN:2 CLOSE:2 SLOT:2 MARK:2 LOST_CHILD:2
-	DONE:3 WAKEUP:2 UNREACHED:2 LISTEN_EARLY:1
+	promotion:1:{DUPLICATE,SECOND_ACK,LISTEN_EARLY}
+	promotion:2:{RST,EXPIRE,NO_COPY,COMMIT_CLOSED,ENQUEUE_CLOSED,ORPHAN,CLOSE,SLOT,MARK}
+	promotion:2:{LOST_CHILD,WAKEUP,UNREACHED}
+	promotion:3:{RESERVATION,DONE}
+	promotion:4:EVICT
+	migration:1:{NO_ALIAS,TAG_FIRST,NOT_OF_LATE,NOT_MOVING,NO_WAIT}
+	migration:2:{ALIAS_LATE,NO_LEAVE,LOOK_ONCE,COUNT_FIRST,HEIR_ENDS}
 )
 
-# verify NAME DEFINE...: 0 no error, 1 an error was found, 2 it did not run to its end. The
+# verify NAME MODEL DEFINE...: 0 no error, 1 an error was found, 2 it did not run to its end. The
 # verifier's words are in $dir/NAME/log.
 verify() (
-	local name=$1
+	local name=$1 model=$here/$2.pml
 
-	shift
+	shift 2
 	rm -rf "${dir:?}/$name"
 	mkdir -p "$dir/$name" && cd "$dir/$name" || exit 2
 	{
@@ -54,7 +59,7 @@ queue() {
 }
 
 main() {
-	local scene bug name verdict number=0 failed=0
+	local scene bug model name verdict number=0 failed=0
 
 	command -v spin >/dev/null || { echo "1..0 # SKIP no spin"; exit 4; }
 	dir=${1-}
@@ -67,22 +72,22 @@ main() {
 	echo "TAP version 13"
 	echo "1..$((${#scenes[@]} + ${#bugs[@]}))"
 	for scene in "${scenes[@]}"; do
-		queue "scene$scene" "-DSCENE=$scene"
+		queue "$scene" "${scene%:*}" "-DSCENE=${scene#*:}"
 	done
 	for bug in "${bugs[@]}"; do
-		queue "${bug%:*}" "-DSCENE=${bug#*:}" "-DBUG_${bug%:*}"
+		IFS=: read -r model number name <<<"$bug"
+		queue "$bug" "$model" "-DSCENE=$number" "-DBUG_$name"
 	done
 	wait
+	number=0
 	for scene in "${scenes[@]}"; do
-		name=scene$scene
-		grep 'states, stored' "$dir/$name/log" | sed "s/^ */# scene $scene: /"
-		[[ $(<"$dir/$name.status") == 0 ]] && verdict=ok || verdict=no
-		result "$verdict" "promotion: scene $scene holds" "$name"
+		grep 'states, stored' "$dir/$scene/log" | sed "s/^ */# $scene: /"
+		[[ $(<"$dir/$scene.status") == 0 ]] && verdict=ok || verdict=no
+		result "$verdict" "${scene%:*}: scene ${scene#*:} holds" "$scene"
 	done
 	for bug in "${bugs[@]}"; do
-		name=${bug%:*}
-		[[ $(<"$dir/$name.status") == 1 ]] && verdict=ok || verdict=no
-		result "$verdict" "promotion: the mistake $name is found" "$name"
+		[[ $(<"$dir/$bug.status") == 1 ]] && verdict=ok || verdict=no
+		result "$verdict" "${bug%%:*}: the mistake ${bug##*:} is found" "$bug"
 	done
 	exit "$failed"
 }
