@@ -7,20 +7,18 @@ one connection fails, and not one SYN is lost. The last is an upgrade of the mod
     load: HTTP clients --- lo --- the server          this program: takes its listening sockets
 """
 import contextlib
-import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 
 import lq
+from load import TESTS, Load, expect_no_loss
 from nginx import serving
 
 # Of the first; the others make a quarter. 100 take two minutes.
-ROUNDS = int(os.environ.get("LQ_ADOPT_ROUNDS", "32"))
-TESTS = os.environ.get("LQ_TESTS") or os.path.join(lq.TOP, "build/selftests/net")
+ROUNDS = int(os.environ.get("LQ_ADOPT_ROUNDS", "16"))
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 
 
@@ -60,75 +58,6 @@ def listening_sockets(pid, port):
     os.close(handle)
     assert sockets and not wanted, f"sockets {wanted} of port {port} are not the process's"
     return sockets
-
-
-COUNT = """
-table inet seen {
-	counter syn { }
-	counter synack { }
-	chain input {
-		type filter hook input priority 0;
-		tcp flags & (fin | syn | rst | ack) == syn counter name syn
-		tcp flags & (fin | syn | rst | ack) == (syn | ack) counter name synack
-	}
-}
-"""
-
-
-def segments_seen():
-    """How many SYNs and SYN-ACKs came in, or None where the kernel cannot count them."""
-    done = subprocess.run(["nft", "-j", "list", "counters"], capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        return None
-    counters = [entry["counter"] for entry in json.loads(done.stdout)["nftables"]
-                if "counter" in entry]
-    return {counter["name"]: counter["packets"] for counter in counters} or None
-
-
-class Load:
-    """Clients that go on until the end of the block; then self.result has what they say.
-
-    A SYN that a slow machine answers late is sent again, and answered twice. So what was lost is what
-    was not answered: all that came in, but for the SYN-ACKs, and for challenges to SYNs that came when
-    their connection was there. Among tens of thousands of connections there is one at times that is neither, and
-    may be a duplicate that came when all was over: so only fewer are judged."""
-
-    JUDGED = 20000
-
-    def __init__(self, port):
-        lq.sysctl("net.ipv4.ip_local_port_range", "1024 65535")
-        subprocess.run(["nft", "-f", "-"], input=COUNT, text=True, check=False, capture_output=True)
-        self.process = subprocess.Popen([f"{TESTS}/load", str(port)], stdout=subprocess.PIPE,
-                                        text=True)
-        self.result = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        words = self.process.communicate(timeout=60 * lq.SCALE)[0]
-        done, failed, late = map(int, re.findall(r"\d+", words))
-        seen = segments_seen()
-        lq.diag(f"{done} done, {failed} failed, {late} SYNs sent again; came in: {seen}")
-        lost = seen["syn"] - seen["synack"] if seen else 0
-        self.result = done, failed, lost
-
-
-def expect_no_loss(load, moved, at_least):
-    """After the block: all were served at once."""
-    done, failed, lost = load.result
-    lost -= moved("TcpExtTCPSYNChallenge")
-    if failed or lost > 0:
-        lq.diag(f"counted: {lq.all_counted()}")
-    lq.equal(failed, 0, "failed connections")
-    if done < load.JUDGED:
-        lq.equal(max(lost, 0), 0, "lost SYNs")
-    assert done >= at_least, f"{done} connections"
-    for name in ("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
-                 "TcpExtSyncookiesSent", "TcpExtSyncookiesFailed"):
-        lq.equal(moved(name), 0, name)
 
 
 def served_by(whose, count):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""nginx as it is packaged, with one worker, for tests."""
+"""nginx as it is packaged, for tests."""
 import contextlib
 import os
 import subprocess
@@ -10,7 +10,7 @@ import lq
 CONFIG = """
 pid {path}/pid;
 error_log {path}/error.log;
-worker_processes 1;
+worker_processes {workers};
 user root;
 daemon off;
 events {{ worker_connections 512; }}
@@ -29,19 +29,24 @@ def workers(server):
     return [int(pid) for pid in lq.run("pgrep", "-P", str(server.pid), check=False).split()]
 
 
+def configure(path, server, count):
+    """For so many workers, of the server with these lines."""
+    with open(f"{path}/conf", "w", encoding="ascii") as file:
+        file.write(CONFIG.format(path=path, server=server, workers=count))
+
+
 @contextlib.contextmanager
-def serving(server, launcher):
-    """Started by @launcher, ["lqrun"] or [], with these lines about its one server: the directory that it
-    serves, and its process."""
+def serving(server, launcher, count=1):
+    """Started by @launcher, ["lqrun"] or [], with these lines about its one server and so many workers: the
+    directory that it serves, and its process."""
     with tempfile.TemporaryDirectory() as path:
-        with open(f"{path}/conf", "w", encoding="ascii") as file:
-            file.write(CONFIG.format(path=path, server=server))
+        configure(path, server, count)
         with open(f"{path}/index.html", "w", encoding="ascii") as file:
             file.write("hello\n")
         with subprocess.Popen([*launcher, "nginx", "-e", f"{path}/error.log",
                                "-c", f"{path}/conf"]) as process:
             try:
-                lq.wait_for(lambda: os.path.exists(f"{path}/pid") and len(workers(process)) == 1,
+                lq.wait_for(lambda: os.path.exists(f"{path}/pid") and len(workers(process)) == count,
                             30, "nginx did not start")
                 yield path, process
             finally:

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout=400
+"""nginx, with a listener for each worker, is reloaded while clients connect all the time: workers go, and
+their listeners with what waits there. LQ_RELOADS=N: so many times. LQ_COMPARE=1: beside TCP, whose
+errors are told.
+"""
+import os
+import signal
+
+import lq
+from load import Load
+from nginx import configure, serving, workers
+
+RELOADS = int(os.environ.get("LQ_RELOADS", "12"))
+PORT = 8080
+LINES = f"listen 0.0.0.0:{PORT} reuseport backlog=128; listen [::]:{PORT} reuseport backlog=128;"
+
+
+def reload(path, process, count):
+    """With so many workers; until the old ones are gone."""
+    before = set(workers(process))
+    configure(path, LINES, count)
+    process.send_signal(signal.SIGHUP)
+
+    def is_over():
+        now = set(workers(process))
+        return len(now) == count and not now & before
+    lq.wait_for(is_over, 60, "the old workers stay")
+
+
+KINDS = ["lq", "tcp", "tcp_migrate_req"] if os.environ.get("LQ_COMPARE") else ["lq"]
+
+
+@lq.case(*KINDS, timeout=300)
+def nginx_with_reuseport(kind):
+    """Fewer and more workers in turn: no client sees an error."""
+    if kind == "tcp_migrate_req":
+        lq.sysctl("net.ipv4.tcp_migrate_req", 1)
+    with serving(LINES, ["lqrun"] if kind == "lq" else [], 4) as (path, process):
+        with lq.Counted() as moved, Load(PORT) as load:
+            for number in range(RELOADS):
+                reload(path, process, 1 if number % 2 == 0 else 4)
+            lq.diag(f"{kind}: {moved('Migrated')} migrated, {moved('DropListenerClosed')} dropped")
+        done, failed, _ = load.result
+        assert done > RELOADS, f"{done} connections"
+        if kind == "lq":
+            lq.equal(failed, 0, "failed connections")
+
+
+lq.main()
