@@ -204,6 +204,12 @@ TEST(Shards, WhatTheySayAddsUp)
 	sum.shards = more.shards = 1;
 	more.drops = 7;
 	more.syncookies = sum.syncookies = 1;
+	more.codel_target_ms = sum.codel_target_ms = 20;
+	more.accept_order = sum.accept_order = LISTENQ_ORDER_LIFO;
+	sum.accept_gone = 2;
+	more.accept_gone = 3;
+	sum.accept_interval_us = 3000;
+	more.accept_interval_us = 6000;
 	shards::add(sum, more);
 	EXPECT_EQ(sum.backlog, 100u);
 	EXPECT_EQ(sum.synack_retries, 5u);
@@ -215,6 +221,14 @@ TEST(Shards, WhatTheySayAddsUp)
 	EXPECT_EQ(sum.shards, 2u);
 	EXPECT_EQ(sum.drops, 7u);
 	EXPECT_EQ(sum.syncookies, 1u);
+	EXPECT_EQ(sum.codel_target_ms, 20u);
+	EXPECT_EQ(sum.accept_order, u32{LISTENQ_ORDER_LIFO});
+	EXPECT_EQ(sum.accept_gone, 5u);
+	// One each 3 ms and one each 6 ms are three in 6 ms.
+	EXPECT_EQ(sum.accept_interval_us, 2000u);
+	more.accept_interval_us = 0; // not known
+	shards::add(sum, more);
+	EXPECT_EQ(sum.accept_interval_us, 2000u);
 
 	lq_counters all{}, one{};
 
