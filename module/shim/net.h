@@ -25,6 +25,9 @@ struct lq_sysctls {
 	int syncookies;
 	int syncookie_pause;
 	int filter_timeout_ms;
+#define LQ_X(NAME, name, low, high, initial) int name;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	int adopt; /* watch.c */
 };
 #define LQ_MAX_SYN_BACKLOG (1 << 20)

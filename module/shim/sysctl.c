@@ -24,6 +24,12 @@ static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
 static int lq_max_filter_timeout = 3600000;
 
+#define LQ_X(NAME, name, low, high, initial) \
+	static int lq_low_##name = low;      \
+	static int lq_high_##name = high;
+LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+
 static struct lq_net *lq_net_of_field(const void *field, size_t offset)
 {
 	return container_of((struct lq_sysctls *)((u8 *)field - offset), struct lq_net, sysctls);
@@ -50,6 +56,10 @@ LQ_SYSCTL_HANDLER(syncookies)
 LQ_SYSCTL_HANDLER(syncookie_pause)
 LQ_SYSCTL_HANDLER(shards)
 LQ_SYSCTL_HANDLER(filter_timeout_ms)
+LQ_SYSCTL_HANDLER(accept_max_wait_ms)
+LQ_SYSCTL_HANDLER(codel_target_ms)
+LQ_SYSCTL_HANDLER(codel_interval_ms)
+LQ_SYSCTL_HANDLER(syn_admission_ms)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -71,6 +81,34 @@ static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t
 	lq_net_reconfigure(lqn);
 	return 0;
 }
+
+/* The same of a setting of which the core knows the names, lq_core_<what>_name(). */
+#define LQ_SYSCTL_NAMED(field, what)                                                          \
+	static int lq_sysctl_##field(LQ_CTL_TABLE *table, int write, void *buffer,           \
+				     size_t *length, loff_t *pos)                            \
+	{                                                                                    \
+		struct lq_net *lqn =                                                         \
+			lq_net_of_field(table->data, offsetof(struct lq_sysctls, field));    \
+		char name[LISTENQ_POLICY_NAMSIZ];                                            \
+		struct ctl_table text = {                                                    \
+			.data = name, .maxlen = sizeof(name), .mode = table->mode,           \
+		};                                                                           \
+		int err, value;                                                              \
+                                                                                             \
+		strscpy(name, lq_core_##what##_name(READ_ONCE(lqn->sysctls.field)),          \
+			sizeof(name));                                                       \
+		err = proc_dostring(&text, write, buffer, length, pos);                      \
+		if (err || !write)                                                           \
+			return err;                                                          \
+		value = lq_core_##what##_find(name, strlen(name));                           \
+		if (value < 0)                                                               \
+			return -EINVAL;                                                      \
+		WRITE_ONCE(lqn->sysctls.field, value);                                       \
+		lq_net_reconfigure(lqn);                                                     \
+		return 0;                                                                    \
+	}
+LQ_SYSCTL_NAMED(accept_dead, dead)
+LQ_SYSCTL_NAMED(accept_order, order)
 
 /* Looking at every listen() begins or ends with it. */
 static int lq_sysctl_adopt(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -129,6 +167,10 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(syncookie_pause, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(shards, &lq_zero, &lq_max_shards),
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
+#define LQ_X(NAME, name, low, high, initial) \
+	LQ_SYSCTL_INT(name, &lq_low_##name, &lq_high_##name),
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	LQ_SYSCTL_INT(adopt, &lq_zero, &lq_one),
 	{
 		.procname = "adopt_cgroups",
@@ -158,6 +200,9 @@ int lq_sysctl_init(struct net *net)
 		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
 		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
 		.filter_timeout_ms = 60000,
+#define LQ_X(NAME, name, low, high, initial) .name = initial,
+		LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	};
 	table = kmemdup(lq_sysctl_template, sizeof(lq_sysctl_template), GFP_KERNEL_ACCOUNT);
 	if (!table)
