@@ -46,6 +46,8 @@ private:
 	/* --- the accept queue: case_accept.cc --- */
 	void accept_stalled();
 	void stalled(const std::string &since);
+	void clients_gone();
+	void overloaded();
 	/* What to do for a larger accept queue. */
 	void raise_backlog(std::string &text, std::vector<std::string> &commands,
 			   std::uint32_t wanted) const;
