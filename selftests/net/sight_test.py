@@ -402,6 +402,10 @@ BOUNDS = {
     "syncookie_pause": (0, 1),
     "shards": (0, 64),
     "filter_timeout_ms": (0, 3600000),
+    "accept_max_wait_ms": (0, 3600000),
+    "codel_target_ms": (0, 60000),
+    "codel_interval_ms": (1, 60000),
+    "syn_admission_ms": (0, 3600000),
     "adopt": (0, 1),
 }
 
@@ -410,7 +414,7 @@ BOUNDS = {
 def sysctl_bounds():
     """One beyond either end: EINVAL, and the value stays. lqctl says what it may be."""
     names = sorted(os.listdir("/proc/sys/net/listenq"))
-    lq.equal(names, sorted([*BOUNDS, "policy", "adopt_cgroups"]))
+    lq.equal(names, sorted([*BOUNDS, "policy", "accept_dead", "accept_order", "adopt_cgroups"]))
     for name, (low, high) in BOUNDS.items():
         path = f"net.listenq.{name}"
         for value in (low, high):
@@ -445,6 +449,12 @@ def sysctls_of_a_new_namespace():
             "net.listenq.syncookie_pause": 0,
             "net.listenq.shards": 1,
             "net.listenq.filter_timeout_ms": 60000,
+            "net.listenq.accept_max_wait_ms": 0,
+            "net.listenq.accept_dead": "skip",
+            "net.listenq.accept_order": "fifo",
+            "net.listenq.codel_target_ms": 0,
+            "net.listenq.codel_interval_ms": 100,
+            "net.listenq.syn_admission_ms": 0,
             "net.listenq.abort_on_overflow": 0,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
