@@ -55,6 +55,8 @@ public:
 	[[nodiscard]] const char *check() const;
 
 private:
+	[[nodiscard]] Request *pop_front();
+
 	Request *head_ = nullptr;
 	Request *tail_ = nullptr;
 	Request *sweep_ = nullptr; // the next one to be swept; with sweeping_
