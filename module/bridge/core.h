@@ -23,6 +23,9 @@
  *                             lq_core_filter_pass()    move it on to the accept queue
  *            shim/reaper.c    lq_core_filter_take()    or later, when there is room
  *   accept() shim/accept.c    lq_core_accept()         pop the child
+ *                             lq_core_accept_next()    or ask for each whether it may go
+ *   overload shim/cull.c      lq_core_accept_expire()  who waited too long, who is gone
+ *                             lq_core_sweep_next()
  *   timer    shim/timer.c     lq_core_tick()           SYN-ACKs again, expiry, the end of episodes
  *   events   shim/event.c     lq_core_event()          what to tell the readers of netlink
  *   close    shim/shard.c     lq_core_close()          empty both queues
@@ -95,7 +98,8 @@
  *   child          the ACK, until commit         then the filter queue or the accept queue
  *                  the filter queue              the filter passes: the accept queue;
  *                                                reset, eviction, refusal, close
- *                  the accept queue              accept() or close
+ *                  the accept queue              accept() or close; or who took it off to reset it:
+ *                                                an accept(), shim/cull.c's work
  *   an entry of    the queue, or the work or     freed only after the child's callbacks are
  *   the filter     the evictor that took it      its own again, which is done under the
  *   queue          from there; stop waits for    child's lock: shim/held.c
@@ -214,6 +218,32 @@ struct lq_keys {
 	u64 cookie[2]; /* SYN cookies */
 };
 
+/*
+ * What is done when accept() comes too late: settings of the namespace, the listener and the socket,
+ * all of these names. X(NAME, name, lowest, highest, default); linux/listenq.h says what they mean.
+ */
+/* clang-format off */
+#define LQ_OVERLOAD_SETTINGS(X) \
+	X(ACCEPT_MAX_WAIT_MS, accept_max_wait_ms, 0, 3600000, 0) \
+	X(ACCEPT_DEAD,        accept_dead,        0, __LISTENQ_DEAD_MAX - 1, LISTENQ_DEAD_SKIP) \
+	X(ACCEPT_ORDER,       accept_order,       0, __LISTENQ_ORDER_MAX - 1, LISTENQ_ORDER_FIFO) \
+	X(CODEL_TARGET_MS,    codel_target_ms,    0, 60000, 0) \
+	X(CODEL_INTERVAL_MS,  codel_interval_ms,  1, 60000, 100) \
+	X(SYN_ADMISSION_MS,   syn_admission_ms,   0, 3600000, 0)
+/* clang-format on */
+
+struct lq_overload {
+#define LQ_X(NAME, name, low, high, initial) u32 name;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+};
+
+/* Those of them that have names: the number of one, or -1; @name need not end in NUL. */
+int lq_core_dead_find(const char *name, size_t length);
+const char *lq_core_dead_name(u32 dead);
+int lq_core_order_find(const char *name, size_t length);
+const char *lq_core_order_name(u32 order);
+
 /* Everything that a limit or a verdict depends on, from sysctls and socket options. */
 struct lq_config {
 	u32 hz;		       /* ticks per second, at least 16 */
@@ -232,6 +262,7 @@ struct lq_config {
 	u8 defer_accept;       /* TCP_DEFER_ACCEPT, in retransmissions; 0 off */
 	u8 syncookies;	       /* 0 never, 1 when the SYN queue is full, 2 always */
 	u8 syncookie_pause;    /* after an overflow only cookies for a while, as FreeBSD */
+	struct lq_overload overload;
 };
 
 /* Accept filters; the names and what each waits for are in core/accept_filter.cc. */
@@ -285,6 +316,7 @@ struct lq_limits {
 	u32 syn_buckets;  /* power of two; the most that the SYN queue's table grows to */
 	u32 filter_limit; /* connections on the filter queue, at least 1 */
 	u32 bucket_limit; /* requests in one bucket of the SYN queue, at least 1 */
+	u32 admit_limit;  /* accept_limit, or with syn_admission_ms fewer, 1 at least: the core's */
 };
 void lq_core_limits(const struct lq_config *config, struct lq_limits *limits);
 
@@ -652,6 +684,55 @@ struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
 struct lq_request *lq_core_accept_at_once(struct lq_core *core, u32 now_us);
 void lq_core_accept_done(struct lq_core *core, u32 count); /* [locked] @count of them */
 
+/*
+ * Both are for a listener that lq_core_manages() nothing of. If what they gave is no living
+ * connection after all, lq_core_accept_undo() [locked] puts it back before the lock is let go, for
+ * lq_core_accept_next(). @at_once: by the second of them.
+ */
+void lq_core_accept_undo(struct lq_core *core, struct lq_request *entry, u32 now_us, bool at_once);
+
+/* [locked] accept() is to ask lq_core_accept_next(), and the oldest may come to expire. */
+bool lq_core_manages(const struct lq_core *core);
+
+/* What is to be seen of a connection, by its child. */
+enum lq_peer {
+	LQ_PEER_THERE,	  /* it is connected, and may have closed its side */
+	LQ_PEER_FINISHED, /* it has closed its side, and nothing came before that */
+	LQ_PEER_GONE,	  /* there is no connection any more: reset, or timed out */
+};
+
+/*
+ * [locked] Who is to leave the queue next, or NULL: it stays, until lq_core_accept_judge() has
+ * taken it off under the same hold of the lock. That says LISTENQ_DROP_NONE: accept() has it, as by
+ * lq_core_accept() or @at_once; else why not, and the caller resets its child and frees it, with no
+ * lock held, and asks for the next one.
+ */
+struct lq_request *lq_core_accept_next(struct lq_core *core, u32 now_us);
+u8 lq_core_accept_judge(struct lq_core *core, struct lq_request *entry, enum lq_peer peer,
+			u32 now_us, bool at_once);
+
+/*
+ * [locked] One that has waited for accept_max_wait_ms, taken off and counted, for the caller to
+ * reset and free; or NULL. And how long until there is one: 0: now, LQ_NEVER_US: never.
+ */
+struct lq_request *lq_core_accept_expire(struct lq_core *core, u32 now_us);
+u32 lq_core_accept_due_us(const struct lq_core *core, u32 now_us);
+
+/*
+ * [locked] A sweep for those that are gone, a part under each hold of the lock. The next entry to be
+ * looked at, the oldest first; NULL: that was all, and what comes then begins anew. Its judge says
+ * LISTENQ_DROP_NONE: it stays; else as lq_core_accept_judge(). One at a time.
+ */
+struct lq_request *lq_core_sweep_next(struct lq_core *core);
+u8 lq_core_sweep_judge(struct lq_core *core, struct lq_request *entry, enum lq_peer peer,
+		       u32 now_us);
+
+/* [locked] What waits, from the oldest, @after NULL, on to the newest; NULL: there is no more. */
+const struct lq_request *lq_core_accept_after(const struct lq_core *core,
+					      const struct lq_request *after);
+/* Whether accept() would not hand it out. */
+bool lq_core_skips(const struct lq_core *core, enum lq_peer peer);
+
 /* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */
 u32 lq_core_accept_qlen(const struct lq_core *core);
 u32 lq_core_syn_qlen(const struct lq_core *core);
@@ -672,6 +753,7 @@ struct lq_tick {
 	u32 wait;			    /* out: ticks until the next call, unless again or idle */
 	bool again;			    /* out: not done yet, call once more now, or soon */
 	bool idle;			    /* out: nothing is queued or under way, stop the timer */
+	bool sweep;			    /* out: who is gone is in the way of others: lq_core_sweep_next() */
 };
 
 /*

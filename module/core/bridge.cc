@@ -3,29 +3,14 @@
 #include <new>
 
 #include "accept_filter.hh"
+#include "bridge.hh"
 #include "handshake.hh"
-#include "listener.hh"
 #include "options.hh"
 #include "shards.hh"
 
-// The core is one translation unit in the module, where nothing else is visible (-fwhole-program).
-#if __has_cpp_attribute(gnu::externally_visible)
-#define LQ_BRIDGE extern "C" [[gnu::externally_visible]]
-#else
-#define LQ_BRIDGE extern "C"
-#endif
-
 using listenq::Listener;
 using listenq::Micros;
-
-static Listener &listener(lq_core *core)
-{
-	return *reinterpret_cast<Listener *>(core);
-}
-static const Listener &listener(const lq_core *core)
-{
-	return *reinterpret_cast<const Listener *>(core);
-}
+using listenq::bridge::listener;
 
 LQ_BRIDGE void lq_core_limits(const lq_config *config, lq_limits *limits)
 {

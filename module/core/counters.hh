@@ -22,11 +22,8 @@ public:
 	void take_back_drop(listenq_drop reason, u32 count) { values_.drops[reason] -= count; }
 
 	// Bucket 0: under 1 us; bucket n: 2^(n-1)..2^n - 1 us; the last is open.
-	void accept_wait(u32 us)
-	{
-		values_.accept_wait[min<u32>(static_cast<u32>(std::bit_width(us)),
-					     LISTENQ_HIST_BUCKETS - 1)]++;
-	}
+	void accept_wait(u32 us) { values_.accept_wait[bucket(us)]++; }
+	void accept_wait_back(u32 us) { values_.accept_wait[bucket(us)]--; }
 
 	[[nodiscard]] u64 drops_total() const
 	{
@@ -40,6 +37,11 @@ public:
 	[[nodiscard]] const lq_counters &values() const { return values_; }
 
 private:
+	[[nodiscard]] static u32 bucket(u32 us)
+	{
+		return min<u32>(static_cast<u32>(std::bit_width(us)), LISTENQ_HIST_BUCKETS - 1);
+	}
+
 	lq_counters values_{};
 };
 

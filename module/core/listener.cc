@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Listener: the queues, limits and counters of one shard of a listening socket. The verdicts on
-// what arrives are in listener_syn.cc, listener_ack.cc and listener_filter.cc.
+// what arrives are in listener_syn.cc, listener_ack.cc, listener_filter.cc and
+// listener_overload.cc.
 #include "listener.hh"
 
 #include <bit>
@@ -21,6 +22,9 @@ void Listener::configure(const Config &config, const Limits &limits)
 
 	config_ = config;
 	limits_ = limits;
+	if (!manages())
+		overload_ = Overload();
+	admit();
 	backoff_ = Backoff(config);
 	syn_limit_log_ = static_cast<u8>(std::bit_width(places - 1));
 }
@@ -283,6 +287,7 @@ void Listener::tick(lq_tick &tick)
 	else if (sweep_left_ > 0 || begins_run(now))
 		sweep(tick);
 	tick.again = sweep_left_ > 0;
+	tick.sweep = wants_sweep();
 	const bool empty = syn_queue_.qlen() == 0 || !open_;
 	tick.idle = empty && !episode;
 	tick.wait = empty ? interval() : wait(now);
@@ -408,6 +413,11 @@ void Listener::info(listenq_info &info) const
 	info.accept_qlen_peak = accept_qlen_peak_;
 	info.syn_qlen_peak = syn_qlen_peak_;
 	info.pad = 0;
+#define LQ_X(NAME, name, low, high, initial) info.name = config_.overload.name;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+	info.accept_gone = 0; // nobody here knows
+	info.accept_interval_us = overload_.rate.interval_us();
 	info.accepted = counters_.events(LISTENQ_EVENT_ACCEPTED);
 	info.established = counters_.events(LISTENQ_EVENT_ESTABLISHED);
 	info.drops = counters_.drops_total();
@@ -442,8 +452,12 @@ const char *Listener::check(u32 steps) const
 		broken = accept_queue_.check();
 	if (!broken && filter_queue_.qlen() <= steps)
 		broken = filter_queue_.check();
+	if (!broken)
+		broken = overload_.codel.check();
 	if (broken)
 		return broken;
+	if (limits_.admit_limit > limits_.accept_limit || (open_ && limits_.admit_limit == 0))
+		return "listener: more are admitted than there is room for, or none";
 	if (!open_ && (accept_queue_.qlen() || filter_queue_.qlen()))
 		return "listener: closed, and something is queued";
 	if (takes_ && !open_)

@@ -17,6 +17,7 @@
 #include "counters.hh"
 #include "episode.hh"
 #include "filter_queue.hh"
+#include "overload.hh"
 #include "policy.hh"
 #include "syn_cookie.hh"
 #include "syn_queue.hh"
@@ -82,6 +83,23 @@ public:
 	[[nodiscard]] Request *accept(Micros now);
 	[[nodiscard]] Request *accept_at_once(Micros now);
 	void accept_done(u32 count) { accept_queue_.left(count); }
+	void accept_undo(Request &r, Micros now, bool at_once);
+
+	[[nodiscard]] bool manages() const { return Overload::manages(config_.overload); }
+	[[nodiscard]] Request *accept_next(Micros now);
+	[[nodiscard]] listenq_drop accept_judge(Request &r, lq_peer peer, Micros now, bool at_once);
+	[[nodiscard]] Request *accept_expire(Micros now);
+	[[nodiscard]] u32 accept_due_us(Micros now) const;
+	[[nodiscard]] Request *sweep_next() { return accept_queue_.sweep(); }
+	[[nodiscard]] listenq_drop sweep_judge(Request &r, lq_peer peer, Micros now);
+	[[nodiscard]] const Request *accept_after(const Request *r) const
+	{
+		return r ? r->next : accept_queue_.oldest();
+	}
+	[[nodiscard]] bool skips(lq_peer peer) const
+	{
+		return Overload::drops(config_.overload, peer) != LISTENQ_DROP_NONE;
+	}
 	void tick(lq_tick &tick);
 	[[nodiscard]] Ticks due() const { return due_; }
 
@@ -141,6 +159,9 @@ private:
 	[[nodiscard]] bool accept_has_room() const;
 	void filter_passed();
 	void accepted(const Request &r, Micros now);
+	void give_up(Request &r, listenq_drop reason);
+	void admit();
+	[[nodiscard]] bool wants_sweep() const;
 	[[nodiscard]] Request *filter_overflow();
 	[[nodiscard]] bool filters(u8 passed) const;
 	void drop(u8 reason, Ticks now);
@@ -183,6 +204,8 @@ private:
 	u32 life_ = 0;		   // how often it was opened
 	bool defending_ = false;   // Solaris's defence mode
 	Ticks defending_since_{0}; // while defending_
+	Overload overload_;	   // while it manages()
+	bool codel_drops_ = false; // the one that accept_next() gave
 };
 
 } // namespace listenq

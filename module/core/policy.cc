@@ -160,7 +160,8 @@ Limits limits(const Config &config)
 		   .syn_limit = 0,
 		   .syn_buckets = 0,
 		   .filter_limit = accept,
-		   .bucket_limit = kBucketLimit};
+		   .bucket_limit = kBucketLimit,
+		   .admit_limit = accept};
 
 	switch (rules(config).syn_size) {
 	case SynSize::Classic: // full: qlen >> max_qlen_log
@@ -202,12 +203,10 @@ u8 retries(const Config &config)
 
 // --- verdicts ---
 
-static bool accept_full(const Rules &r, const Limits &limits, const Snapshot &now)
+// With a sum, a half-open request already holds its place among the connections.
+static u64 places_taken(const Rules &r, const Snapshot &now)
 {
-	// With a sum, a half-open request already holds its place among the connections.
-	const u64 taken = static_cast<u64>(now.accept_qlen) + (r.sum ? now.syn_qlen : 0);
-
-	return taken >= limits.accept_limit;
+	return static_cast<u64>(now.accept_qlen) + (r.sum ? now.syn_qlen : 0);
 }
 
 // What a full accept queue means to a new SYN.
@@ -240,7 +239,8 @@ bool has_room(const Config &config, const Limits &limits, const Snapshot &now)
 {
 	const Rules &r = rules(config);
 
-	return !syn_queue_is_full(config, limits, now) && !(r.sum && accept_full(r, limits, now));
+	return !syn_queue_is_full(config, limits, now) &&
+	       (!r.sum || places_taken(r, now) < limits.accept_limit);
 }
 
 // Linux looks at its SYN queue first (tcp_conn_request()); whoever evicts has room there.
@@ -271,9 +271,13 @@ SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &no
 		return {SynAction::Drop, false, no_room};
 
 	// 3. The accept queue, for a cookie, too.
-	if (accept_full(r, limits, now)) {
+	const u64 taken = places_taken(r, now);
+	if (taken >= limits.admit_limit) {
 		const SynAction action = full_at_syn(r, now, cookie);
 
+		if (taken < limits.accept_limit)
+			return {config.abort_on_overflow ? SynAction::Reset : SynAction::Drop,
+				cookies_on, LISTENQ_DROP_SYN_ADMISSION};
 		if (action != SynAction::Admit)
 			return {action, cookies_on, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
 	}

@@ -27,6 +27,7 @@ void share(lq_config &config, lq_limits &limits, u32 count, u32 index)
 		return;
 	config.max_syn_backlog = part(config.max_syn_backlog, count, index);
 	limits.accept_limit = part(limits.accept_limit, count, index);
+	limits.admit_limit = limits.accept_limit;
 	limits.syn_limit = part(limits.syn_limit, count, index);
 	limits.filter_limit = part(limits.filter_limit, count, index);
 	limits.syn_buckets = std::bit_ceil((limits.syn_buckets + count - 1) / count);
@@ -48,8 +49,17 @@ u32 first(u32 home, u32 turn, u32 count)
 // counted by each.
 static constexpr bool is_same_in_all(__u32 listenq_info::*number)
 {
-	return number == &listenq_info::backlog || number == &listenq_info::synack_retries ||
-	       number == &listenq_info::syncookies;
+#define LQ_X(NAME, name, low, high, initial) number == &listenq_info::name ||
+	return LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+			       number == &listenq_info::backlog ||
+	       number == &listenq_info::synack_retries || number == &listenq_info::syncookies;
+}
+
+// Microseconds from one to the next of two series that go on side by side; 0: there is none.
+static u32 together(u64 a, u64 b)
+{
+	return static_cast<u32>(a && b ? max<u64>(a * b / (a + b), 1) : a + b);
 }
 
 void add(listenq_info &sum, const listenq_info &more)
@@ -59,6 +69,8 @@ void add(listenq_info &sum, const listenq_info &more)
 		sum.name += more.name;
 	LISTENQ_NUMBERS(ADD)
 #undef ADD
+	sum.accept_interval_us =
+		together(sum.accept_interval_us - more.accept_interval_us, more.accept_interval_us);
 	sum.accepted += more.accepted;
 	sum.established += more.established;
 	sum.drops += more.drops;

@@ -9,6 +9,10 @@
  * that stands for no handshake and only points at the child.
  * Elsewhere it is done here, without the listener's lock_sock.
  *
+ * Whose peer is gone is not handed out, nor whom the core gives up for another reason: under each
+ * hold of the lock a few of them leave the queue, and are reset here without it, until there is one
+ * to hand out or nobody is left. To say EAGAIN before would be a lie to who waits for the edge.
+ *
  * Invariants: a child is popped and its carrier queued in one critical
  * section, so a listener that stops finds it in one queue or the other.
  * lq_listener.carrier is free to use while its reference count is 1.
@@ -23,6 +27,7 @@
 #include "../compat/compat.h"
 #include "accept.h"
 #include "clock.h"
+#include "cull.h"
 #include "filter.h"
 #include "guard.h"
 #include "listener.h"
@@ -83,12 +88,14 @@ static __always_inline bool lq_accept_ready(const struct lq_listener *lst)
 }
 
 /*
- * Take the oldest child of @shard, with its queue's reference; and put it into the kernel's queue,
+ * Take the next child of @shard, with its queue's reference; and put it into the kernel's queue,
  * if there is a @carrier. ERR_PTR: -EAGAIN when there is none, -EINVAL when the listener stopped.
- * Softirqs are off.
+ * Those that went before it are put before *culled, for lq_cull_reset(): if there are some, EAGAIN
+ * is to be asked for again. Softirqs are off.
  */
 static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
-						  struct request_sock *carrier)
+						  struct request_sock *carrier,
+						  struct lq_request **culled)
 {
 	struct lq_listener *lst = shard->lst;
 	struct sock *sk = lst->sk, *child = ERR_PTR(-EAGAIN);
@@ -103,10 +110,16 @@ static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
 	spin_lock(&queue->rskq_lock);
 	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
 		child = ERR_PTR(-EINVAL);
+	else if (unlikely(shard->managed))
+		entry = lq_cull_next_locked(shard, !carrier, now_us, culled);
 	else if (carrier)
 		entry = lq_core_accept(shard->core, now_us);
 	else
 		entry = lq_core_accept_at_once(shard->core, now_us);
+	if (entry && unlikely(!lq_is_established(entry->child)) && !shard->managed) {
+		lq_core_accept_undo(shard->core, entry, now_us, !carrier);
+		entry = lq_cull_next_locked(shard, !carrier, now_us, culled);
+	}
 	if (entry && carrier) {
 		lq_ack_backlog_hand_over_locked(lst);
 		carrier->sk = entry->child;
@@ -136,7 +149,8 @@ static __always_inline struct sock *lq_accept_pop(struct lq_shard *shard,
 /* Of several shards: that of this CPU, or of the others the first that has one. */
 static noinline struct sock *lq_accept_pop_shards(struct lq_listener *lst,
 						  struct request_sock *carrier,
-						  struct lq_shard **from)
+						  struct lq_shard **from,
+						  struct lq_request **culled)
 {
 	const u32 count = lst->shard_count, home = raw_smp_processor_id() % count;
 	struct lq_shard *local = lq_shard_at(lst, home), *shard;
@@ -145,7 +159,7 @@ static noinline struct sock *lq_accept_pop_shards(struct lq_listener *lst,
 
 	for (i = 0; child == ERR_PTR(-EAGAIN) && i < count; i++) {
 		shard = lq_shard_at(lst, index);
-		child = lq_accept_pop(shard, carrier);
+		child = lq_accept_pop(shard, carrier, culled);
 		index = index + 1 == count ? 0 : index + 1;
 	}
 	if (!IS_ERR(child)) {
@@ -159,13 +173,14 @@ static noinline struct sock *lq_accept_pop_shards(struct lq_listener *lst,
 /* As lq_accept_pop(), of whichever shard has a child; *from, unless it is NULL: that shard. */
 static __always_inline struct sock *lq_accept_pop_any(struct lq_listener *lst,
 						      struct request_sock *carrier,
-						      struct lq_shard **from)
+						      struct lq_shard **from,
+						      struct lq_request **culled)
 {
 	if (unlikely(lst->shard_count > 1))
-		return lq_accept_pop_shards(lst, carrier, from);
+		return lq_accept_pop_shards(lst, carrier, from, culled);
 	if (from)
 		*from = lq_first_shard(lst);
-	return lq_accept_pop(lq_first_shard(lst), carrier);
+	return lq_accept_pop(lq_first_shard(lst), carrier, culled);
 }
 
 /* The listener of @sk if that listens, or NULL. RCU, or softirqs off. */
@@ -255,6 +270,7 @@ static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *soc
 {
 	const struct proto_ops *orig = lq_orig_ops(sock->sk);
 	struct request_sock *carrier;
+	struct lq_request *culled;
 	struct lq_shard *from;
 	struct sock *child;
 	int err = -EAGAIN;
@@ -268,12 +284,17 @@ static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *soc
 			err = -ENOBUFS;
 			break;
 		}
+		culled = NULL;
 		local_bh_disable();
-		child = lq_accept_pop_any(lst, carrier, &from);
+		child = lq_accept_pop_any(lst, carrier, &from, &culled);
 		local_bh_enable();
+		if (unlikely(culled))
+			err = lq_cull_done(culled, child);
 		if (IS_ERR(child)) {
 			lq_carrier_put(carrier);
-			err = PTR_ERR(child);
+			if (culled && err == -EAGAIN)
+				continue;
+			err = culled && err ? err : PTR_ERR(child);
 			break;
 		}
 		err = lq_compat_accept(orig, sock, newsock, LQ_ACCEPT_ARGS);
@@ -292,9 +313,12 @@ static noinline int lq_accept_kernel(struct lq_listener *lst, struct socket *soc
 static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 {
 	struct sock *sk = sock->sk, *child = ERR_PTR(-EAGAIN);
+	struct lq_request *culled = NULL;
 	struct lq_listener *lst;
 	bool charges, kernel;
+	int err;
 
+again:
 	local_bh_disable(); /* for the shard's lock; the listener stays as under RCU */
 	lst = lq_listening(sk);
 	/* Once: what comes meanwhile must not go by the other way. */
@@ -314,11 +338,19 @@ static int lq_accept_try(struct socket *sock, struct socket *newsock, LQ_ACCEPT_
 	if (!lst) {
 		child = ERR_PTR(-EINVAL);
 	} else if (!charges) {
-		child = lq_accept_pop_any(lst, NULL, NULL);
+		child = lq_accept_pop_any(lst, NULL, NULL, &culled);
 		if (!IS_ERR(child))
 			LQ_ACCEPT_SET_EMPTY(!lq_accept_ready(lst));
 	}
 	local_bh_enable();
+	if (unlikely(culled)) {
+		err = lq_cull_done(culled, child);
+		culled = NULL;
+		if (err == -EAGAIN)
+			goto again;
+		if (err)
+			return err;
+	}
 	if (IS_ERR(child))
 		return PTR_ERR(child);
 	lq_accept_graft(sock, newsock, child);
@@ -392,14 +424,19 @@ u32 lq_accept_tcp_waiters(struct sock *sk)
 bool lq_accept_bring(struct lq_listener *lst)
 {
 	struct request_sock *carrier = lq_carrier_alloc(lst->sk, 1);
+	struct lq_request *culled;
 	struct lq_shard *from;
 	struct sock *child;
 
 	if (!carrier)
 		return false;
-	local_bh_disable();
-	child = lq_accept_pop_any(lst, carrier, &from);
-	local_bh_enable();
+	do {
+		culled = NULL;
+		local_bh_disable();
+		child = lq_accept_pop_any(lst, carrier, &from, &culled);
+		local_bh_enable();
+		lq_cull_reset(culled);
+	} while (culled && child == ERR_PTR(-EAGAIN));
 	if (IS_ERR(child)) {
 		lq_carrier_put(carrier);
 		return false;
@@ -419,7 +456,8 @@ __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struc
 
 	rcu_read_lock();
 	lst = lq_listening(sk);
-	if (lst && lq_accept_ready(lst))
+	if (lst && lq_accept_ready(lst) &&
+	    (!reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue) || lq_cull_alive(lst)))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	rcu_read_unlock();
 	return mask;

@@ -13,6 +13,7 @@
 #include "../compat/compat.h"
 #include "child.h"
 #include "clock.h"
+#include "cull.h"
 #include "drop.h"
 #include "filter.h"
 #include "guard.h"
@@ -236,12 +237,15 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 
 	spin_lock(&shard->lock);
 	commit = lq_core_promote_commit(shard->core, promotion, child, lq_us(now_ns), &evicted);
-	if (commit == LQ_COMMIT_OK)
+	if (commit == LQ_COMMIT_OK) {
 		lq_ack_backlog_add(lst);
-	else if (commit == LQ_COMMIT_HELD)
+		if (unlikely(shard->managed))
+			lq_cull_watch_locked(shard);
+	} else if (commit == LQ_COMMIT_HELD) {
 		lq_filter_held_locked(shard, evicted);
-	else
+	} else {
 		lq_filter_room_locked(shard);
+	}
 	spin_unlock(&shard->lock);
 
 	if (unlikely(commit == LQ_COMMIT_CLOSED)) {

@@ -34,6 +34,7 @@ static const struct lq_drop_counters lq_drop_table[__LISTENQ_DROP_MAX] = {
 	[LISTENQ_DROP_NO_MEMORY] = { .listen = true },
 	[LISTENQ_DROP_NO_ROUTE] = { .listen = true },
 	[LISTENQ_DROP_LSM] = { .listen = true },
+	[LISTENQ_DROP_SYN_ADMISSION] = { .listen = true },
 	[LISTENQ_DROP_SYN_SIGNED] = {}, /* counted by tcp_inbound_hash()'s rules */
 	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true },
 	[LISTENQ_DROP_ABORT_ON_OVERFLOW] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true,
@@ -62,6 +63,12 @@ static const struct lq_drop_counters lq_drop_table[__LISTENQ_DROP_MAX] = {
 	[LISTENQ_DROP_FILTER_OVERFLOW] = {},
 	[LISTENQ_DROP_FILTER_GONE] = {},
 	[LISTENQ_DROP_FILTER_REFUSED] = {},
+
+	/* A connection that waited for accept(): its peer left, or we gave it up. */
+	[LISTENQ_DROP_ACCEPT_GONE] = {}, /* its reset is in EstabResets */
+	[LISTENQ_DROP_ACCEPT_FINISHED] = {},
+	[LISTENQ_DROP_ACCEPT_EXPIRED] = { .net = LINUX_MIB_TCPABORTONTIMEOUT, .listen = true },
+	[LISTENQ_DROP_ACCEPT_CODEL] = { .listen = true },
 };
 
 static void lq_drop_count_rare(const struct lq_listener *lst,

@@ -26,6 +26,7 @@
 
 #include "../compat/compat.h"
 #include "clock.h"
+#include "cull.h"
 #include "filter.h"
 #include "guard.h"
 #include "heir.h"
@@ -278,10 +279,12 @@ static enum lq_inherited lq_heir_give_child(struct lq_shard *shard, struct lq_re
 	spin_lock(&shard->lock);
 	lq_shard_accept_done_locked(shard);
 	inherited = lq_core_inherit(shard->core, entry, child, passed, since_us, lq_now_us());
-	if (inherited == LQ_INHERITED_QUEUED)
+	if (inherited == LQ_INHERITED_QUEUED) {
 		lq_ack_backlog_add(shard->lst);
-	else if (inherited == LQ_INHERITED_HELD)
+		lq_cull_watch_locked(shard);
+	} else if (inherited == LQ_INHERITED_HELD) {
 		lq_filter_held_locked(shard, false);
+	}
 	spin_unlock(&shard->lock);
 	return inherited;
 }
@@ -326,6 +329,9 @@ bool lq_heir_take_locked(struct lq_listener *lst, struct lq_request *entry, u8 p
 	local_bh_disable();
 	rcu_read_lock();
 	shard = lq_heir_take_child(lst, entry, child, passed, since_us, &held);
+	if (shard)
+		lq_listener_event(shard->lst, held ? LISTENQ_EVENT_FILTER_HELD
+						   : LISTENQ_EVENT_ESTABLISHED);
 	if (shard && held) {
 		lq_held_hook(shard, child, entry);
 		lq_held_bound(child, entry);

@@ -30,6 +30,7 @@
 #include <net/tcp.h>
 
 #include "clock.h"
+#include "cull.h"
 #include "drop.h"
 #include "filter.h"
 #include "guard.h"
@@ -184,6 +185,7 @@ static void lq_held_pass(struct lq_shard *shard, struct sock *child, struct lq_r
 		/* Before accept() can have it, which takes the lock. */
 		lq_held_unhook(lst, child, entry);
 		lq_ack_backlog_add(lst);
+		lq_cull_watch_locked(shard);
 		trace_filter_pass(lst, entry, waited_us);
 	} else if (passed == LQ_PASSED_READY) {
 		lq_filter_ready_locked(shard);

@@ -22,6 +22,7 @@
 #include "../compat/compat.h"
 #include "../compat/listen_asked.h"
 #include "child.h"
+#include "cull.h"
 #include "event.h"
 #include "filter_set.h"
 #include "guard.h"
@@ -62,6 +63,7 @@ static struct lq_listener *lq_listener_make(struct sock *sk)
 	INIT_WORK(&lst->end_work, lq_listener_end_work);
 	lst->overrides = lq_follow_all;
 	lq_reaper_init(lst);
+	lq_cull_init(lst);
 	lst->keys = lst->lqn->keys;
 	get_random_bytes(lst->keys.table, sizeof(lst->keys.table));
 	lst->shard_count = 1;

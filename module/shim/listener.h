@@ -29,6 +29,9 @@ struct lq_overrides {
 	s32 abort_on_overflow;
 	s32 synack_retries;
 	s32 syncookies;
+#define LQ_X(NAME, name, low, high, initial) s32 name;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 };
 
 /* A BPF program of the user's. */
@@ -84,6 +87,7 @@ struct lq_listener {
 	struct lq_program __rcu *filter_program; /* control; with LQ_FILTER_BPF */
 	struct work_struct reaper;	 /* reaper.c's, as the next: queued under a shard's lock */
 	struct delayed_work expiry;
+	struct delayed_work cull;	 /* cull.c's; queued under a shard's lock, too */
 	struct delayed_work release;	 /* release.c's */
 	unsigned long release_grace;	 /* lst->control; RCU's, since it is releasing */
 	unsigned long release_began;	 /* the same; jiffies */

@@ -30,6 +30,9 @@ struct lq_sysctls {
 	int filter_timeout_ms;
 	int reset_acked; /* 0 or 1 */
 	int migrate; /* 0 or 1; heir.c */
+#define LQ_X(NAME, name, low, high, initial) int name;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	int adopt; /* watch.c */
 };
 #define LQ_MAX_SYN_BACKLOG (1 << 20)

@@ -113,6 +113,11 @@ static u32 lq_overridden(const struct lq_listener *lst)
 		flags |= LISTENQ_OWN_SYNCOOKIES;
 	if (READ_ONCE(overrides->shards) != LQ_FOLLOW)
 		flags |= LISTENQ_OWN_SHARDS;
+#define LQ_X(NAME, name, low, high, initial) \
+	if (READ_ONCE(overrides->name) != LQ_FOLLOW) \
+		flags |= LISTENQ_OWN_##NAME;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	return flags;
 }
 
@@ -215,6 +220,9 @@ static const struct nla_policy lq_listener_set_policy[LISTENQ_A_LISTENER_MAX + 1
 	[LISTENQ_A_LISTENER_SYNACK_RETRIES] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_SYNCOOKIES] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_ACCEPT_FILTER] = { .type = NLA_NUL_STRING, .len = 15 },
+#define LQ_X(NAME, name, low, high, initial) [LISTENQ_A_LISTENER_##NAME] = { .type = NLA_U32 },
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 };
 
 /* A number or LISTENQ_FOLLOW into *@where; absent: it stays. */
@@ -305,6 +313,10 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	      lq_take_number(info, LISTENQ_A_LISTENER_SYNACK_RETRIES, 0, 255,
 			     &changed.synack_retries) ?:
 	      lq_take_number(info, LISTENQ_A_LISTENER_SYNCOOKIES, 0, 2, &changed.syncookies) ?:
+#define LQ_X(NAME, name, low, high, initial) \
+	      lq_take_number(info, LISTENQ_A_LISTENER_##NAME, low, high, &changed.name) ?:
+	      LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	      lq_check_filter(info);
 	if (err)
 		return err;

@@ -8,6 +8,7 @@
 #include <linux/wait_bit.h>
 
 #include "clock.h"
+#include "cull.h"
 #include "drop.h"
 #include "filter.h"
 #include "guard.h"
@@ -68,6 +69,7 @@ static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 	admitted = lq_core_filter_admit(shard->core, entry, now_us);
 	if (admitted) {
 		lq_ack_backlog_add(lst);
+		lq_cull_watch_locked(shard);
 		trace_filter_pass(lst, entry, waited_us);
 	}
 	spin_unlock_bh(&shard->lock);

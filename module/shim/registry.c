@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 
 #include "clock.h"
+#include "cull.h"
 #include "listener.h"
 #include "net.h"
 #include "registry.h"
@@ -122,6 +123,7 @@ void lq_listener_state(struct lq_listener *lst, struct lq_listener_state *state)
 
 		spin_lock_bh(&shard->lock);
 		lq_core_info(shard->core, &to->info);
+		to->info.accept_gone = lq_cull_gone_locked(shard);
 		lq_core_counters(shard->core, &to->counters);
 		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
 		spin_unlock_bh(&shard->lock);
@@ -144,6 +146,7 @@ void lq_listener_info(struct lq_listener *lst, struct listenq_info *info)
 	lq_for_each_shard(lst, shard, i) {
 		spin_lock_bh(&shard->lock);
 		lq_core_info(shard->core, i == 0 ? info : &one);
+		(i == 0 ? info : &one)->accept_gone = lq_cull_gone_locked(shard);
 		spin_unlock_bh(&shard->lock);
 		if (i > 0)
 			lq_core_info_add(info, &one);

@@ -11,6 +11,7 @@
  */
 #include <linux/socket.h>
 
+#include "cull.h"
 #include "filter.h"
 #include "listener.h"
 #include "net.h"
@@ -25,6 +26,9 @@ const struct lq_overrides lq_follow_all = {
 	.abort_on_overflow = LQ_FOLLOW,
 	.synack_retries = LQ_FOLLOW,
 	.syncookies = LQ_FOLLOW,
+#define LQ_X(NAME, name, low, high, initial) .name = LQ_FOLLOW,
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 };
 
 /* What the socket fixed, or else @inherited. */
@@ -78,6 +82,12 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 		.filter_timeout_ms = READ_ONCE(lqn->sysctls.filter_timeout_ms),
 		.backlog_asked = lst->backlog_asked,
 		.syn_ceiling = lq_syn_ceiling(net),
+		.overload = {
+#define LQ_X(NAME, name, low, high, initial) \
+	.name = LQ_SETTING(lst, name, READ_ONCE(lqn->sysctls.name)),
+			LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+		},
 	};
 	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
 	if (syncnt && READ_ONCE(lst->overrides.synack_retries) == LQ_FOLLOW)
@@ -101,6 +111,7 @@ static void lq_shards_configure(struct lq_listener *lst, const struct lq_config 
 		lq_core_configure(shard->core, &share, &part);
 		lq_table_fit_locked(shard);
 		lq_filter_changed_locked(shard);
+		lq_cull_changed_locked(shard);
 		spin_unlock(&shard->lock);
 	}
 }
@@ -159,6 +170,9 @@ void lq_listener_set(struct lq_listener *lst, const struct lq_overrides *to, int
 	WRITE_ONCE(lst->overrides.abort_on_overflow, to->abort_on_overflow);
 	WRITE_ONCE(lst->overrides.synack_retries, to->synack_retries);
 	WRITE_ONCE(lst->overrides.syncookies, to->syncookies);
+#define LQ_X(NAME, name, low, high, initial) WRITE_ONCE(lst->overrides.name, to->name);
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	lq_listener_apply_locked(lst);
 	spin_unlock_bh(&lst->settings_lock);
 }

@@ -165,6 +165,8 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 	/* Neither comes again: the core is closed. */
 	timer_delete_sync(&shard->timer);
 	cancel_work_sync(&shard->grow);
+	/* Other shards may queue it again, until they close. */
+	cancel_delayed_work_sync(&lst->cull);
 
 	for (i = 0; lst->announced && i < endings; i++) {
 		ended[i].info = *stopped;

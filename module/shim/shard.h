@@ -19,6 +19,8 @@ struct lq_shard {
 	atomic_t accepts_done;	   /* lq_shard_accept_done_locked() tells the core of them */
 	u32 turn;		   /* accept() calls of its CPUs; a hint, no lock */
 	bool ready;		   /* an entry of the filter queue may be ready; filter.c */
+	bool managed;		   /* lock; lq_core_manages() */
+	bool sweep;		   /* lock; somebody asked for a sweep; cull.c */
 	struct lq_listener *lst;   /* whose it is */
 	struct lq_core *core;	   /* in the memory behind this struct */
 	struct timer_list timer;   /* armed under lock; see timer.c */

@@ -156,6 +156,11 @@ static int lq_change(const struct sock *sk, const struct lq_listener *lst, int o
 		return lq_set_int(&changed->synack_retries, value->number, 0, 255);
 	case LQ_SYNCOOKIES:
 		return lq_set_int(&changed->syncookies, value->number, 0, 2);
+#define LQ_X(NAME, name, low, high, initial) \
+	case LQ_##NAME: \
+		return lq_set_int(&changed->name, value->number, low, high);
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	case LQ_SHARDS:
 		return lq_set_int(&changed->shards, value->number, 0, LQ_MAX_SHARDS) ? :
 		       lst && READ_ONCE(lst->sharded) ? -EBUSY : 0;
@@ -227,6 +232,9 @@ static int lq_set_listenq(struct socket *sock, int optname, sockptr_t optval, un
 	case LQ_ABORT_ON_OVERFLOW:
 	case LQ_SYNACK_RETRIES:
 	case LQ_SYNCOOKIES:
+#define LQ_X(NAME, name, low, high, initial) case LQ_##NAME:
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	case LQ_SHARDS:
 		return lq_set_setting(sock, optname, optval, optlen);
 	case LQ_RELEASE:
@@ -313,6 +321,12 @@ static int lq_get_setting(struct socket *sock, int optname, void *value)
 	case LQ_SHARDS:
 		*number = set.shards;
 		break;
+#define LQ_X(NAME, name, low, high, initial) \
+	case LQ_##NAME: \
+		*number = set.name; \
+		break;
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	case LQ_RELEASE:
 		*number = releasing;
 		break;

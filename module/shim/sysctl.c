@@ -28,6 +28,11 @@ static int lq_max_backlog = 65535;
 static int lq_max_filter_timeout = 3600000;
 
 #define LQ_FOLLOWING_TEXT 128 /* all of LQ_TCP_SYSCTLS */
+#define LQ_X(NAME, name, low, high, initial) \
+	static int lq_low_##name = low;      \
+	static int lq_high_##name = high;
+LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 
 static struct lq_net *lq_net_of_field(const void *field, size_t offset)
 {
@@ -107,6 +112,10 @@ static int lq_sysctl_following(LQ_CTL_TABLE *table, int write, void *buffer, siz
 #undef LQ_NAME
 	return proc_dostring(&text, write, buffer, length, pos);
 }
+LQ_SYSCTL_HANDLER(accept_max_wait_ms)
+LQ_SYSCTL_HANDLER(codel_target_ms)
+LQ_SYSCTL_HANDLER(codel_interval_ms)
+LQ_SYSCTL_HANDLER(syn_admission_ms)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -128,6 +137,34 @@ static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t
 	lq_net_reconfigure(lqn);
 	return 0;
 }
+
+/* The same of a setting of which the core knows the names, lq_core_<what>_name(). */
+#define LQ_SYSCTL_NAMED(field, what)                                                          \
+	static int lq_sysctl_##field(LQ_CTL_TABLE *table, int write, void *buffer,           \
+				     size_t *length, loff_t *pos)                            \
+	{                                                                                    \
+		struct lq_net *lqn =                                                         \
+			lq_net_of_field(table->data, offsetof(struct lq_sysctls, field));    \
+		char name[LISTENQ_POLICY_NAMSIZ];                                            \
+		struct ctl_table text = {                                                    \
+			.data = name, .maxlen = sizeof(name), .mode = table->mode,           \
+		};                                                                           \
+		int err, value;                                                              \
+                                                                                             \
+		strscpy(name, lq_core_##what##_name(READ_ONCE(lqn->sysctls.field)),          \
+			sizeof(name));                                                       \
+		err = proc_dostring(&text, write, buffer, length, pos);                      \
+		if (err || !write)                                                           \
+			return err;                                                          \
+		value = lq_core_##what##_find(name, strlen(name));                           \
+		if (value < 0)                                                               \
+			return -EINVAL;                                                      \
+		WRITE_ONCE(lqn->sysctls.field, value);                                       \
+		lq_net_reconfigure(lqn);                                                     \
+		return 0;                                                                    \
+	}
+LQ_SYSCTL_NAMED(accept_dead, dead)
+LQ_SYSCTL_NAMED(accept_order, order)
 
 /* Looking at every listen() begins or ends with it. */
 static int lq_sysctl_adopt(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -188,6 +225,10 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
 	LQ_SYSCTL_INT(reset_acked, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(migrate, &lq_zero, &lq_one),
+#define LQ_X(NAME, name, low, high, initial) \
+	LQ_SYSCTL_INT(name, &lq_low_##name, &lq_high_##name),
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	LQ_SYSCTL_INT(adopt, &lq_zero, &lq_one),
 	{
 		.procname = "adopt_cgroups",
@@ -224,6 +265,9 @@ int lq_sysctl_init(struct net *net)
 		.filter_timeout_ms = 60000,
 		.reset_acked = 1,
 		.migrate = 1,
+#define LQ_X(NAME, name, low, high, initial) .name = initial,
+		LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
 	};
 	table = kmemdup(lq_sysctl_template, sizeof(lq_sysctl_template), GFP_KERNEL_ACCOUNT);
 	if (!table)

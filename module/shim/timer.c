@@ -7,6 +7,7 @@
  */
 #include "../compat/compat.h"
 #include "clock.h"
+#include "cull.h"
 #include "event.h"
 #include "listener.h"
 #include "settings.h"
@@ -46,6 +47,8 @@ static void lq_timer(struct timer_list *timer)
 			lq_timer_arm_locked(shard, tick.now + tick.wait);
 		if (tick.idle)
 			lq_table_fit_locked(shard);
+		if (unlikely(tick.sweep))
+			lq_cull_sweep_locked(shard);
 		if (!tick.again)
 			LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
 		spin_unlock(&shard->lock);

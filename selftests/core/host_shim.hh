@@ -61,6 +61,7 @@ public:
 	std::function<void()> meanwhile = [] {};
 	std::atomic<u32> now{1000};
 	std::atomic<u64> handed_over{0}, created{0}, resets{0};
+	u64 gone_every = ~u64{0}; // of so many children one is reset by its peer at once
 
 	// --- listen.c, shard.c; one at a time, as lock_sock() has it ---
 
@@ -291,11 +292,20 @@ public:
 		// The carrier, as lq_carrier_get().
 		if (!memory_.take())
 			return false;
-		lq_request *entry;
+		lq_request *entry, *culled = nullptr;
 		{
 			std::lock_guard lock(lock_);
-			entry = lq_core_accept(core_, now);
+			if (lq_core_manages(core_)) {
+				entry = next_locked(culled);
+			} else {
+				entry = lq_core_accept(core_, now);
+				if (entry && peer_of(*entry) != LQ_PEER_THERE) {
+					lq_core_accept_undo(core_, entry, now, false);
+					entry = next_locked(culled);
+				}
+			}
 		}
+		release_all(culled, true);
 		if (entry) {
 			handed_over++;
 			memory_.give(); // the child is the caller's
@@ -313,6 +323,32 @@ public:
 		}
 		memory_.give();
 		return entry;
+	}
+	// cull.c: some of those that waited too long, and of those that are gone. close() waits for
+	// it.
+	void cull()
+	{
+		std::lock_guard work(reaper_);
+		lq_request *culled = nullptr;
+
+		{
+			std::lock_guard lock(lock_);
+			if (lq_request *entry = lq_core_accept_expire(core_, now)) {
+				entry->next = culled;
+				culled = entry;
+			}
+			for (int looks = 0; looks < 3; looks++) {
+				lq_request *entry = lq_core_sweep_next(core_);
+
+				if (!entry)
+					break;
+				if (lq_core_sweep_judge(core_, entry, peer_of(*entry), now)) {
+					entry->next = culled;
+					culled = entry;
+				}
+			}
+		}
+		release_all(culled, true);
 	}
 	[[nodiscard]] bool readable() const { return lq_core_accept_qlen(core_) != 0; }
 	[[nodiscard]] u32 half_open() const { return lq_core_syn_qlen(core_); }
@@ -373,12 +409,27 @@ private:
 		now();
 	}
 
+	static lq_peer peer_of(const lq_request &entry)
+	{
+		return static_cast<lq_peer>(*static_cast<int *>(entry.child));
+	}
+	lq_request *next_locked(lq_request *&culled)
+	{
+		while (lq_request *entry = lq_core_accept_next(core_, now)) {
+			if (!lq_core_accept_judge(core_, entry, peer_of(*entry), now, false))
+				return entry;
+			entry->next = culled;
+			culled = entry;
+		}
+		return nullptr;
+	}
+
 	void promote(const lq_promotion &promotion)
 	{
-		int *child = memory_.take() ? new int : nullptr;
+		int *child = memory_.take() ? new int(LQ_PEER_THERE) : nullptr;
 
-		if (child)
-			created++;
+		if (child && ++created % gone_every == 0)
+			*child = LQ_PEER_GONE;
 		between();
 		if (!child) {
 			u8 reason = LISTENQ_DROP_CHILD_FAILED;

@@ -339,7 +339,7 @@ TEST_F(listener, ack_for_request__full_accept_queue_keeps_the_request)
 
 TEST_F(listener, ack_for_request__abort_on_overflow)
 {
-	lq_config c = config(0);
+	lq_config c = classic(0);
 
 	c.abort_on_overflow = 1;
 	listen(c);

@@ -2,6 +2,9 @@
 // One listener, and what its tests do to it: SYNs, ACKs, accept(), turns of the timer.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "core/listener.hh"

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/overload.hh"
 #include "core/policy.hh"
 #include "support.hh"
 
@@ -86,7 +87,10 @@ public:
 			break;
 		case 8:
 		case 9:
-			accept(e);
+			if (e.a < 40)
+				sweep(e);
+			else
+				accept(e);
 			break;
 		case 10:
 		case 11:
@@ -168,7 +172,7 @@ private:
 	};
 	struct Waiting {
 		lq_request *memory;
-		int *child;
+		int *child; // enum lq_peer
 		u32 since_us;
 	};
 
@@ -345,8 +349,15 @@ private:
 	u32 filter_due_us() const;
 	void pass(size_t which);
 	void filter(const Event &e);
-	void take(std::deque<Waiting> &queue, lq_request *r);
+	void take(std::deque<Waiting> &queue, lq_request *r, size_t which = 0);
 	void accept(const Event &e);
+	void accepted(size_t which, bool at_once, bool undone);
+	bool accept_one(const Event &e);
+	listenq_drop judged(const Waiting &w, bool codel) const;
+	void gone(const Event &e);
+	void sweep(const Event &e);
+	void admit_limit();
+	u32 accept_due_us() const;
 	void leave();
 
 	// --- time (model_timer.cc) ---
@@ -370,6 +381,7 @@ private:
 	// --- listen() and close(), and after each event (model_listen.cc) ---
 
 	void choose_config(const Event &e);
+	void choose_overload(const Event &e);
 	void listen(const Event &e);
 	u32 wanted() const;
 	void resize(const Event &e);
@@ -402,7 +414,10 @@ private:
 	std::deque<Waiting> taken_;		     // of the ready, with a place reserved
 	u8 filter_ = LQ_FILTER_NONE;
 	std::set<lq_request *> live_;
-	u32 leaving_ = 0; // accept() calls between pop and done
+	u32 leaving_ = 0;	     // accept() calls between pop and done
+	listenq::Overload overload_; // the core's own: overload_test.cc holds it to its sources
+	std::deque<lq_request *> unswept_; // what the sweep that is under way has not come to
+	bool sweeping_ = false;
 	size_t accept_peak_ = 0, syn_peak_ = 0;
 	u64 drops_[__LISTENQ_DROP_MAX] = {};
 	u64 events_[__LISTENQ_EVENT_MAX] = {};

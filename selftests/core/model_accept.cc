@@ -39,6 +39,8 @@ void Session::overflow(lq_request *evicted, bool put_back)
 void Session::let_go(const Waiting &w)
 {
 	queue_.push_back({w.memory, w.child, now_us()});
+	if (sweeping_ && !unswept_.empty())
+		unswept_.push_back(w.memory);
 	event(LISTENQ_EVENT_FILTER_PASSED);
 	event(LISTENQ_EVENT_ESTABLISHED);
 	accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
@@ -190,33 +192,183 @@ void Session::filter(const Event &e)
 	}
 }
 
-void Session::take(std::deque<Waiting> &queue, lq_request *r)
+void Session::take(std::deque<Waiting> &queue, lq_request *r, size_t which)
 {
-	const Waiting w = queue.front();
+	const Waiting w = queue[which];
 
-	queue.pop_front();
+	queue.erase(queue.begin() + static_cast<long>(which));
+	std::erase(unswept_, r);
 	MODEL_CHECK(r == w.memory);
 	MODEL_CHECK(r->child == w.child);
 	delete w.child;
 	release(r);
 }
 
+// Some peers have left since.
+void Session::gone(const Event &e)
+{
+	if (e.b % 3 == 0 && !queue_.empty())
+		*queue_[e.c % queue_.size()].child = e.d % 2 ? LQ_PEER_GONE : LQ_PEER_FINISHED;
+}
+
 void Session::accept(const Event &e)
 {
-	lq_request *r = lq_core_accept(core_, now_us());
-
+	gone(e);
+	const bool at_once = e.c % 2;
+	if (lq_core_manages(core_)) {
+		for (int i = 0; i < 3 && !accept_one(e); i++)
+			;
+		return;
+	}
+	lq_request *r =
+		at_once ? lq_core_accept_at_once(core_, now_us()) : lq_core_accept(core_, now_us());
 	if (queue_.empty()) {
 		MODEL_CHECK(!r);
 		return;
 	}
-	MODEL_CHECK(r);
+	MODEL_CHECK(r == queue_.front().memory);
+	// As a shim that looks at what it was given.
+	if (*queue_.front().child != LQ_PEER_THERE) {
+		lq_core_accept_undo(core_, r, now_us(), at_once);
+		std::erase(unswept_, r);
+		for (int i = 0; i < 3 && !accept_one(e); i++)
+			;
+		return;
+	}
+	accepted(0, at_once, e.a % 4 == 0);
+}
+
+// It is out of the core's queue, and handed over; or is yet to be.
+void Session::accepted(size_t which, bool at_once, bool stays)
+{
 	event(LISTENQ_EVENT_ACCEPTED);
-	const int bucket = static_cast<int>(std::bit_width(now_us() - queue_.front().since_us));
+	const int bucket = static_cast<int>(std::bit_width(now_us() - queue_[which].since_us));
 	waits_[std::min(bucket, LISTENQ_HIST_BUCKETS - 1)]++;
-	take(queue_, r);
+	take(queue_, queue_[which].memory, which);
+	if (at_once)
+		return;
 	leaving_++;
-	if (e.a % 4)
+	if (!stays)
 		leave();
+}
+
+void Session::admit_limit()
+{
+	limits_.admit_limit =
+		overload_.rate.places(config_.overload.syn_admission_ms, limits_.accept_limit);
+}
+
+u32 Session::accept_due_us() const
+{
+	const u32 limit = config_.overload.accept_max_wait_ms * 1000;
+
+	if (queue_.empty() || limit == 0)
+		return LQ_NEVER_US;
+	const u32 waited = now_us() - queue_.front().since_us;
+	return waited < limit ? limit - waited : 0;
+}
+
+// Why @w is not for accept().
+listenq_drop Session::judged(const Waiting &w, bool codel) const
+{
+	const lq_overload &o = config_.overload;
+
+	if (*w.child == LQ_PEER_GONE && o.accept_dead != LISTENQ_DEAD_KEEP)
+		return LISTENQ_DROP_ACCEPT_GONE;
+	if (*w.child == LQ_PEER_FINISHED && o.accept_dead == LISTENQ_DEAD_SKIP_FIN)
+		return LISTENQ_DROP_ACCEPT_FINISHED;
+	if (o.accept_max_wait_ms && now_us() - w.since_us >= o.accept_max_wait_ms * 1000)
+		return LISTENQ_DROP_ACCEPT_EXPIRED;
+	return codel ? LISTENQ_DROP_ACCEPT_CODEL : LISTENQ_DROP_NONE;
+}
+
+// True: accept() has one, or there is none.
+bool Session::accept_one(const Event &e)
+{
+	const lq_overload &o = config_.overload;
+	const bool at_once = e.c % 2;
+	lq_request *r = lq_core_accept_next(core_, now_us());
+
+	if (queue_.empty()) {
+		MODEL_CHECK(!r);
+		return true;
+	}
+	const u32 oldest_us = now_us() - queue_.front().since_us;
+	bool codel = false, newest = false;
+	if (!o.accept_max_wait_ms || oldest_us < o.accept_max_wait_ms * 1000) {
+		if (o.codel_target_ms)
+			codel = overload_.codel.drops(o, {now_us()}, oldest_us,
+						      static_cast<u32>(queue_.size()));
+		const u32 target_ms = o.codel_target_ms ? o.codel_target_ms : 100;
+		newest = !codel && (o.accept_order == LISTENQ_ORDER_LIFO ||
+				    (o.accept_order == LISTENQ_ORDER_ADAPTIVE &&
+				     oldest_us >= target_ms * 1000));
+	}
+	const size_t which = newest ? queue_.size() - 1 : 0;
+	const Waiting w = queue_[which];
+	MODEL_CHECK(r == w.memory);
+	const listenq_drop reason = judged(w, codel);
+	MODEL_CHECK(lq_core_accept_judge(core_, r, static_cast<lq_peer>(*w.child), now_us(),
+					 at_once) == reason);
+	if (reason != LISTENQ_DROP_NONE) {
+		drop(reason);
+		take(queue_, r, which);
+		if (queue_.empty())
+			overload_.rate.emptied();
+		return false;
+	}
+	const u32 waited_us = now_us() - w.since_us;
+	accepted(which, at_once, e.a % 4 == 0);
+	if (listenq::Overload::manages(o)) {
+		overload_.rate.accepted({now_us()}, waited_us, !queue_.empty());
+		admit_limit();
+	}
+	return true;
+}
+
+// The work that gives places up without accept().
+void Session::sweep(const Event &e)
+{
+	gone(e);
+	for (int i = e.c % 4; i > 0; i--) {
+		const bool due = accept_due_us() == 0;
+		lq_request *r = lq_core_accept_expire(core_, now_us());
+
+		MODEL_CHECK(due == (r != nullptr));
+		if (!r)
+			break;
+		drop(LISTENQ_DROP_ACCEPT_EXPIRED);
+		take(queue_, r);
+		if (queue_.empty())
+			overload_.rate.emptied();
+	}
+	for (int i = e.d % 8; i > 0; i--) {
+		if (!sweeping_) {
+			for (const Waiting &w : queue_)
+				unswept_.push_back(w.memory);
+		}
+		lq_request *r = lq_core_sweep_next(core_);
+		sweeping_ = !unswept_.empty();
+		MODEL_CHECK((r != nullptr) == sweeping_);
+		if (!r)
+			break;
+		MODEL_CHECK(r == unswept_.front());
+		unswept_.pop_front();
+		const auto w = std::find_if(queue_.begin(), queue_.end(),
+					    [&](const Waiting &each) { return each.memory == r; });
+		MODEL_CHECK(w != queue_.end());
+		const listenq_drop reason = judged(*w, false);
+		const auto peer = static_cast<lq_peer>(*w->child);
+		MODEL_CHECK(lq_core_skips(core_, peer) == (reason == LISTENQ_DROP_ACCEPT_GONE ||
+							   reason == LISTENQ_DROP_ACCEPT_FINISHED));
+		MODEL_CHECK(lq_core_sweep_judge(core_, r, peer, now_us()) == reason);
+		if (reason == LISTENQ_DROP_NONE)
+			continue;
+		drop(reason);
+		take(queue_, r, static_cast<size_t>(w - queue_.begin()));
+		if (queue_.empty())
+			overload_.rate.emptied();
+	}
 }
 
 void Session::leave()

@@ -367,7 +367,7 @@ void Session::end_promotion(u8 which, bool abort)
 		}
 		return;
 	}
-	int *child = new int(0);
+	int *child = new int(LQ_PEER_THERE);
 	lq_request *evicted = &poison_;
 	const lq_commit commit =
 		lq_core_promote_commit(core_, &p.promotion, child, now_us(), &evicted);
@@ -392,6 +392,8 @@ void Session::end_promotion(u8 which, bool abort)
 	MODEL_CHECK(!evicted);
 	event(LISTENQ_EVENT_ESTABLISHED);
 	queue_.push_back({p.memory, child, now_us()});
+	if (sweeping_ && !unswept_.empty())
+		unswept_.push_back(p.memory);
 	accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
 }
 

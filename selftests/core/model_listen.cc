@@ -21,7 +21,11 @@ void Session::choose_config(const Event &e)
 	config_.abort_on_overflow = e.d % 3 == 0;
 	config_.synack_retries = static_cast<u8>(e.c % 7);
 	config_.defer_accept = static_cast<u8>(e.c % 5 ? 0 : e.d % 7);
+	choose_overload(e);
 	lq_core_limits(&config_, &limits_);
+	MODEL_CHECK(limits_.admit_limit == limits_.accept_limit);
+	if (!listenq::Overload::manages(config_.overload))
+		overload_ = {};
 	MODEL_CHECK(limits_.accept_limit >= 1 && std::has_single_bit(limits_.syn_buckets));
 	MODEL_CHECK(limits_.bucket_limit <= 64);
 	if (config_.policy == LQ_POLICY_LINUX || config_.policy == LQ_POLICY_LINUX_CLASSIC) {
@@ -36,10 +40,29 @@ void Session::choose_config(const Event &e)
 		limits_.syn_limit = std::min(limits_.syn_limit, 6u);
 }
 
+// Half of the time there is nothing but the default.
+void Session::choose_overload(const Event &e)
+{
+	constexpr u32 kWaits[] = {0, 0, 1, 300, 5000, 3600000};
+	lq_overload &o = config_.overload;
+
+	o = overload();
+	o.accept_dead = e.c / 16 % __LISTENQ_DEAD_MAX;
+	if (e.a & 128)
+		return;
+	o.accept_max_wait_ms = kWaits[e.d / 8 % 6];
+	o.accept_order = e.b / 2 % __LISTENQ_ORDER_MAX;
+	o.codel_target_ms = e.c & 1 ? 20 * (e.c / 2 % 4u) : 0;
+	o.codel_interval_ms = 1 + 99 * (e.d % 3u);
+	o.syn_admission_ms = kWaits[e.b / 8 % 6];
+}
+
 void Session::listen(const Event &e)
 {
 	choose_config(e);
 	lq_core_configure(core_, &config_, &limits_);
+	admit_limit();
+	MODEL_CHECK(lq_core_manages(core_) == listenq::Overload::manages(config_.overload));
 	MODEL_CHECK(lq_core_table_first(core_) == std::min(limits_.syn_buckets, 512u));
 	if (!open_) {
 		// Smaller tables than the shims' grow soon.
@@ -172,6 +195,8 @@ void Session::close()
 	MODEL_CHECK(more || !old_table_);
 	open_ = false;
 	filter_ = LQ_FILTER_NONE;
+	sweeping_ = false;
+	unswept_.clear();
 	for (size_t i = 0; i < half_.size() + queue_.size() + held_.size() + ready_.size(); i++)
 		drop(LISTENQ_DROP_LISTENER_CLOSED);
 	while (lq_request *r = drained.connections) {
@@ -244,6 +269,19 @@ void Session::invariants()
 	MODEL_CHECK(info.filter_limit == (filter_ ? limits_.filter_limit : 0));
 	MODEL_CHECK(std::string(info.accept_filter) == lq_core_filter_name(filter_));
 	MODEL_CHECK(info.pad == 0);
+#define LQ_X(NAME, name, low, high, initial) MODEL_CHECK(info.name == config_.overload.name);
+	LQ_OVERLOAD_SETTINGS(LQ_X)
+#undef LQ_X
+	MODEL_CHECK(info.accept_gone == 0);
+	MODEL_CHECK(info.accept_interval_us == overload_.rate.interval_us());
+	MODEL_CHECK(lq_core_accept_due_us(core_, now_us()) == accept_due_us());
+	const lq_request *waiting = nullptr;
+	for (const Waiting &w : queue_) {
+		waiting = lq_core_accept_after(core_, waiting);
+		MODEL_CHECK(waiting == w.memory);
+	}
+	MODEL_CHECK(queue_.empty() ? !lq_core_accept_after(core_, nullptr)
+				   : !lq_core_accept_after(core_, waiting));
 	lq_core_counters(core_, &counters);
 	for (unsigned i = 0; i < __LISTENQ_DROP_MAX; i++) {
 		MODEL_CHECK(counters.drops[i] == drops_[i]);

@@ -41,6 +41,8 @@ void Session::tick()
 		const std::map<unsigned, Half> before = half_;
 		lq_core_tick(core_, &t);
 		again = t.again;
+		MODEL_CHECK(t.sweep == (overflow_.began && !queue_.empty() &&
+					config_.overload.accept_dead != LISTENQ_DEAD_KEEP));
 
 		MODEL_CHECK(t.resend_count <= LQ_TICK_BATCH);
 		silent += t.silent_count;

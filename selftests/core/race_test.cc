@@ -44,6 +44,13 @@ lq_config any_config(Dice &dice)
 	c.abort_on_overflow = static_cast<u8>(dice.roll(2));
 	c.synack_retries = static_cast<u8>(dice.roll(4));
 	c.defer_accept = static_cast<u8>(dice.roll(2));
+	if (dice.roll(2)) {
+		c.overload.accept_max_wait_ms = dice.roll(3);
+		c.overload.accept_dead = dice.roll(__LISTENQ_DEAD_MAX);
+		c.overload.accept_order = dice.roll(__LISTENQ_ORDER_MAX);
+		c.overload.codel_target_ms = dice.roll(3);
+		c.overload.syn_admission_ms = dice.roll(3);
+	}
 	return c;
 }
 
@@ -91,6 +98,7 @@ void timer(HostShim &shim, const std::atomic<bool> &stop)
 	while (!stop) {
 		shim.now += 7;
 		shim.tick();
+		shim.cull();
 		EXPECT_EQ(shim.check(), nullptr);
 		std::this_thread::yield();
 	}
@@ -133,6 +141,7 @@ void run(bool closes, bool filtered)
 	std::vector<std::thread> cpus, others;
 
 	shim.meanwhile = [] { std::this_thread::yield(); };
+	shim.gone_every = 5;
 	ASSERT_TRUE(shim.listen(config(4)));
 	for (u64 cpu = 1; cpu <= 3; cpu++)
 		cpus.emplace_back(segments, std::ref(shim), cpu * 0x9e3779b97f4a7c15, 16);

@@ -59,7 +59,8 @@ TEST(Shards, SharesAddUpToTheWhole)
 					 .syn_limit = syn,
 					 .syn_buckets = 1u << *rc::gen::inRange(0, 20),
 					 .filter_limit = accept,
-					 .bucket_limit = 32};
+					 .bucket_limit = 32,
+					 .admit_limit = 0};
 		const u32 count =
 			shards::count(whole, *rc::gen::inRange<u32>(1, LQ_MAX_SHARDS + 1));
 		lq_config config{};
@@ -100,7 +101,8 @@ TEST(Shards, NoneIsLeftWithoutAPlace)
 				  .syn_limit = 4,
 				  .syn_buckets = 16,
 				  .filter_limit = 1,
-				  .bucket_limit = 32};
+				  .bucket_limit = 32,
+				  .admit_limit = 0};
 		lq_config config{};
 
 		config.max_syn_backlog = 1;
@@ -204,6 +206,12 @@ TEST(Shards, WhatTheySayAddsUp)
 	sum.shards = more.shards = 1;
 	more.drops = 7;
 	more.syncookies = sum.syncookies = 1;
+	more.codel_target_ms = sum.codel_target_ms = 20;
+	more.accept_order = sum.accept_order = LISTENQ_ORDER_LIFO;
+	sum.accept_gone = 2;
+	more.accept_gone = 3;
+	sum.accept_interval_us = 3000;
+	more.accept_interval_us = 6000;
 	shards::add(sum, more);
 	EXPECT_EQ(sum.backlog, 100u);
 	EXPECT_EQ(sum.synack_retries, 5u);
@@ -215,6 +223,14 @@ TEST(Shards, WhatTheySayAddsUp)
 	EXPECT_EQ(sum.shards, 2u);
 	EXPECT_EQ(sum.drops, 7u);
 	EXPECT_EQ(sum.syncookies, 1u);
+	EXPECT_EQ(sum.codel_target_ms, 20u);
+	EXPECT_EQ(sum.accept_order, u32{LISTENQ_ORDER_LIFO});
+	EXPECT_EQ(sum.accept_gone, 5u);
+	// One each 3 ms and one each 6 ms are three in 6 ms.
+	EXPECT_EQ(sum.accept_interval_us, 2000u);
+	more.accept_interval_us = 0; // not known
+	shards::add(sum, more);
+	EXPECT_EQ(sum.accept_interval_us, 2000u);
 
 	lq_counters all{}, one{};
 

@@ -34,6 +34,14 @@ bool aborted(Core &core, const lq_promotion &promotion, listenq_drop *told = nul
 	return free;
 }
 
+// Nothing is done about overload but that the dead are skipped.
+inline lq_overload overload()
+{
+#define LQ_X(NAME, name, low, high, initial) .name = (initial),
+	return {LQ_OVERLOAD_SETTINGS(LQ_X)};
+#undef LQ_X
+}
+
 inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 {
 	return {.hz = kHz,
@@ -51,7 +59,8 @@ inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 		.synack_retries = 5,
 		.defer_accept = 0,
 		.syncookies = 0,
-		.syncookie_pause = 0};
+		.syncookie_pause = 0,
+		.overload = overload()};
 }
 // Of the policy that lets some SYNs in while the accept queue is full.
 inline lq_config classic(s32 backlog)

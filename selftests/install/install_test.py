@@ -163,9 +163,12 @@ def man_pages_without_warnings():
 
 
 def sysctls():
-    """The names below net.listenq, from the module's source."""
+    """The names below net.listenq that can be written, from the module's sources."""
     with open(os.path.join(TOP, "module/shim/sysctl.c"), encoding="ascii") as file:
-        names = ["policy"] + re.findall(r"^\tLQ_SYSCTL_INT\((\w+),", file.read(), re.M)
+        names = ["policy"] + re.findall(r"^\tLQ_SYSCTL_INT\((?!name,)(\w+),", file.read(), re.M)
+    with open(os.path.join(TOP, "module/bridge/core.h"), encoding="ascii") as file:
+        listed = re.search(r"LQ_OVERLOAD_SETTINGS\(X\)(.*?)\n/\*", file.read(), re.S)[1]
+        names += re.findall(r"X\([A-Z_]+, +(\w+),", listed)
     assert len(names) > 7, names
     return names
 

@@ -110,6 +110,7 @@ def data_while_the_ack_builds_the_child(v6):
 @lq.each_version()
 def a_reset_while_the_ack_builds_the_child(v6):
     """RST does not come again: it ends the connection."""
+    lq.sysctl("net.listenq.accept_dead", "keep")
     listener, peer = half_open(v6)
     with Hold() as hold:
         hold.at_once(peer.final_ack, peer.reset)

@@ -9,7 +9,7 @@ What a scenario sends has been answered, if it is answered at all, when write() 
 returns: the kernel handles it there. So nothing is waited for. What timers do would be no part of
 it; a scenario that took longer than they do is done again, and what differs has to do so each time.
 
-What may differ is in the tables MASKED_*, each with its reason; everything else must not.
+What may differ is in the tables AS_TCP and MASKED_*, each with its reason; everything else must not.
 """
 import ipaddress
 import itertools
@@ -23,6 +23,10 @@ from rawtcp import (ACK, MSS, RST, SACK_OK, SYN, WSCALE, Peer, Tun, flag_names, 
 # The first timer is that of a SYN-ACK, after a second.
 TOO_LONG = 0.7
 PORT = 8080
+
+# What is not as with TCP unless it is asked for, so that the rest can be compared: a client that is told that
+# its request ended, and accept() of connections that are reset.
+AS_TCP = {"net.listenq.reset_acked": 0, "net.listenq.accept_dead": "keep"}
 
 # Counters that need not move alike, by what their names begin with.
 MASKED_COUNTERS = {
@@ -232,6 +236,9 @@ class Pair:
                 lq.sysctl("net.ipv4.tcp_invalid_ratelimit", 500)
                 for name, value in sysctls.items():
                     lq.sysctl(name.replace("__", "."), value)
+        with self.sides[1].space:
+            for name, value in AS_TCP.items():
+                lq.sysctl(name, value)
         self.differences = []
 
     def once(self, scenario, *args, **begin):

@@ -24,6 +24,10 @@ SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
 LQ_SYNCOOKIES, LQ_ACCEPT_FILTER, LQ_ACCEPT_FILTER_BPF, LQ_SHARDS = range(6, 10)
 LQ_RELEASE = 10
+LQ_ACCEPT_MAX_WAIT_MS, LQ_ACCEPT_DEAD, LQ_ACCEPT_ORDER = 11, 12, 13
+LQ_CODEL_TARGET_MS, LQ_CODEL_INTERVAL_MS, LQ_SYN_ADMISSION_MS = 14, 15, 16
+DEAD = ("skip", "keep", "skip-fin")
+ORDERS = ("fifo", "lifo", "adaptive")
 TCP_ULP = 31
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
 POLICIES = ("linux", "linux-classic", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
@@ -606,11 +610,13 @@ def expect_serves(sock, v6=False):
 class Info:  # pylint: disable=too-few-public-methods
     """getsockopt(LQ_INFO)."""
 
-    FORMAT = "=Q16sIi12I3Q16s4I"
+    FORMAT = "=Q16sIi12I3Q16s12I"
     FIELDS = (
         "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
         " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
         " accepted established drops accept_filter filter_qlen filter_limit syncookies shards"
+        " accept_max_wait_ms accept_dead accept_order codel_target_ms codel_interval_ms"
+        " syn_admission_ms accept_gone accept_interval_us"
     ).split()
 
     def __init__(self, sock):

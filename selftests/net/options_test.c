@@ -82,6 +82,12 @@ TEST_F(net, listenq_options)
 		{ LQ_ABORT_ON_OVERFLOW, 0, 1 },
 		{ LQ_SYNACK_RETRIES, 0, 255 },
 		{ LQ_SYNCOOKIES, 0, 2 },
+		{ LQ_ACCEPT_MAX_WAIT_MS, 0, 3600000 },
+		{ LQ_ACCEPT_DEAD, 0, 2 },
+		{ LQ_ACCEPT_ORDER, 0, 2 },
+		{ LQ_CODEL_TARGET_MS, 0, 60000 },
+		{ LQ_CODEL_INTERVAL_MS, 1, 60000 },
+		{ LQ_SYN_ADMISSION_MS, 0, 3600000 },
 		{ LQ_SHARDS, 0, 64 }, /* the last: a listener's are decided */
 	};
 

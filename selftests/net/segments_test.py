@@ -337,7 +337,9 @@ def data_first_and_ack_later(v6):
 
 @lq.each_version()
 def reset_before_accept(v6):
-    """A connection that its peer resets while it waits is accepted and then fails."""
+    """With accept_dead=keep a connection that its peer resets while it waits is accepted and then fails;
+    overload_test.py has the other way."""
+    lq.sysctl("net.listenq.accept_dead", "keep")
     tun = Tun()
     for kind in ("tcp", "lq"):
         listener = lq.listener(kind, v6=v6)

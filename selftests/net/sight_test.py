@@ -405,6 +405,10 @@ BOUNDS = {
     "filter_timeout_ms": (0, 3600000),
     "migrate": (0, 1),
     "reset_acked": (0, 1),
+    "accept_max_wait_ms": (0, 3600000),
+    "codel_target_ms": (0, 60000),
+    "codel_interval_ms": (1, 60000),
+    "syn_admission_ms": (0, 3600000),
     "adopt": (0, 1),
 }
 
@@ -413,17 +417,21 @@ BOUNDS = {
 def sysctl_bounds():
     """One beyond either end: EINVAL, and the value stays. lqctl says what it may be."""
     names = sorted(os.listdir("/proc/sys/net/listenq"))
-    lq.equal(names, sorted([*BOUNDS, "policy", "adopt_cgroups"]))
+    lq.equal(names, sorted([*BOUNDS, "policy", "accept_dead", "accept_order", "adopt_cgroups",
+                            "following"]))
+    follow = lq.sysctl("net.listenq.following").split()
     for name, (low, high) in BOUNDS.items():
         path = f"net.listenq.{name}"
+        # -1 of some is to follow TCP's: follow_test.py
+        below = -2 if name in follow and low == 0 else low - 1
         for value in (low, high):
             lq.sysctl(path, value)
             lq.equal(lq.sysctl(path), str(value))
-            for bad in (low - 1, high + 1, -(2**31), 2**31, 2**32 + low, 2**64 + low, "x", "1x"):
+            for bad in (below, high + 1, -(2**31), 2**31, 2**32 + low, 2**64 + low, "x", "1x"):
                 with lq.fails_with(errno.EINVAL):
                     lq.sysctl(path, bad)
                 lq.equal(lq.sysctl(path), str(value), f"{name} after {bad}")
-            for bad in (low - 1, high + 1, "x"):
+            for bad in (below, high + 1, "x"):
                 status, out, err = lqctl("set", f"{name}={bad}")
                 lq.equal((status, out), (1, ""))
                 assert f'{path} does not take "{bad}"' in err, err
@@ -450,6 +458,12 @@ def sysctls_of_a_new_namespace():
             "net.listenq.filter_timeout_ms": 60000,
             "net.listenq.abort_on_overflow": int(lq.sysctl("net.ipv4.tcp_abort_on_overflow")),
             "net.listenq.following": "abort_on_overflow max_syn_backlog synack_retries syncookies",
+            "net.listenq.accept_max_wait_ms": 0,
+            "net.listenq.accept_dead": "skip",
+            "net.listenq.accept_order": "fifo",
+            "net.listenq.codel_target_ms": 0,
+            "net.listenq.codel_interval_ms": 100,
+            "net.listenq.syn_admission_ms": 0,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
             "net.listenq.migrate": 1,

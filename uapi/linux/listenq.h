@@ -57,6 +57,13 @@ enum {
 	LQ_ACCEPT_FILTER_BPF = 8, /* set only: struct sock_fprog; see LISTENQ_BPF_* */
 	LQ_SHARDS = 9,		  /* -1, 0..64: replaces shards; see below */
 	LQ_RELEASE = 10,	  /* 1: give the socket back to TCP; 0: or not; see below */
+	/* The accept queue under overload: see below. */
+	LQ_ACCEPT_MAX_WAIT_MS = 11, /* -1, 0..3600000 ms; 0: off */
+	LQ_ACCEPT_DEAD = 12,	    /* -1, enum listenq_dead */
+	LQ_ACCEPT_ORDER = 13,	    /* -1, enum listenq_order */
+	LQ_CODEL_TARGET_MS = 14,    /* -1, 0..60000 ms; 0: off */
+	LQ_CODEL_INTERVAL_MS = 15,  /* -1, 1..60000 ms */
+	LQ_SYN_ADMISSION_MS = 16,   /* -1, 0..3600000 ms; 0: off */
 };
 
 /*
@@ -91,6 +98,38 @@ enum {
  */
 
 #define LISTENQ_POLICY_NAMSIZ 16
+
+/*
+ * When accept() comes too late. Each of LQ_ACCEPT_MAX_WAIT_MS, LQ_ACCEPT_DEAD, LQ_ACCEPT_ORDER,
+ * LQ_CODEL_TARGET_MS, LQ_CODEL_INTERVAL_MS and LQ_SYN_ADMISSION_MS has a sysctl of its name, in lower
+ * case and without "LQ_", which it replaces; all but LQ_ACCEPT_DEAD do nothing unless they are set.
+ *
+ *	accept_max_wait_ms  who has waited for so long is reset, whether accept() is called or not
+ *	accept_dead	    what becomes of connections that their peer has reset
+ *	accept_order	    who is next
+ *	codel_target_ms	    Controlled Delay (RFC 8289) as accept() takes connections: once the wait of
+ *	codel_interval_ms   the oldest was not below the target for an interval, it is reset, and the
+ *			    next one after a while, ever more often, until it is below
+ *	syn_admission_ms    a SYN whose connection would wait for longer, by how many wait and how fast
+ *			    accept() took them of late, is refused: dropped, or reset with
+ *			    abort_on_overflow. Not before that is known, and not with an empty queue
+ *
+ * With several shards each of them is a queue of its own for all of this.
+ */
+enum listenq_dead {
+	LISTENQ_DEAD_SKIP = 0,	   /* freed, and not handed out: the default */
+	LISTENQ_DEAD_KEEP = 1,	   /* handed out, as TCP does */
+	LISTENQ_DEAD_SKIP_FIN = 2, /* and those whose peer has closed, without a byte of data, are reset */
+	__LISTENQ_DEAD_MAX
+};
+
+enum listenq_order {
+	LISTENQ_ORDER_FIFO = 0,	    /* who has waited longest: the default */
+	LISTENQ_ORDER_LIFO = 1,	    /* who came last */
+	/* LIFO while the oldest has waited for codel_target_ms, 100 ms if that is 0; else FIFO */
+	LISTENQ_ORDER_ADAPTIVE = 2,
+	__LISTENQ_ORDER_MAX
+};
 
 /*
  * LQ_ACCEPT_FILTER: hold connections back from accept() until enough of their
@@ -145,6 +184,12 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_OWN_SYNACK_RETRIES 8 /* or TCP_SYNCNT */
 #define LISTENQ_OWN_SYNCOOKIES 16
 #define LISTENQ_OWN_SHARDS 32
+#define LISTENQ_OWN_ACCEPT_MAX_WAIT_MS 64
+#define LISTENQ_OWN_ACCEPT_DEAD 128
+#define LISTENQ_OWN_ACCEPT_ORDER 256
+#define LISTENQ_OWN_CODEL_TARGET_MS 512
+#define LISTENQ_OWN_CODEL_INTERVAL_MS 1024
+#define LISTENQ_OWN_SYN_ADMISSION_MS 2048
 
 /*
  * A listener's numbers, each a __u32 field of struct listenq_info and a u32 attribute
@@ -176,7 +221,15 @@ struct listenq_accept_filter_arg {
 	X(28, FILTER_QLEN,      filter_qlen,      50, "filter_queue_length", "Connections that an accept filter holds back.") \
 	X(29, FILTER_LIMIT,     filter_limit,     51, "filter_queue_limit",  "Connections that an accept filter may hold back; 0 without one.") \
 	X(31, SYNCOOKIES,       syncookies,       22, "",                    "In force: 0 never, 1 when the SYN queue is full, 2 always.") \
-	X(35, SHARDS,           shards,           60, "",                    "In force: parts that the queues are divided into; 0 before listen().")
+	X(35, SHARDS,           shards,           60, "",                    "In force: parts that the queues are divided into; 0 before listen().") \
+	X(36, ACCEPT_MAX_WAIT_MS, accept_max_wait_ms, 24, "",                "In force: milliseconds that a connection may wait for accept(); 0 for ever.") \
+	X(37, ACCEPT_DEAD,      accept_dead,      25, "",                    "In force: enum listenq_dead.") \
+	X(38, ACCEPT_ORDER,     accept_order,     26, "",                    "In force: enum listenq_order.") \
+	X(39, CODEL_TARGET_MS,  codel_target_ms,  27, "",                    "In force: milliseconds that are a good wait for accept(); 0: no CoDel.") \
+	X(40, CODEL_INTERVAL_MS, codel_interval_ms, 28, "",                  "In force: milliseconds for which waits may be longer.") \
+	X(41, SYN_ADMISSION_MS, syn_admission_ms, 29, "",                    "In force: milliseconds that a new connection may expect to wait; 0: any.") \
+	X(42, ACCEPT_GONE,      accept_gone,      33, "accept_queue_gone",   "Connections that wait for accept() and that their peer has reset; of each shard the oldest 128 are looked at.") \
+	X(43, ACCEPT_INTERVAL,  accept_interval_us, 34, "",                  "Microseconds between two calls of accept() while connections wait, a moving average; 0: not known.")
 #define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
 /* clang-format on */
 
@@ -233,7 +286,12 @@ struct listenq_info {
 	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts") \
 	X(23, SYN_SIGNED,        syn_signed,        "SYN: signed (TCP-MD5, TCP-AO), and the listener has no key") \
 	X(24, SYN_BUCKET_FULL,   syn_bucket_full,   "SYN: its bucket of the SYN queue is full, the queue is not") \
-	X(25, REQUEST_UNREACHABLE, request_unreachable, "request: ICMP says that its SYN-ACK does not get there")
+	X(25, REQUEST_UNREACHABLE, request_unreachable, "request: ICMP says that its SYN-ACK does not get there") \
+	X(26, ACCEPT_GONE,       accept_gone,       "connection: its peer reset it before accept()") \
+	X(27, ACCEPT_FINISHED,   accept_finished,   "connection: its peer closed it before accept(), without data") \
+	X(28, ACCEPT_EXPIRED,    accept_expired,    "connection: it waited for accept() for accept_max_wait_ms") \
+	X(29, ACCEPT_CODEL,      accept_codel,      "connection: the oldest of too long a queue (CoDel)") \
+	X(30, SYN_ADMISSION,     syn_admission,     "SYN: accept() would come later than syn_admission_ms")
 /* clang-format on */
 
 enum listenq_drop {
@@ -344,8 +402,9 @@ enum listenq_request_state {
  *
  * LISTENQ_CMD_LISTENER_SET, do: request LISTENQ_A_LISTENER_ID and any of
  * LISTENQ_A_LISTENER_POLICY, _MAX_SYN_BACKLOG, _ABORT_ON_OVERFLOW,
- * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER: as the socket options of these
- * names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
+ * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER, _ACCEPT_MAX_WAIT_MS, _ACCEPT_DEAD,
+ * _ACCEPT_ORDER, _CODEL_TARGET_MS, _CODEL_INTERVAL_MS, _SYN_ADMISSION_MS: as the socket options of
+ * these names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
  * sysctl again; a filter replaces another, and an empty one removes it.
  * _BACKLOG, 0..0x7fffffff: as if the program had given it to listen(), clamped
  * by net.core.somaxconn and what the policy says; its next listen() sets its
@@ -414,7 +473,7 @@ enum {
 #define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
 	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each */
 #undef LISTENQ_X
-	LISTENQ_A_LISTENER_FOLLOWING = 36, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
+	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

@@ -6,6 +6,7 @@
 #include <linux/listenq.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/error.hh"
 #include "kernel/sysctl.hh"
@@ -15,13 +16,17 @@ namespace lqctl {
 namespace {
 
 constexpr std::string_view kFilters = "dataready, httpready, dnsready, tlsready";
+/* In the order of their enums. */
+constexpr std::string_view kDead = "skip, keep, skip-fin";
+constexpr std::string_view kOrders = "fifo, lifo, adaptive";
 
 struct Known {
 	std::string_view name;
 	std::uint16_t attribute;
 	std::uint32_t low, high; /* both 0: a name */
 	std::string_view names;
-	bool follows = true; /* "default" is a value */
+	bool follows = true;	 /* "default" is a value */
+	bool enumerated = false; /* the kernel wants the number of the name */
 };
 
 constexpr Known known[] = {
@@ -32,27 +37,37 @@ constexpr Known known[] = {
 	{"synack_retries", LISTENQ_A_LISTENER_SYNACK_RETRIES, 0, 255, ""},
 	{"syncookies", LISTENQ_A_LISTENER_SYNCOOKIES, 0, 2, ""},
 	{"accept_filter", LISTENQ_A_LISTENER_ACCEPT_FILTER, 0, 0, kFilters},
+	{"accept_max_wait_ms", LISTENQ_A_LISTENER_ACCEPT_MAX_WAIT_MS, 0, 3600000, ""},
+	{"accept_dead", LISTENQ_A_LISTENER_ACCEPT_DEAD, 0, 0, kDead, true, true},
+	{"accept_order", LISTENQ_A_LISTENER_ACCEPT_ORDER, 0, 0, kOrders, true, true},
+	{"codel_target_ms", LISTENQ_A_LISTENER_CODEL_TARGET_MS, 0, 60000, ""},
+	{"codel_interval_ms", LISTENQ_A_LISTENER_CODEL_INTERVAL_MS, 1, 60000, ""},
+	{"syn_admission_ms", LISTENQ_A_LISTENER_SYN_ADMISSION_MS, 0, 3600000, ""},
 };
 
-/* Whether @name is one of the @names, which ", " separates. */
-bool is_one_of(std::string_view name, std::string_view names)
+/* Which of the @names, which ", " separates, @name is. */
+std::optional<std::uint32_t> number_of(std::string_view name, std::string_view names)
 {
-	while (!names.empty()) {
+	for (std::uint32_t number = 0; !names.empty(); number++) {
 		const std::size_t end = names.find(", ");
 
 		if (names.substr(0, end) == name)
-			return true;
+			return number;
 		names.remove_prefix(end == names.npos ? names.size() : end + 2);
 	}
-	return false;
+	return std::nullopt;
 }
 
 Setting name_setting(const Known &k, std::string_view value)
 {
+	const std::optional<std::uint32_t> number = number_of(value, k.names);
+
+	if (k.enumerated && (number || value == "default"))
+		return {k.attribute, number.value_or(LISTENQ_FOLLOW)};
 	if (value == "default" ||
 	    (k.attribute == LISTENQ_A_LISTENER_ACCEPT_FILTER && value == "none"))
 		return {k.attribute, ""};
-	if (!is_one_of(value, k.names))
+	if (!number)
 		throw Error(fmt::format("{} does not take \"{}\": give default or one of {}",
 					k.name, value, k.names));
 	return {k.attribute, std::string(value)};

@@ -45,6 +45,24 @@ TEST(setting, names)
 		  "tlsready");
 }
 
+TEST(setting, names_of_numbers)
+{
+	const auto number = [](const char *name, const char *value) {
+		return std::get<std::uint32_t>(parse_setting(name, value).value);
+	};
+
+	EXPECT_EQ(number("accept_dead", "skip"), LISTENQ_DEAD_SKIP);
+	EXPECT_EQ(number("accept_dead", "keep"), LISTENQ_DEAD_KEEP);
+	EXPECT_EQ(number("accept_dead", "skip-fin"), LISTENQ_DEAD_SKIP_FIN);
+	EXPECT_EQ(number("accept_dead", "default"), LISTENQ_FOLLOW);
+	EXPECT_EQ(number("accept_order", "lifo"), LISTENQ_ORDER_LIFO);
+	EXPECT_EQ(number("accept_order", "adaptive"), LISTENQ_ORDER_ADAPTIVE);
+	EXPECT_NE(refusal("accept_order", "1").find("one of fifo, lifo, adaptive"),
+		  std::string::npos);
+	EXPECT_NE(refusal("accept_dead", "").find("one of skip, keep"), std::string::npos);
+	EXPECT_NE(refusal("codel_interval_ms", "0").find("from 1 to 60000"), std::string::npos);
+}
+
 TEST(setting, refusals_say_what_to_give)
 {
 	EXPECT_NE(refusal("colour", "5").find("it has policy, backlog, max_syn_backlog"),

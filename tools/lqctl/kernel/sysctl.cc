@@ -64,6 +64,16 @@ std::string expected(std::string_view name)
 		return "milliseconds from 0 to 3600000";
 	if (name == "synack_timeout_ms")
 		return "milliseconds from 10 to 120000";
+	if (name == "accept_max_wait_ms" || name == "syn_admission_ms")
+		return "milliseconds from 0 to 3600000";
+	if (name == "accept_dead")
+		return "skip, keep or skip-fin";
+	if (name == "accept_order")
+		return "fifo, lifo or adaptive";
+	if (name == "codel_target_ms")
+		return "milliseconds from 0 to 60000";
+	if (name == "codel_interval_ms")
+		return "milliseconds from 1 to 60000";
 	return "another value";
 }
 

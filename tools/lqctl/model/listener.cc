@@ -105,6 +105,12 @@ std::vector<std::string> own_names(std::uint32_t own)
 		{LISTENQ_OWN_SYNACK_RETRIES, "synack_retries"},
 		{LISTENQ_OWN_SYNCOOKIES, "syncookies"},
 		{LISTENQ_OWN_SHARDS, "shards"},
+		{LISTENQ_OWN_ACCEPT_MAX_WAIT_MS, "accept_max_wait_ms"},
+		{LISTENQ_OWN_ACCEPT_DEAD, "accept_dead"},
+		{LISTENQ_OWN_ACCEPT_ORDER, "accept_order"},
+		{LISTENQ_OWN_CODEL_TARGET_MS, "codel_target_ms"},
+		{LISTENQ_OWN_CODEL_INTERVAL_MS, "codel_interval_ms"},
+		{LISTENQ_OWN_SYN_ADMISSION_MS, "syn_admission_ms"},
 	};
 	std::vector<std::string> names;
 	for (const auto &one : all) {
@@ -134,7 +140,13 @@ constexpr unsigned backlog_group = 10, settings_group = 20, filter_group = 50, s
 void put_numbers(nlohmann::ordered_json &json, const Listener &l, unsigned from, unsigned below)
 {
 	for (const Number &n : numbers) {
-		if (n.place >= from && n.place < below)
+		if (n.place < from || n.place >= below)
+			continue;
+		if (n.member == &Listener::accept_dead)
+			json[n.name] = dead_name(l.accept_dead);
+		else if (n.member == &Listener::accept_order)
+			json[n.name] = order_name(l.accept_order);
+		else
 			json[n.name] = l.*n.member;
 	}
 }
@@ -177,6 +189,22 @@ nlohmann::ordered_json plain_json(const Listener &l)
 }
 
 } // namespace
+
+const char *dead_name(std::uint32_t dead)
+{
+	constexpr const char *names[] = {"skip", "keep", "skip-fin"};
+
+	static_assert(std::size(names) == __LISTENQ_DEAD_MAX);
+	return dead < std::size(names) ? names[dead] : "?";
+}
+
+const char *order_name(std::uint32_t order)
+{
+	constexpr const char *names[] = {"fifo", "lifo", "adaptive"};
+
+	static_assert(std::size(names) == __LISTENQ_ORDER_MAX);
+	return order < std::size(names) ? names[order] : "?";
+}
 
 nlohmann::ordered_json processes_json(const std::vector<Process> &processes)
 {

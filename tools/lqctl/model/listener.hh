@@ -81,6 +81,10 @@ inline constexpr auto numbers = [] {
 /* The settings of LISTENQ_OWN_*. */
 [[nodiscard]] std::vector<std::string> own_names(std::uint32_t own);
 
+/* enum listenq_dead, enum listenq_order: as the sysctls have them. */
+[[nodiscard]] const char *dead_name(std::uint32_t dead);
+[[nodiscard]] const char *order_name(std::uint32_t order);
+
 /* family, address, port, interface */
 void put_address(nlohmann::ordered_json &json, const Address &address);
 [[nodiscard]] nlohmann::ordered_json processes_json(const std::vector<Process> &processes);

@@ -66,6 +66,14 @@ TEST(listener, parse__everything)
 		.u32(LISTENQ_A_LISTENER_FILTER_QLEN, 22)
 		.u32(LISTENQ_A_LISTENER_FILTER_LIMIT, 23)
 		.u32(LISTENQ_A_LISTENER_SHARDS, 3)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_MAX_WAIT_MS, 24)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_DEAD, LISTENQ_DEAD_SKIP_FIN)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_ORDER, LISTENQ_ORDER_ADAPTIVE)
+		.u32(LISTENQ_A_LISTENER_CODEL_TARGET_MS, 25)
+		.u32(LISTENQ_A_LISTENER_CODEL_INTERVAL_MS, 26)
+		.u32(LISTENQ_A_LISTENER_SYN_ADMISSION_MS, 27)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_GONE, 28)
+		.u32(LISTENQ_A_LISTENER_ACCEPT_INTERVAL, 29)
 		.u32(LISTENQ_A_LISTENER_OWN, LISTENQ_OWN_POLICY)
 		.u32(LISTENQ_A_LISTENER_FOLLOWING,
 		     LISTENQ_OWN_ABORT_ON_OVERFLOW | LISTENQ_OWN_SYNCOOKIES);
@@ -82,8 +90,12 @@ TEST(listener, parse__everything)
 		  R"("port":443,"v6only":true,)"
 		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
 		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
-		  R"("synack_retries":17,"syncookies":2,"accept_qlen":10,"accept_limit":4097,)"
-		  R"("accept_qlen_peak":18,"syn_qlen":12,"syn_young":13,"syn_limit":14,)"
+		  R"("synack_retries":17,"syncookies":2,"accept_max_wait_ms":24,)"
+		  R"("accept_dead":"skip-fin","accept_order":"adaptive","codel_target_ms":25,)"
+		  R"("codel_interval_ms":26,"syn_admission_ms":27,)"
+		  R"("accept_qlen":10,"accept_limit":4097,)"
+		  R"("accept_qlen_peak":18,"accept_gone":28,"accept_interval_us":29,"syn_qlen":12,)"
+		  R"("syn_young":13,"syn_limit":14,)"
 		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
 		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
 		  R"("shards":3,"accept_oldest_us":0,"own":["policy"],)"

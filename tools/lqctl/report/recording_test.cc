@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/listenq.h>
 
+#include <set>
 #include <sstream>
 
 #include "base/error.hh"
@@ -173,8 +174,13 @@ TEST(recording, damaged_lines_are_counted)
 	}
 	/* A member at a time: none may be missing or of another type. */
 	const auto object = nlohmann::json::parse(good);
+	const std::set<std::string> later{
+#define LATER(attribute, NAME, name, place, metric, text) #name,
+		LISTENQ_NUMBERS_LATER(LATER)
+#undef LATER
+	};
 	for (const auto &[name, value] : object["listeners"][0].items()) {
-		if (name.starts_with("filter_"))
+		if (later.contains(name)) /* not in what an older lqctl recorded */
 			continue;
 		auto without = object, other = object;
 		without["listeners"][0].erase(name);

@@ -36,6 +36,8 @@ std::uint32_t rounded_up(std::uint64_t n)
 std::vector<Finding> Case::all()
 {
 	accept_stalled();
+	clients_gone();
+	overloaded();
 	accept_queue();
 	shards();
 	aborts();

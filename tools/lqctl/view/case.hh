@@ -50,6 +50,8 @@ private:
 	void stalled(const std::string &since);
 	/* The command that gives the listener another backlog as it runs. */
 	[[nodiscard]] std::string set_backlog(std::uint32_t backlog) const;
+	void clients_gone();
+	void overloaded();
 	/* What to do for a larger accept queue. */
 	void raise_backlog(std::string &text, std::vector<std::string> &commands,
 			   std::uint32_t wanted) const;

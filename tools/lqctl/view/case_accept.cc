@@ -34,10 +34,18 @@ void Case::accept_stalled()
 
 void Case::stalled(const std::string &since)
 {
-	std::string text = fmt::format(
-		"{} does not call accept(): {} and {}; the oldest has waited {}.", program(),
-		plural(l_.accept_qlen, "connection waits", "connections wait"), since,
-		duration_text(l_.accept_oldest));
+	const std::uint32_t waiting = l_.accept_qlen - std::min(l_.accept_gone, l_.accept_qlen);
+	std::string text =
+		fmt::format("{} does not call accept(): {} and {}; ", program(),
+			    plural(waiting, "connection waits", "connections wait"), since);
+	if (waiting == 0)
+		text = fmt::format("{} does not call accept(), and its clients have left: {}; ",
+				   program(), since);
+	text += waiting == 0
+			? fmt::format("the first of {} came {} ago.",
+				      plural(l_.accept_gone, "connection", "connections"),
+				      duration_text(l_.accept_oldest))
+			: fmt::format("the oldest has waited {}.", duration_text(l_.accept_oldest));
 	std::vector<std::string> commands;
 	for (const Process &p : l_.processes) {
 		if (p.state != 'T')
@@ -58,6 +66,62 @@ void Case::stalled(const std::string &since)
 std::string Case::set_backlog(std::uint32_t backlog) const
 {
 	return fmt::format("lqctl set -l @{} backlog={}", l_.id, backlog);
+}
+
+void Case::clients_gone()
+{
+	const std::uint64_t n =
+		drops(LISTENQ_DROP_ACCEPT_GONE) + drops(LISTENQ_DROP_ACCEPT_FINISHED);
+	std::string text, verb;
+
+	if (l_.accept_gone)
+		text = fmt::format("of {} on the accept queue {} reset by the client meanwhile",
+				   many(l_.accept_qlen, "connection"),
+				   l_.accept_gone == l_.accept_qlen && l_.accept_gone > 1
+					   ? "all were"
+					   : plural(l_.accept_gone, "was", "were"));
+	if (n)
+		text += fmt::format(
+			"{}{} left before accept(){}, and {} not handed out",
+			text.empty() ? "" : "; ", many(n, "client"),
+			of_late({LISTENQ_DROP_ACCEPT_GONE, LISTENQ_DROP_ACCEPT_FINISHED}),
+			n == 1 ? "was" : "were");
+	if (text.empty())
+		return;
+	text += l_.accept_dead == LISTENQ_DEAD_KEEP
+			? ". accept_dead is keep: they take places, and accept()'s time."
+			: ". They cost no accept(), and give up their places when the queue is "
+			  "full. Clients who leave have waited too long, or only looked.";
+	std::vector<std::string> commands;
+	if (l_.accept_dead == LISTENQ_DEAD_KEEP)
+		commands.push_back(set(LISTENQ_OWN_ACCEPT_DEAD, "accept_dead=skip"));
+	add("clients_gone", l_.accept_gone ? Severity::warning : Severity::note, text, commands);
+}
+
+void Case::overloaded()
+{
+	const std::uint64_t expired = drops(LISTENQ_DROP_ACCEPT_EXPIRED),
+			    codel = drops(LISTENQ_DROP_ACCEPT_CODEL),
+			    admission = drops(LISTENQ_DROP_SYN_ADMISSION);
+	std::string text;
+
+	if (!expired && !codel && !admission)
+		return;
+	const auto say = [&](std::uint64_t count, const std::string &what, const char *setting) {
+		if (count)
+			text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", what, setting);
+	};
+	say(expired, many(expired, "connection") + " waited too long and got a RST",
+	    "accept_max_wait_ms");
+	say(codel, many(codel, "connection") + " got a RST to shorten the queue",
+	    "codel_target_ms");
+	say(admission, many(admission, "SYN") + " were refused early", "syn_admission_ms");
+	add("overloaded", Severity::problem,
+	    fmt::format("{} is offered more than it serves: {}{}. So it was set, and whom it still "
+			"serves does not wait in vain; more workers would serve them all.",
+			program(), text,
+			of_late({LISTENQ_DROP_ACCEPT_EXPIRED, LISTENQ_DROP_ACCEPT_CODEL,
+				 LISTENQ_DROP_SYN_ADMISSION})));
 }
 
 void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,

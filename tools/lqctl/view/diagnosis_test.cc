@@ -206,6 +206,43 @@ TEST_F(diagnosis, accept_slow)
 	EXPECT_TRUE(says(f, "let nginx accept faster")) << f.text;
 }
 
+TEST_F(diagnosis, clients_gone)
+{
+	l.accept_qlen = l.accept_gone = 5;
+	l.accept_oldest = 2'000'000;
+	EXPECT_EQ(codes(), (Codes{"accept_stalled", "clients_gone"}));
+	EXPECT_TRUE(says(find("accept_stalled"), "its clients have left"))
+		<< find("accept_stalled").text;
+	EXPECT_FALSE(says(find("accept_stalled"), "wait ")) << find("accept_stalled").text;
+	Finding f = find("clients_gone");
+	EXPECT_EQ(f.severity, Severity::warning);
+	EXPECT_TRUE(says(f, "of 5 connections on the accept queue all were reset")) << f.text;
+	l.accept_gone = 2;
+	EXPECT_TRUE(says(find("accept_stalled"), "3 connections wait"))
+		<< find("accept_stalled").text;
+	EXPECT_TRUE(says(find("clients_gone"), "2 were reset")) << find("clients_gone").text;
+	l.accept_dead = LISTENQ_DEAD_KEEP;
+	EXPECT_EQ(find("clients_gone").commands, Codes{"lqctl set accept_dead=skip"});
+	l.accept_qlen = l.accept_gone = 0;
+	l.accept_dead = LISTENQ_DEAD_SKIP;
+	EXPECT_FALSE(found("clients_gone"));
+	drop(LISTENQ_DROP_ACCEPT_GONE, 7);
+	f = find("clients_gone");
+	EXPECT_EQ(f.severity, Severity::note);
+	EXPECT_TRUE(says(f, "7 clients left before accept(), and were not handed out")) << f.text;
+}
+
+TEST_F(diagnosis, overloaded)
+{
+	drop(LISTENQ_DROP_ACCEPT_EXPIRED, 1);
+	drop(LISTENQ_DROP_SYN_ADMISSION, 3);
+	const Finding f = find("overloaded");
+	EXPECT_EQ(f.severity, Severity::problem);
+	EXPECT_TRUE(says(f, "1 connection waited too long and got a RST (accept_max_wait_ms), "
+			    "3 SYNs were refused early (syn_admission_ms)"))
+		<< f.text;
+}
+
 TEST_F(diagnosis, shards_uneven)
 {
 	l.shards = 4;

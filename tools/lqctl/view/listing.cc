@@ -64,8 +64,10 @@ std::string details(const Listener &l, const ListingStyle &style)
 	if (l.plain)
 		return fmt::format("{}uid {}, inode {}\n", indent, l.uid, l.inode);
 	out += fmt::format("{}id {}, uid {}, inode {}\n", indent, l.id, l.uid, l.inode);
-	out += fmt::format("{}accept queue {} of {}, peak {}\n", indent, l.accept_qlen,
-			   l.accept_limit, l.accept_qlen_peak);
+	out += fmt::format("{}accept queue {} of {}, peak {}{}\n", indent, l.accept_qlen,
+			   l.accept_limit, l.accept_qlen_peak,
+			   l.accept_gone ? fmt::format(", {} left by their clients", l.accept_gone)
+					 : "");
 	out += fmt::format("{}SYN queue {} of {}, {} young, peak {}, {} buckets\n", indent,
 			   l.syn_qlen, l.syn_limit, l.syn_young, l.syn_qlen_peak, l.syn_buckets);
 	if (!l.accept_filter.empty())

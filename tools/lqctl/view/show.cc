@@ -86,6 +86,24 @@ std::string limits(const Listener &l, const ShowStyle &style)
 	    source_of(l, LISTENQ_OWN_ABORT_ON_OVERFLOW));
 	if (l.shards)
 		add("shards", "", number(l.shards), source_of(l, LISTENQ_OWN_SHARDS));
+	/* What is as it always is says nothing. */
+	const auto overload = [&](const char *name, std::uint32_t flag, const std::string &value,
+				  bool usual) {
+		if (!usual || (l.own && *l.own & flag))
+			add(name, "", value, source_of(l, flag));
+	};
+	overload("accept_max_wait_ms", LISTENQ_OWN_ACCEPT_MAX_WAIT_MS, number(l.accept_max_wait_ms),
+		 l.accept_max_wait_ms == 0);
+	overload("accept_dead", LISTENQ_OWN_ACCEPT_DEAD, dead_name(l.accept_dead),
+		 l.accept_dead == LISTENQ_DEAD_SKIP);
+	overload("accept_order", LISTENQ_OWN_ACCEPT_ORDER, order_name(l.accept_order),
+		 l.accept_order == LISTENQ_ORDER_FIFO);
+	overload("codel_target_ms", LISTENQ_OWN_CODEL_TARGET_MS, number(l.codel_target_ms),
+		 l.codel_target_ms == 0);
+	overload("codel_interval_ms", LISTENQ_OWN_CODEL_INTERVAL_MS, number(l.codel_interval_ms),
+		 l.codel_target_ms == 0);
+	overload("syn_admission_ms", LISTENQ_OWN_SYN_ADMISSION_MS, number(l.syn_admission_ms),
+		 l.syn_admission_ms == 0);
 	return table.render(true, {style.terminal.colour, 0});
 }
 
@@ -108,8 +126,12 @@ std::string queue_line(const char *name, std::uint64_t length, std::uint64_t lim
 std::string queues(const Listener &l, const ShowStyle &style)
 {
 	std::string oldest;
+	if (l.accept_gone && l.accept_gone == l.accept_qlen)
+		oldest = ", all of them left by their clients";
+	else if (l.accept_gone)
+		oldest = fmt::format(", {} of them left by their clients", l.accept_gone);
 	if (l.accept_oldest)
-		oldest = fmt::format(", the oldest waits {}", duration_text(l.accept_oldest));
+		oldest += fmt::format(", the oldest waits {}", duration_text(l.accept_oldest));
 
 	std::string out = queue_line("accept queue", l.accept_qlen, l.accept_limit,
 				     fmt::format("peak {}{}", l.accept_qlen_peak, oldest), style);
