@@ -22,6 +22,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/hash.h>
 #include <net/sock_reuseport.h>
 
 #include "../compat/compat.h"
@@ -164,13 +165,13 @@ static struct lq_listener *lq_heir_by_program(struct lq_listener *lst, const str
 	heir = lq_listener_owned(sk);
 	sock_put(sk); /* its listener lives as long as RCU */
 	if (heir == lst)
-		return lq_heir_choose(lst, key, (__force u16)key->peer_port);
+		return lq_heir_choose(lst, key, READ_ONCE(lst->heir_turn));
 	return heir && lq_heir_serves(heir) ? heir : NULL;
 }
 
 struct lq_listener *lq_heir_of_syn(struct lq_listener *lst, const struct lq_key *key)
 {
-	return lq_heir_choose(lst, key, (__force u16)key->peer_port);
+	return lq_heir_choose(lst, key, hash_32((__force u16)key->peer_port, 16));
 }
 
 /* --- half-open requests --- */
@@ -266,7 +267,7 @@ static struct lq_listener *lq_heir_of_child(struct lq_listener *lst, const struc
 					    struct sock *child, u32 turn)
 {
 	if (!lq_heir_programmed(lst->sk))
-		return lq_heir_choose(lst, key, (__force u16)key->peer_port + turn);
+		return lq_heir_choose(lst, key, READ_ONCE(lst->heir_turn) + turn);
 	return turn ? NULL : lq_heir_by_program(lst, key, child);
 }
 
@@ -303,6 +304,8 @@ struct lq_shard *lq_heir_take_child(struct lq_listener *lst, struct lq_request *
 		return NULL;
 	memset(&key, 0, sizeof(key));
 	lq_request_key(entry, &key);
+	/* Ports of one client follow each other: they say nothing. */
+	WRITE_ONCE(lst->heir_turn, READ_ONCE(lst->heir_turn) + 1);
 	for (turn = 0; turn < LQ_HEIR_TRIES; turn++) {
 		heir = lq_heir_of_child(lst, &key, child, turn);
 		if (!heir)

@@ -59,6 +59,7 @@ struct lq_listener {
 	bool ended;			 /* TCP's listener ended, and our queues are still open */
 	bool migrating;			 /* lst->control; it ends, and others may take what it has */
 	bool moving;			 /* requests are in heir.c's hands */
+	u32 heir_turn;			 /* heir.c's: which of equal heirs is next; a hint */
 	u64 request_heir;		 /* heir.c's, while it ends: who has its tag, by id; 0: nobody */
 	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
 	u32 ack_backlog;		 /* rskq_lock; connections on our accept queues */
