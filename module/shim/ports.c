@@ -322,6 +322,7 @@ static int lq_ports_alias_add(struct lq_ports *ports, struct lq_port *heir, u32 
 
 int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_listener *heir)
 {
+	u32 tags[LQ_PORT_ALIASES], count = 0;
 	const struct lq_port *alias;
 	struct lq_port *to;
 	int err = -ENOENT;
@@ -329,9 +330,13 @@ int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_l
 	spin_lock(&ports->lock);
 	to = READ_ONCE(heir->port);
 	if (to && to->placed) {
-		err = lq_ports_alias_add(ports, to, from->port->tag);
-		for (alias = from->port->aliases; !err && alias; alias = alias->aliases)
-			err = lq_ports_alias_add(ports, to, alias->tag);
+		for (alias = from->port->aliases; alias; alias = alias->aliases)
+			tags[count++] = alias->tag;
+		/* The oldest first, its own last: what is too many is old. */
+		for (err = 0; !err && count > 0; count--)
+			err = lq_ports_alias_add(ports, to, tags[count - 1]);
+		if (!err)
+			err = lq_ports_alias_add(ports, to, from->port->tag);
 	}
 	spin_unlock(&ports->lock);
 	return err;

@@ -124,19 +124,19 @@ static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request
 /* What a core that closes hands back goes to heirs, or ends; but for what filters hold. */
 static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
 {
-	/* As segments, which these are handled like. */
-	local_bh_disable();
-	rcu_read_lock();
 	while (drained->requests) {
 		struct lq_request *request = drained->requests;
 
 		drained->requests = request->next;
 		request->next = NULL;
+		/* As a segment would be handled; each by itself, for the sake of other softirqs. */
+		local_bh_disable();
+		rcu_read_lock();
 		if (!lq_heir_take_request(lst, request))
 			lq_request_end(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
+		rcu_read_unlock();
+		local_bh_enable();
 	}
-	rcu_read_unlock();
-	local_bh_enable();
 	while (drained->connections) {
 		struct lq_request *entry = drained->connections;
 

@@ -86,25 +86,30 @@ def half_open(v6):
 
 @lq.each_version()
 def half_open_again_and_again(v6):
-    """Heirs end, too, one after the other: the last one has all."""
+    """Heirs end, too, one after the other, each with a request of its own beside those that it took over.
+    The eight newest are found where TCP's lookup chooses another member."""
     lq.no_timer()
     tun = Tun()
-    members = group(6, v6)
-    peers = [Peer(tun, lq.port_of(members[0]), v6=v6) for _ in range(12)]
-    for peer in peers[:6]:
-        peer.half_open()
-    members.pop(0).close()
-    for peer in peers[6:]:
-        peer.half_open()
-    while len(members) > 1:
-        # Whoever has them goes first.
-        members.sort(key=lambda one: -lq.Info(one).syn_qlen)
-        members.pop(0).close()
-    lq.equal(syn_qlens(members), [12])
-    for peer in peers:
+    order = group(13, v6)  # as the kernel has them: who goes is replaced by the last
+    keeper = order[0]
+    os.fchown(keeper.fileno(), lq.NOBODY, -1)  # nobody's heir
+    peers = []
+    holder = order[1]
+    for _ in range(10):
+        choose(keeper, order.index(holder))
+        peers.append(Peer(tun, lq.port_of(keeper), v6=v6))
+        peers[-1].half_open()
+        lq.equal(lq.Info(holder).syn_qlen, len(peers))
+        last = order.pop()
+        if last is not holder:
+            order[order.index(holder)] = last
+        holder.close()
+        (holder,) = [one for one in order if lq.Info(one).syn_qlen]
+    choose(keeper, 0)
+    for peer in peers[-8:]:
         peer.final_ack(b"data")
         peer.expect(ACK)
-    lq.equal(qlens(members), [12])
+    lq.equal((lq.Info(holder).accept_qlen, lq.Info(keeper).accept_qlen), (8, 0))
 
 
 @lq.case()
