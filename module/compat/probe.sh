@@ -134,3 +134,12 @@ feature GET_FILE_ACTIVE "$@" <<-'C'
 	struct file *probe(struct file **file);
 	struct file *probe(struct file **file) { return get_file_active(file); }
 C
+
+# The FIB of IPv6 can be asked for a next hop.
+feature FIB6_LOOKUP "$@" <<-'C'
+	#include <net/ip6_fib.h>
+	#include <net/ipv6_stubs.h>
+	int probe(struct net *net, struct flowi6 *fl6, struct fib6_result *res);
+	int probe(struct net *net, struct flowi6 *fl6, struct fib6_result *res)
+	{ return ipv6_stub->fib6_lookup(net, 0, fl6, res, 0); }
+C

@@ -234,7 +234,8 @@ static u64 pseudo_sum(const Request &r, size_t length)
 }
 
 // The header's length and its checksum.
-static void finish(const Request &r, size_t length, bool checksum, u8 *out)
+[[gnu::always_inline]] static inline void finish(const Request &r, size_t length, bool checksum,
+						 u8 *out)
 {
 	out[12] = static_cast<u8>(length / 4 << 4);
 	const u64 pseudo = pseudo_sum(r, length);

@@ -96,10 +96,10 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 	if (lq_request_view_unlabel(&treq.req) || err) {
 		lq_route_put(route);
 	} else {
-		if (!route->owned)
-			dst_hold(route->dst);
-		child = lq_compat_syn_recv_sock(&lst->af_ops, sk, skb, &treq.req.req, route->dst,
-						&own_req);
+		lq_route_hold(lst, request, route);
+		if (route->dst)
+			child = lq_compat_syn_recv_sock(&lst->af_ops, sk, skb, &treq.req.req,
+							route->dst, &own_req);
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	if (v6 && treq.req.pktopts)
@@ -228,7 +228,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	 * the listener closes: neither is looked at in the copy.
 	 */
 	data_race((lq_request_copy(&copy, promotion->request), 0));
-	if (!route && lq_route_find(lst, &copy.request, &found))
+	if (!route && lq_route_find(lst, &copy.request, true, &found))
 		route = &found;
 	if (route)
 		child = lq_child_clone(lst, skb, &copy.request, ack, route, now_ns);

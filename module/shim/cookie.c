@@ -73,7 +73,7 @@ static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 	lq_request_set_addresses(request, &ack->key);
 
 	/* tcp_v4_send_synack() again: the window must come out as it did then. */
-	if (!lq_route_find(lst, request, route))
+	if (!lq_route_find(lst, request, true, route))
 		return false;
 	lq_request_window(sk, route, request);
 	if (back->ecn && lq_ecn_enabled(sk, route->dst)) /* cookie_ecn_ok() */

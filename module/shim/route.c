@@ -39,6 +39,11 @@
  *
  * A held route does not hold its device: the kernel takes that away from it (dst_dev_put()).
  *
+ * Most clients of a public server are strangers, of whom no slot knows. But all that are behind one
+ * next hop have one route for each CPU, which the kernel keeps there: for them the FIB is asked for the
+ * next hop (lq_route_by_fib()), and what the kernel would ask besides is known to be plain. A slot
+ * is only for who comes again: the first time leaves the address, the second the route.
+ *
  * Invariants: a slot with a dst holds one reference on it.
  * Locking: softirq; a slot belongs to its CPU.
  */
@@ -52,6 +57,7 @@
 #include "listener.h"
 #include "request.h"
 #include "route.h"
+#include "route_fib.h"
 
 #define LQ_ROUTE_SLOT_BITS 3
 
@@ -62,6 +68,7 @@ struct lq_route_slot {
 	u32 ifindex;
 	u32 addr[8];  /* as lq_request_addresses() */
 	u32 kind;     /* lq_route_kind() */
+	u32 stranger; /* lq_route_peer() of whom lq_route_by_fib() last found the way to */
 };
 
 struct lq_route_cache {
@@ -127,13 +134,8 @@ static bool lq_route_is_lasting(const struct dst_entry *dst, bool v6)
 		return false;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (v6) {
-#ifdef CONFIG_IPV6_OPTIMISTIC_DAD
-		const struct inet6_dev *idev = __in6_dev_get(dst->dev);
-
-		if (!idev || READ_ONCE(idev->cnf.optimistic_dad) ||
-		    READ_ONCE(dev_net(dst->dev)->ipv6.devconf_all->optimistic_dad))
+		if (lq_route_may_be_optimistic(dst->dev))
 			return false;
-#endif
 		return !(((const struct rt6_info *)dst)->rt6i_flags & RTF_GATEWAY);
 	}
 #endif
@@ -194,18 +196,54 @@ static struct dst_entry *lq_route_ask(const struct lq_listener *lst,
 	return inet_csk_route_req(lst->sk, &fl.u.ip4, &ireq.req);
 }
 
-bool lq_route_find(const struct lq_listener *lst, const struct lq_request *request,
+static u32 lq_route_peer(const u32 *addr, bool v6)
+{
+	return addr[0] ^ (v6 ? addr[1] ^ addr[2] ^ addr[3] : 0);
+}
+
+static bool lq_route_find_by_fib(const struct lq_listener *lst, const struct lq_request *request,
+				 struct lq_route_slot *slot, u32 peer, bool delivered,
+				 struct lq_route *route)
+{
+	const bool v6 = request->flags & LQ_REQ_V6;
+	struct dst_entry *dst = lq_route_by_fib(sock_net(lst->sk), lq_request_addresses(request), v6,
+						delivered);
+
+	if (!dst)
+		return false;
+	*route = (struct lq_route) { .dst = dst };
+	if (slot->stranger != peer)
+		slot->stranger = peer;
+	else if (lq_route_is_lasting(dst, v6) && dst_hold_safe(dst))
+		lq_route_remember(slot, lst, request, v6, dst);
+	return true;
+}
+
+/* Whether the sock asks for nothing of its own: its lookup is by the addresses alone. */
+static bool lq_route_is_common(const struct lq_listener *lst, const struct lq_request *request, bool v6)
+{
+	return !request->ifindex && lq_route_kind(lst->sk, v6) == (u32)v6 << 24;
+}
+
+void lq_route_hold(const struct lq_listener *lst, const struct lq_request *request,
+		   struct lq_route *route)
+{
+	/* Nobody but the FIB may hold it, which lets go of it as routes change. */
+	if (!route->owned && !dst_hold_safe(route->dst))
+		route->dst = lq_route_ask(lst, request);
+	route->owned = true;
+}
+
+bool lq_route_find(const struct lq_listener *lst, const struct lq_request *request, bool delivered,
 		   struct lq_route *route)
 {
 	const bool v6 = request->flags & LQ_REQ_V6;
-	const u32 *addr = (const u32 *)lq_request_addresses(request);
 	struct lq_route_slot *slot = NULL;
 
 	if (lq_route_is_plain(lst->sk, v6)) {
-		const u32 hash = hash_32(addr[0] ^ (v6 ? addr[1] ^ addr[2] ^ addr[3] : 0),
-					 LQ_ROUTE_SLOT_BITS);
+		const u32 peer = lq_route_peer((const u32 *)lq_request_addresses(request), v6);
 
-		slot = &this_cpu_ptr(lst->lqn->routes)->slots[hash];
+		slot = &this_cpu_ptr(lst->lqn->routes)->slots[hash_32(peer, LQ_ROUTE_SLOT_BITS)];
 		if (lq_route_matches(slot, lst, request, v6)) {
 			if (likely(dst_check(slot->dst, slot->cookie))) {
 				*route = (struct lq_route) { .dst = slot->dst };
@@ -213,6 +251,9 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 			}
 			lq_route_forget(slot);
 		}
+		if (lq_route_is_common(lst, request, v6) &&
+		    lq_route_find_by_fib(lst, request, slot, peer, delivered, route))
+			return true;
 	}
 	route->dst = lq_route_ask(lst, request);
 	if (!route->dst)

@@ -17,8 +17,14 @@ struct lq_route {
 struct lq_route_cache __percpu *lq_route_cache_alloc(void); /* NULL without memory */
 void lq_route_cache_free(struct lq_route_cache __percpu *cache); /* NULL is fine */
 
-/* Softirq, RCU: the route back to the peer of @request. False: there is none. */
-bool lq_route_find(const struct lq_listener *lst, const struct lq_request *request,
+/*
+ * Softirq, RCU: the route back to the peer of @request. @delivered: in this softirq a segment from there
+ * has come here, so the address it came to is ours still. False: there is no route.
+ */
+bool lq_route_find(const struct lq_listener *lst, const struct lq_request *request, bool delivered,
+		   struct lq_route *route);
+/* Softirq, RCU: @route->dst gets a reference of its own, or is NULL, if there is no way any more. */
+void lq_route_hold(const struct lq_listener *lst, const struct lq_request *request,
 		   struct lq_route *route);
 static inline void lq_route_put(struct lq_route *route)
 {

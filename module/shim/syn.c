@@ -163,7 +163,7 @@ static u8 lq_syn_build(struct lq_listener *lst, const struct lq_syn_in *in, bool
 	err = security_inet_conn_request(lst->sk, in->skb, &ireq.req);
 	if (lq_request_view_unlabel(&ireq) || err)
 		return LISTENQ_DROP_LSM;
-	if (!lq_route_find(lst, request, &answer->route))
+	if (!lq_route_find(lst, request, true, &answer->route))
 		return LISTENQ_DROP_NO_ROUTE;
 
 	if (lq_syn_ecn(lst->sk, in, answer->route.dst))

@@ -193,7 +193,7 @@ bool lq_synack_send(struct lq_listener *lst, const struct lq_request *request,
 #endif
 	if (!route) {
 		route = &found;
-		if (!lq_route_find(lst, request, route)) {
+		if (!lq_route_find(lst, request, from, route)) {
 			kfree_skb(from);
 			return false;
 		}
@@ -237,7 +237,7 @@ static noinline void lq_reset_peer(struct lq_listener *lst, const struct lq_requ
 	struct lq_route route;
 	struct sk_buff *skb;
 
-	if (!lq_route_find(lst, request, &route))
+	if (!lq_route_find(lst, request, false, &route))
 		return;
 	skb = lq_synack_build(lst->sk, request, &route, true, 0, NULL);
 	if (!skb) {

@@ -27,6 +27,7 @@
 #include <x86intrin.h>
 
 #define LOCAL 0xc6120001 /* 198.18.0.1/15, for benchmarks (RFC 2544) */
+#define LOCAL6 "2001:2::1" /* likewise, a /48 (RFC 5180) */
 
 enum kind { TCP, LQ, BESIDE };
 static const char *const kind_names[] = { "tcp", "lq", "beside" };
@@ -87,8 +88,10 @@ static inline uint64_t median(uint64_t *samples, int count)
 #define ACK 0x10
 
 struct peer {
-	uint32_t addr;
-	uint16_t port, to;
+	bool v6;
+	uint32_t addr;		/* IPv4, host order */
+	struct in6_addr addr6;
+	uint16_t port, to;	/* host order */
 	uint32_t seq, ack;
 };
 
@@ -128,6 +131,36 @@ static inline uint32_t get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
+static inline size_t header_length(bool v6)
+{
+	return v6 ? 40 : 20;
+}
+
+/* IP's header; the sum of TCP's pseudo header. */
+static inline uint32_t put_header(struct packet *packet, const struct peer *peer, size_t tcp_length)
+{
+	uint8_t *ip = packet->bytes;
+
+	if (peer->v6) {
+		ip[0] = 0x60;
+		put16(ip + 4, tcp_length);
+		ip[6] = IPPROTO_TCP;
+		ip[7] = 64;
+		memcpy(ip + 8, &peer->addr6, 16);
+		inet_pton(AF_INET6, LOCAL6, ip + 24);
+		return sum16(ip + 8, 32, IPPROTO_TCP + tcp_length);
+	}
+	ip[0] = 0x45;
+	put16(ip + 2, packet->length);
+	put16(ip + 6, 0x4000);
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	put32(ip + 12, peer->addr);
+	put32(ip + 16, LOCAL);
+	put16(ip + 10, fold(sum16(ip, 20, 0)));
+	return sum16(ip + 12, 8, IPPROTO_TCP + tcp_length);
+}
+
 /* As a Linux client sends it: MSS, SACK, timestamps, window scale on a SYN; else timestamps. */
 static inline struct packet segment(const struct peer *peer, uint8_t flags, size_t data,
 				    uint32_t tsecr)
@@ -137,18 +170,10 @@ static inline struct packet segment(const struct peer *peer, uint8_t flags, size
 	static const uint8_t other[] = { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0 };
 	const size_t options = flags & SYN ? sizeof(syn) : sizeof(other);
 	const size_t tcp_length = 20 + options + data;
-	struct packet packet = { .length = 20 + tcp_length };
-	uint8_t *ip = packet.bytes, *tcp = ip + 20;
-	uint32_t sum;
+	struct packet packet = { .length = header_length(peer->v6) + tcp_length };
+	uint8_t *tcp = packet.bytes + header_length(peer->v6);
+	uint32_t sum = put_header(&packet, peer, tcp_length);
 
-	ip[0] = 0x45;
-	put16(ip + 2, packet.length);
-	put16(ip + 6, 0x4000);
-	ip[8] = 64;
-	ip[9] = IPPROTO_TCP;
-	put32(ip + 12, peer->addr);
-	put32(ip + 16, LOCAL);
-	put16(ip + 10, fold(sum16(ip, 20, 0)));
 	put16(tcp, peer->port);
 	put16(tcp + 2, peer->to);
 	put32(tcp + 4, peer->seq);
@@ -160,7 +185,6 @@ static inline struct packet segment(const struct peer *peer, uint8_t flags, size
 	put32(tcp + 20 + (flags & SYN ? 8 : 4), 1000); /* TSval */
 	put32(tcp + 20 + (flags & SYN ? 12 : 8), tsecr);
 	memset(tcp + 20 + options, 'x', data);
-	sum = sum16(ip + 12, 8, IPPROTO_TCP + tcp_length);
 	put16(tcp + 16, fold(sum16(tcp, tcp_length, sum)));
 	return packet;
 }
@@ -187,7 +211,7 @@ static inline bool drain(struct packet *last)
 	ssize_t length;
 
 	while ((length = read(tun, bytes, sizeof(bytes))) > 0) {
-		if (bytes[0] >> 4 != 4 || bytes[9] != IPPROTO_TCP)
+		if (bytes[bytes[0] >> 4 == 6 ? 6 : 9] != IPPROTO_TCP)
 			continue;
 		any = true;
 		if (last) {
@@ -211,42 +235,44 @@ static inline struct peer new_peer(uint16_t to)
 	};
 }
 
-/* From an address that never sent anything, below 198.19.255.255. */
-static inline struct peer stranger(uint16_t to)
-{
-	static uint32_t next;
-	struct peer peer = new_peer(to);
-
-	peer.addr = LOCAL + 0x10000 + next++;
-	return peer;
-}
-
 /* Takes the SYN-ACK; its TSval. */
 static inline uint32_t synack(struct peer *peer)
 {
 	struct packet got;
+	const uint8_t *tcp = got.bytes + header_length(peer->v6);
 
-	if (!drain(&got) || got.bytes[33] != (SYN | ACK))
+	if (!drain(&got) || tcp[13] != (SYN | ACK))
 		fail("no SYN-ACK", "");
 	peer->seq = 1001;
-	peer->ack = get32(got.bytes + 24) + 1;
+	peer->ack = get32(tcp + 4) + 1;
 	/* MSS, SACK, timestamps, window scale, in Linux's own order */
-	return get32(got.bytes + 20 + 20 + 8);
+	return get32(tcp + 20 + 8);
 }
 
 /* --- sockets --- */
 
-static inline int listener(enum kind kind, uint16_t port, int backlog)
+/* At any address, IPv6 and IPv4, if @v6. */
+static inline int listener_at(enum kind kind, uint16_t port, int backlog, bool v6)
 {
 	const struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	const struct sockaddr_in6 addr6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	const int family = v6 ? AF_INET6 : AF_INET;
 	const int one = 1;
-	int fd = kind == LQ ? socket(AF_LISTENQ, SOCK_STREAM | SOCK_NONBLOCK, 0)
-			    : socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int fd = kind == LQ ? socket(AF_LISTENQ, SOCK_STREAM | SOCK_NONBLOCK,
+				     v6 ? LISTENQ_PROTO_IPV6 : 0)
+			    : socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) || listen(fd, backlog))
+	    bind(fd, v6 ? (const struct sockaddr *)&addr6 : (const struct sockaddr *)&addr,
+		 v6 ? sizeof(addr6) : sizeof(addr)) ||
+	    listen(fd, backlog))
 		die("listener");
 	return fd;
+}
+
+static inline int listener(enum kind kind, uint16_t port, int backlog)
+{
+	return listener_at(kind, port, backlog, false);
 }
 
 static inline int accepted(int fd)

@@ -40,22 +40,6 @@ static void bench_floor(void)
 	report("floor", TCP);
 }
 
-/* Whose way back nobody remembers. */
-static void bench_syn_stranger(enum kind kind, uint16_t port)
-{
-	int fd = listener(kind, port, 65535);
-
-	for (int i = 0; i < ROUNDS; i++) {
-		struct peer peer = stranger(port);
-		struct packet packet = segment(&peer, SYN, 0, 0);
-
-		samples[i] = inject(&packet);
-		synack(&peer);
-	}
-	close(fd);
-	report("syn_stranger", kind);
-}
-
 /* Plain, answered by a cookie, or the same one again. */
 static void bench_syn(const char *event, enum kind kind, uint16_t port, bool again)
 {
@@ -185,7 +169,6 @@ static void bench_kind(enum kind kind)
 
 	cookies(false);
 	bench_syn("syn", kind, port, false);
-	bench_syn_stranger(kind, port + 9);
 	bench_syn("syn_duplicate", kind, port + 1, true);
 	bench_ack("ack", kind, port + 2);
 	bench_dropped_syn(kind, port + 3);

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""From what event_bench printed: a table with limits, JSON, and whether anything grew.
+"""From what event_bench and stranger_bench printed: tables with limits, JSON, and whether anything
+grew.
 
-    report.py [--accept] --out DIR KERNEL...      reads DIR/KERNEL.tsv, writes DIR/bench.json
+    report.py [--accept] --out DIR KERNEL...      reads DIR/KERNEL.tsv and DIR/KERNEL.strangers.tsv,
+                                                  writes DIR/bench.json
 """
 import argparse
 import json
@@ -13,7 +15,6 @@ import baseline
 # event: (what it is, packets in it, largest ratio to TCP's net cost)
 EVENTS = {
     "syn": ("SYN: request and SYN-ACK", 1, 0.60),
-    "syn_stranger": ("SYN from a new address", 1, 0.80),
     "syn_duplicate": ("duplicate SYN", 1, 0.60),
     "syn_cookie": ("SYN answered by cookie", 1, 0.55),
     "ack": ("final ACK: child on the queue", 1, 1.00),
@@ -26,6 +27,18 @@ EVENTS = {
     "accept_memcg": ("accept4(), in a memory cgroup", 0, 1.00),
     "passive_memcg": ("all three, in a memory cgroup", 2, 0.80),
 }
+# The same with strangers for clients, in each of their scenes: stranger_bench.c.
+STRANGERS = {
+    "syn": ("SYN: request and SYN-ACK", 1, 0.55),
+    "syn_duplicate": ("duplicate SYN", 1, 0.55),
+    "syn_cookie": ("SYN answered by cookie", 1, 0.50),
+    "ack": ("final ACK: child on the queue", 1, 0.90),
+    "ack_cookie": ("ACK proved by cookie: child", 1, 0.85),
+    "syn_dropped": ("SYN dropped, accept queue full", 1, 0.70),
+    "accept": ("accept4()", 0, 1.00),
+    "passive_connection": ("SYN + ACK + accept4()", 2, 0.75),
+}
+SCENES = ("v4-default", "v4-table", "v6-default", "v6-table")
 # Whole costs, floor included: (what it is, event, kind, largest ratio to TCP alone)
 NEIGHBOURS = [
     ("data on an accepted connection", "data", "lq", 1.005),
@@ -81,11 +94,45 @@ def grown(kernel, costs, before):
                 yield words
 
 
+def stranger_rows(costs):
+    """(what, {scene: (TCP's cost, ours)} net of the scene's floor, limit)"""
+    for event, (what, packets, limit) in STRANGERS.items():
+        scenes = {}
+        for scene in SCENES:
+            floor = costs[f"{scene}/floor"]["tcp"][0]
+            pair = costs[f"{scene}/{event}"]
+            scenes[scene] = tuple(pair[kind][0] - packets * floor for kind in ("tcp", "lq"))
+        yield what, scenes, limit
+
+
+def ratio_of(pair):
+    """Ours to TCP's."""
+    return pair[1] / pair[0]
+
+
+def stranger_table(kernel, costs):
+    """The same for strangers: ours to TCP's in each scene, and the worst."""
+    lines = [f"{kernel}: strangers behind a gateway, 1024 handshakes between a SYN and its ACK;"
+             " ratio to TCP",
+             f"{'':32} " + " ".join(f"{scene:>10}" for scene in SCENES) + "  worst  limit"]
+    for what, scenes, limit in stranger_rows(costs):
+        ratios = [ratio_of(scenes[scene]) for scene in SCENES]
+        verdict = "holds" if max(ratios) <= limit else "missed"
+        lines.append(f"{what:32} " + " ".join(f"{ratio:10.3f}" for ratio in ratios)
+                     + f" {max(ratios):6.3f} {limit:6.3f} {verdict}")
+    return "\n".join(lines)
+
+
 def as_json(costs):
-    """What was measured, and the rows of the table."""
+    """What was measured, and the rows of the tables."""
     names = ("what", "tcp", "listenq", "ratio", "limit")
     return {"costs": costs,
-            "rows": [{**dict(zip(names, row)), "holds": row[3] <= row[4]} for row in rows(costs)]}
+            "rows": [{**dict(zip(names, row)), "holds": row[3] <= row[4]} for row in rows(costs)],
+            "strangers": [{"what": what, "limit": limit,
+                           "scenes": {scene: {"tcp": pair[0], "listenq": pair[1],
+                                              "ratio": ratio_of(pair)}
+                                      for scene, pair in scenes.items()}}
+                          for what, scenes, limit in stranger_rows(costs)]}
 
 
 def main():
@@ -95,10 +142,13 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
-    measured = {kernel: read(f"{options.out}/{kernel}.tsv") for kernel in options.kernels}
+    measured = {kernel: {**read(f"{options.out}/{kernel}.tsv"),
+                         **read(f"{options.out}/{kernel}.strangers.tsv")}
+                for kernel in options.kernels}
 
     for kernel, costs in measured.items():
         print(table(kernel, costs) + "\n")
+        print(stranger_table(kernel, costs) + "\n")
     with open(f"{options.out}/bench.json", "w", encoding="ascii") as file:
         json.dump({kernel: as_json(costs) for kernel, costs in measured.items()}, file, indent=1)
     if options.accept:

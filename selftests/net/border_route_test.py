@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
 """The route of a SYN-ACK, input by input: what the kernel's lookup heeds, a listener heeds, for a
-peer that was answered before, too. Each case answers a peer, changes one input, and looks where the
-next SYN-ACK goes; TCP's listener has to do the same.
+peer that was answered before ("same") and for peers that never came ("strangers"). Each case answers
+peers, changes one input, and looks where the next SYN-ACK goes; TCP's listener has to do the same.
 
     stack under test --- tun0, tun1 --- the peers, played by this program
 """
@@ -13,12 +13,29 @@ import socket
 import struct
 
 import lq
-from rawtcp import ACK, LOCAL, MSS, PEER, SYN, Peer, Tun, checksum
+from rawtcp import ACK, LOCAL, MSS, PEER, SYN, Peer, Tun, checksum, icmp_error
 
 SOL_IPV6 = 41
 IP_XFRM_POLICY, IPV6_XFRM_POLICY = 17, 35
 XFRM_POLICY_OUT, IPPROTO_ESP, XFRM_INF = 1, 50, 0xFFFFFFFFFFFFFFFF
 FAR = {False: "203.0.113.9", True: "2001:db8:99::9"}  # a peer behind a gateway
+WHO = ("same", "strangers")
+# Where strangers come from, on the link and from far.
+NEAR_NET = {False: "192.0.2.128/25", True: "2001:db8::8000/113"}
+FAR_NET = {False: "203.0.113.0/24", True: "2001:db8:99::/64"}
+
+
+class From:  # pylint: disable=too-few-public-methods
+    """Addresses that SYNs come from: always the same, or each of a network once."""
+
+    def __init__(self, who, address, net):
+        self.net = net if who == "strangers" else address
+        self.hosts = None if who == "same" else ipaddress.ip_network(net).hosts()
+        self.address = address
+
+    def next(self):
+        """The next SYN's."""
+        return self.address if self.hosts is None else str(next(self.hosts))
 
 
 def stay():
@@ -37,19 +54,20 @@ def sysctl(name, value):
 class Ways:
     """Two devices, a listener, and SYNs from a peer that come in by the first device."""
 
-    def __init__(self, kind, v6, peer=None, options=()):
+    def __init__(self, kind, v6, who="same", far=False, options=()):
         stay()
         for device in ("all", "default"):
             lq.sysctl(f"net.ipv4.conf.{device}.rp_filter", 0)
-        self.v6, self.addr = v6, peer or PEER[v6]
+        self.v6 = v6
+        self.peers = From(who, *((FAR[v6], FAR_NET[v6]) if far else (PEER[v6], NEAR_NET[v6])))
         self.tuns = [Tun(name="tun0"), Tun(name="tun1", addresses=False)]
         self.listener = lq.listener(kind, v6=v6, options=options)
         self.sport, self.last = 30000, None
 
     def syn(self):
-        """Which way the SYN-ACK to another port of the peer goes: 0, 1, or None."""
+        """Which way the SYN-ACK to another port of the peer, or to a stranger, goes: 0, 1, or None."""
         self.sport += 1
-        peer = Peer(self.tuns[0], lq.port_of(self.listener), v6=self.v6, addr=self.addr,
+        peer = Peer(self.tuns[0], lq.port_of(self.listener), v6=self.v6, addr=self.peers.next(),
                     sport=self.sport)
         peer.syn(MSS)
         # What is sent in answer is sent before write() returns.
@@ -62,18 +80,18 @@ class Ways:
         return None
 
 
-def changes(change, want, v6, kinds=("tcp", "lq"), **more):
+def changes(change, want, who, v6):
     """Before the change the SYN-ACK goes by tun0, afterwards by @want."""
-    for kind in kinds:
+    for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Ways(kind, v6, **more)
+        ways = Ways(kind, v6, who)
         lq.equal([ways.syn() for _ in range(3)], [0, 0, 0], f"{kind}: before")
         change(ways)
         lq.equal([ways.syn() for _ in range(3)], [want] * 3, f"{kind}: afterwards")
 
 
-@lq.each_version()
-def policy_of_the_socket(v6):
+@lq.each_version(*WHO)
+def policy_of_the_socket(who, v6):
     """IP_XFRM_POLICY: ESP is demanded, and there is none."""
     lq.run("modprobe", "-a", "xfrm_user", "esp4", "esp6", check=False)
 
@@ -87,37 +105,37 @@ def policy_of_the_socket(v6):
         level, name = (SOL_IPV6, IPV6_XFRM_POLICY) if v6 else (0, IP_XFRM_POLICY)
         ways.listener.setsockopt(level, name, policy + template)
 
-    changes(demand, None, v6)
+    changes(demand, None, who, v6)
 
 
-@lq.each_version()
-def default_policy(v6):
+@lq.each_version(*WHO)
+def default_policy(who, v6):
     """`ip xfrm policy setdefault out block`"""
     lq.run("modprobe", "-a", "xfrm_user", check=False)
-    changes(lambda ways: lq.ip("xfrm policy setdefault out block"), None, v6)
+    changes(lambda ways: lq.ip("xfrm policy setdefault out block"), None, who, v6)
 
 
-@lq.each_version()
-def policy_of_the_namespace(v6):
+@lq.each_version(*WHO)
+def policy_of_the_namespace(who, v6):
     """`ip xfrm policy add dir out action block`"""
     lq.run("modprobe", "-a", "xfrm_user", check=False)
-    change = f"xfrm policy add dir out src {LOCAL[v6]} dst {PEER[v6]} action block"
-    changes(lambda ways: lq.ip(change), None, v6)
+    change = f"xfrm policy add dir out src {LOCAL[v6]} dst %s action block"
+    changes(lambda ways: lq.ip(change % ways.peers.net), None, who, v6)
 
 
-@lq.each_version()
-def another_route(v6):
+@lq.each_version(*WHO)
+def another_route(who, v6):
     """A better one, and the old one again."""
 
-    def better(_ways):
+    def better(ways):
         lq.ip("link set tun1 up")
-        lq.ip(f"route add {PEER[v6]} dev tun1")
+        lq.ip(f"route add {ways.peers.net} dev tun1")
 
-    changes(better, 1, v6)
+    changes(better, 1, who, v6)
 
 
-@lq.each_version()
-def a_rule(v6):
+@lq.each_version(*WHO)
+def a_rule(who, v6):
     """Another table, for the mark that the SYN brought."""
     family = "-6" if v6 else "-4"
 
@@ -125,50 +143,136 @@ def a_rule(v6):
         lq.ip(f"{family} route add default dev tun1 table 7")
         lq.ip(f"{family} rule add sport {lq.port_of(ways.listener)} ipproto tcp table 7")
 
-    changes(rule, 1, v6)
+    changes(rule, 1, who, v6)
 
 
-@lq.case()
-def ds_field():
+@lq.case(*WHO)
+def ds_field(who):
     """IP_TOS, where routes go by it."""
 
     def tos(ways):
-        lq.ip(f"route add {PEER[False]} tos 0x10 dev tun1")
+        lq.ip(f"route add {ways.peers.net} tos 0x10 dev tun1")
         lq.equal(ways.syn(), 0)
         ways.listener.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
 
-    changes(tos, 1, False)
+    changes(tos, 1, who, False)
 
 
-@lq.each_version()
-def device_of_the_socket(v6):
+@lq.each_version(*WHO)
+def device_of_the_socket(who, v6):
     """SO_BINDTODEVICE says which way."""
 
     def bind(ways):
         lq.ip("link set tun1 up")
-        lq.ip(f"route add {PEER[v6]} dev tun1")
+        lq.ip(f"route add {ways.peers.net} dev tun1")
         lq.equal(ways.syn(), 1)
         ways.listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"tun0")
 
-    changes(bind, 0, v6)
+    changes(bind, 0, who, v6)
+
+
+@lq.case(*WHO)
+def dont_route(who):
+    """SO_DONTROUTE: what is behind a gateway is not reached. IPv6 takes no notice of it."""
+    for kind in ("tcp", "lq"):
+        lq.unshare_net()
+        ways = Ways(kind, False, who, far=True)
+        lq.ip(f"route add {FAR_NET[False]} via 192.0.2.3 dev tun0")
+        lq.equal(ways.syn(), 0, kind)
+        ways.listener.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        lq.equal(ways.syn(), None, kind)
+
+
+@lq.each_version("blackhole", "unreachable", "prohibit")
+def no_way(route, v6):
+    """A route that says no, below a gateway's that says yes."""
+    for kind in ("tcp", "lq"):
+        lq.unshare_net()
+        ways = Ways(kind, v6, "strangers", far=True)
+        lq.ip(f"route add default via {'2001:db8::3' if v6 else '192.0.2.3'} dev tun0")
+        lq.equal([ways.syn() for _ in range(3)], [0] * 3, f"{kind}: before")
+        lq.ip(f"route add {route} {ways.peers.net}")
+        lq.equal([ways.syn() for _ in range(3)], [None] * 3, f"{kind}: no way")
+        lq.ip(f"route del {route} {ways.peers.net}")
+        lq.equal([ways.syn() for _ in range(3)], [0] * 3, f"{kind}: again")
 
 
 @lq.each_version()
-def dont_route(v6):
-    """SO_DONTROUTE: what is behind a gateway is not reached."""
-    if v6:
-        raise lq.Skip("IPv6 takes no notice of it")
-
-    def local(ways):
-        ways.listener.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
-
+def prefixes(v6):
+    """Of two neighbours in the address space one goes one way and one the other."""
     for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Ways(kind, False, FAR[False])
-        lq.ip("route add 203.0.113.0/24 via 192.0.2.3 dev tun0")
-        lq.equal(ways.syn(), 0, kind)
-        local(ways)
-        lq.equal(ways.syn(), None, kind)
+        ways = Ways(kind, v6, "strangers", far=True)
+        lq.ip("link set tun1 up")
+        lq.ip(f"route add default via {'2001:db8::3' if v6 else '192.0.2.3'} dev tun0")
+        for number in range(4, 40, 4):
+            where = f"2001:db8:99::{number:x}/127" if v6 else f"203.0.113.{number}/31"
+            lq.ip(f"route add {where} dev tun1")
+        # From 1 on.
+        got = [ways.syn() for _ in range(40)]
+        want = [1 if 4 <= n < 40 and n % 4 in (0, 1) else 0 for n in range(1, 41)]
+        lq.equal(got, want, kind)
+
+
+@lq.each_version("siblings", "objects")
+def several_ways(what, v6):
+    """A multipath route: each stranger goes the way that TCP's answer would."""
+    via = ["2001:db8::3", "2001:db8:1::4"] if v6 else ["192.0.2.3", "198.51.100.4"]
+    ways_of = {}
+    for kind in ("tcp", "lq"):
+        lq.unshare_net()
+        ways = Ways(kind, v6, "strangers", far=True)
+        lq.ip("link set tun1 up")
+        lq.ip("addr add 198.51.100.1/24 dev tun1")
+        lq.ip("addr add 2001:db8:1::1/64 dev tun1 nodad")
+        if what == "objects":
+            for number in (0, 1):
+                lq.ip(f"{'-6' if v6 else '-4'} nexthop add id {number + 1} via {via[number]}"
+                      f" dev tun{number}")
+            lq.ip("nexthop add id 3 group 1/2")
+            lq.ip(f"route add {ways.peers.net} nhid 3")
+        else:
+            lq.ip(f"route add {ways.peers.net} " + " ".join(
+                f"nexthop via {via[number]} dev tun{number}" for number in (0, 1)))
+        ways_of[kind] = [ways.syn() for _ in range(32)]
+    lq.equal(ways_of["lq"], ways_of["tcp"])
+    lq.equal(set(ways_of["lq"]), {0, 1})
+
+
+@lq.each_version()
+def path_mtu_of_one(v6):
+    """Behind one gateway one peer has a path MTU of its own, which a connection of before learnt."""
+    for kind in ("tcp", "lq"):
+        lq.unshare_net()
+        ways = Ways(kind, v6, far=True)
+        lq.ip(f"route add default via {'2001:db8::3' if v6 else '192.0.2.3'} dev tun0")
+        others = From("strangers", None, FAR_NET[v6])
+        lq.equal(path_mtu(ways, others.next()), 1500, f"{kind}: a stranger")
+        child, peer = connected(ways, FAR[v6])
+        child.send(bytes(1000))
+        data = peer.receive()
+        ways.tuns[0].send(icmp_error(*((2, 0) if v6 else (3, 4)), data.packet, 1300))
+        lq.equal(path_mtu(ways, FAR[v6]), 1300, f"{kind}: the peer again")
+        lq.equal(path_mtu(ways, others.next()), 1500, f"{kind}: another stranger")
+        # No slot has it any more.
+        for _ in range(40):
+            path_mtu(ways, others.next())
+        lq.equal(path_mtu(ways, FAR[v6]), 1300, f"{kind}: the peer, much later")
+
+
+def connected(ways, address):
+    """The accepted socket and the peer."""
+    peer = Peer(ways.tuns[0], lq.port_of(ways.listener), v6=ways.v6, addr=address).connect()
+    child = lq.accept(ways.listener)
+    return child, peer
+
+
+def path_mtu(ways, address):
+    """TCP_INFO's tcpi_pmtu of a new connection."""
+    child, _peer = connected(ways, address)
+    with child:
+        info = child.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)
+        return struct.unpack_from("=I", info, 60)[0]
 
 
 def mtu_of(way):
@@ -176,12 +280,12 @@ def mtu_of(way):
     return struct.unpack("!H", way.last.option(2))[0]
 
 
-@lq.each_version()
-def mtu_of_the_device(v6):
+@lq.each_version(*WHO)
+def mtu_of_the_device(who, v6):
     """The MSS that is offered follows it."""
     for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Ways(kind, v6)
+        ways = Ways(kind, v6, who)
         headers = 60 if v6 else 40
         ways.syn()
         lq.equal(mtu_of(ways), 1500 - headers, kind)
@@ -190,12 +294,12 @@ def mtu_of_the_device(v6):
         lq.equal(mtu_of(ways), 1400 - headers, kind)
 
 
-@lq.each_version()
-def min_adv_mss(v6):
+@lq.each_version(*WHO)
+def min_adv_mss(who, v6):
     """net.ipv4.route.min_adv_mss, net.ipv6.route.min_adv_mss"""
     for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Ways(kind, v6)
+        ways = Ways(kind, v6, who)
         ways.syn()
         sysctl(f"net.ipv{6 if v6 else 4}.route.min_adv_mss", 4000)
         ways.syn()
@@ -208,11 +312,11 @@ def min_adv_mss(v6):
 class Gateways:
     """Two ways to a far peer, by gateways whose state this program sets; SYNs come in by tun0."""
 
-    def __init__(self, kind, v6):
+    def __init__(self, kind, v6, who="same"):
         stay()
         for device in ("all", "default"):
             lq.sysctl(f"net.ipv4.conf.{device}.rp_filter", 0)
-        self.v6 = v6
+        self.v6, self.peers = v6, From(who, FAR[v6], FAR_NET[v6])
         self.tun = Tun()
         lq.run("modprobe", "veth", check=False)
         for number in (0, 1):
@@ -246,7 +350,7 @@ class Gateways:
     def syn(self, local=None):
         """Which way the SYN-ACK goes: 0 or 1."""
         self.sport += 1
-        peer = Peer(self.tun, lq.port_of(self.listener), v6=self.v6, addr=FAR[self.v6],
+        peer = Peer(self.tun, lq.port_of(self.listener), v6=self.v6, addr=self.peers.next(),
                     sport=self.sport)
         if local:
             peer.local = ipaddress.ip_address(local).packed
@@ -294,12 +398,12 @@ def dead_gateway_of_a_multipath_route():
         lq.equal([ways.syn() for _ in range(3)], [1 - way] * 3, f"{kind}: the gateway is dead")
 
 
-@lq.case()
-def dead_default_gateway():
+@lq.case(*WHO)
+def dead_default_gateway(who):
     """Two default routes of the same metric: fib_select_default()."""
     for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Gateways(kind, False)
+        ways = Gateways(kind, False, who)
         for number in (0, 1):
             ways.state(number, "reachable")
             lq.ip(f"route append default via {ways.gateway(number)} dev w{number}")
@@ -320,12 +424,12 @@ def advertise(sock, router):
               + struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + group + body)
 
 
-@lq.case()
-def dead_router():
+@lq.case(*WHO)
+def dead_router(who):
     """IPv6: two routers that advertised themselves; rt6_score_route() goes by the neighbours."""
     for kind in ("tcp", "lq"):
         lq.unshare_net()
-        ways = Gateways(kind, True)
+        ways = Gateways(kind, True, who)
         routers = ["fe80::aa:1", "fe80::bb:1"]
         for number, router in enumerate(routers):
             lq.wait_for(lambda way=f"w{number}": "fe80::" in lq.run("ip", "addr", "show", way))
