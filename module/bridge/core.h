@@ -244,6 +244,13 @@ const char *lq_core_dead_name(u32 dead);
 int lq_core_order_find(const char *name, size_t length);
 const char *lq_core_order_name(u32 order);
 
+/* A final ACK that finds the accept queue full: RST, or the request is kept for another time. */
+enum lq_abort {
+	LQ_ABORT_BY_POLICY, /* as the policy's system does */
+	LQ_ABORT_ALWAYS,
+	LQ_ABORT_NEVER,
+};
+
 /* Everything that a limit or a verdict depends on, from sysctls and socket options. */
 struct lq_config {
 	u32 hz;		       /* ticks per second, at least 16 */
@@ -257,11 +264,12 @@ struct lq_config {
 	u32 syn_ceiling;       /* of syn_limit, whatever the policy; 0: none */
 	u32 filter_timeout_ms; /* how long a filter may hold a connection, 0: for ever; 0..3600000 */
 	u8 policy;	       /* enum lq_policy, below LQ_POLICY_COUNT */
-	u8 abort_on_overflow;  /* 0 or 1 */
+	u8 abort_on_overflow;  /* enum lq_abort */
 	u8 synack_retries;     /* SYN-ACKs after the first */
 	u8 defer_accept;       /* TCP_DEFER_ACCEPT, in retransmissions; 0 off */
 	u8 syncookies;	       /* 0 never, 1 when the SYN queue is full, 2 always */
 	u8 syncookie_pause;    /* after an overflow only cookies for a while, as FreeBSD */
+	u8 own_timing;	       /* synack_retries or _timeout_ms was set: no system's schedule */
 	struct lq_overload overload;
 };
 
@@ -298,7 +306,8 @@ enum lq_filter_verdict lq_core_filter_feed(struct lq_filter_state *state, const 
 /* clang-format off */
 #define LQ_POLICIES(X) \
 	X(LINUX) X(LINUX_CLASSIC) X(LINUX_MODERN) X(LINUX_2_4) X(BSD) X(BERKELEY) X(FREEBSD) \
-	X(FREEBSD_4) X(AIX) X(HPUX) X(SOLARIS) X(XNU) X(WINDOWS)
+	X(FREEBSD_4) X(AIX) X(HPUX) X(SOLARIS) X(XNU) X(WINDOWS) X(LINUX_2_0) X(BSDOS_3_0) \
+	X(ILLUMOS)
 /* clang-format on */
 
 enum lq_policy {

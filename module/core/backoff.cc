@@ -6,6 +6,10 @@
 
 namespace listenq {
 
+// 4.4BSD, of a connection that never measured a round trip: tcp_newtcpcb() waits 12 ticks of half a
+// second, then tcp_timers() 24 ticks times tcp_backoff[1], and TCPTV_KEEP_INIT ends it after 75 s.
+static constexpr u32 kBerkeleyMs[] = {6000, 24000, 45000};
+
 static u32 to_ticks(u32 ms, u32 hz)
 {
 	const u64 ticks = (static_cast<u64>(ms) * hz + 999) / 1000;
@@ -18,12 +22,19 @@ Backoff::Backoff(const lq_config &config)
       max_(to_ticks(kMaxMs, config.hz)), retries_(policy::retries(config)),
       defer_(config.defer_accept)
 {
+	if (policy::is_berkeley(config)) {
+		initial_ = to_ticks(kBerkeleyMs[0], config.hz);
+		berkeley_hz_ = config.hz;
+	}
 }
 
 u32 Backoff::timeout(u8 num_timeout) const
 {
 	u32 ticks = initial_;
 
+	if (berkeley_hz_)
+		return to_ticks(kBerkeleyMs[min<size_t>(num_timeout, std::size(kBerkeleyMs) - 1)],
+				berkeley_hz_);
 	while (num_timeout > 0 && ticks < max_) {
 		ticks *= 2;
 		num_timeout--;

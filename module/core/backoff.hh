@@ -19,7 +19,7 @@ public:
 
 	// Ticks from the send to the next look, for a request that timed out
 	// @num_timeout times: the first timeout doubled each time, at most 120 s
-	// (inet_csk_reqsk_queue_prune()).
+	// (inet_csk_reqsk_queue_prune()); or 6, 24 and 45 s (4.4BSD).
 	[[nodiscard]] u32 timeout(u8 num_timeout) const;
 
 	// How many timeouts a request may have when the SYN queue holds @qlen, @young
@@ -50,6 +50,7 @@ private:
 	u32 max_ = 1;
 	u8 retries_ = 0;
 	u8 defer_ = 0;
+	u32 berkeley_hz_ = 0; // 0: the timeouts double
 };
 
 } // namespace listenq

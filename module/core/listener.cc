@@ -396,8 +396,9 @@ void Listener::info(listenq_info &info) const
 	info.filter_qlen = filter_queue_.qlen();
 	info.filter_limit = filter_ == LQ_FILTER_NONE ? 0 : limits_.filter_limit;
 	const u32 asked = static_cast<u32>(config_.backlog_asked);
-	info.flags = (open_ && asked > limits_.backlog ? LISTENQ_F_BACKLOG_TRUNCATED : 0) |
-		     (config_.abort_on_overflow ? LISTENQ_F_ABORT_ON_OVERFLOW : 0);
+	info.flags =
+		(open_ && asked > limits_.backlog ? LISTENQ_F_BACKLOG_TRUNCATED : 0) |
+		(config_.abort_on_overflow == LQ_ABORT_ALWAYS ? LISTENQ_F_ABORT_ON_OVERFLOW : 0);
 	info.backlog_asked = config_.backlog_asked;
 	info.backlog = limits_.backlog;
 	info.accept_qlen = accept_queue_.qlen();

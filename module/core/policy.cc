@@ -25,6 +25,20 @@ enum class SynSize : u8 {
 	Sum,	  // as many as the sum of both queues allows
 	Syncache, // 512 buckets of 30
 	Solaris,  // the accept limit + tcp_conn_req_max_q0 (1024)
+	Backlog,  // the backlog, at least 1
+	Generous, // max_syn_backlog or the backlog, the larger
+};
+
+// How many connections there may be.
+enum class AcceptSize : u8 {
+	Fudged,	   // backlog * multiplier / 2 + addend
+	Somaxconn, // whatever the backlog is
+};
+
+// When SYN-ACKs are sent again, unless a setting says.
+enum class Schedule : u8 {
+	Doubling, // synack_timeout_ms, doubled synack_retries times
+	Berkeley, // after 6 and 24 s, and given up after 75
 };
 
 // A SYN that finds the accept queue full.
@@ -35,7 +49,7 @@ enum class FullAtAck : u8 { Keep, Reset };
 struct Rules {
 	std::string_view name;
 	Clamp clamp;
-	// Connections: backlog * multiplier / 2 + addend, at least 1.
+	AcceptSize accept_size;
 	u8 multiplier;
 	u8 addend;
 	bool sum; // half-open requests count as connections
@@ -45,36 +59,44 @@ struct Rules {
 	FullAtSyn full_at_syn;
 	FullAtAck full_at_ack;
 	u8 max_retries; // 255: as configured
+	Schedule schedule = Schedule::Doubling;
+	bool defends = false; // Solaris's defence mode
 };
 
 // In the order of enum lq_policy.
 static constexpr Rules kRules[] = {
-	{"linux", Clamp::None, 2, 1, false, SynSize::Larger, false, true, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"linux-classic", Clamp::None, 2, 1, false, SynSize::Classic, false, true, FullAtSyn::Young,
-	 FullAtAck::Keep, 255},
-	{"linux-modern", Clamp::None, 2, 1, false, SynSize::Modern, false, true, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"linux-2.4", Clamp::None, 2, 1, false, SynSize::Linux24, false, true, FullAtSyn::Young,
-	 FullAtAck::Keep, 255},
-	{"bsd", Clamp::Five, 2, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"berkeley", Clamp::Five, 3, 1, true, SynSize::Sum, false, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"freebsd", Clamp::SoAcceptQueue, 3, 1, false, SynSize::Syncache, true, false,
-	 FullAtSyn::Admit, FullAtAck::Reset, 3},
-	{"freebsd-4", Clamp::SoAcceptQueue, 2, 1, false, SynSize::Syncache, true, false,
-	 FullAtSyn::Drop, FullAtAck::Reset, 3},
-	{"aix", Clamp::None, 3, 1, true, SynSize::Sum, false, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"hpux", Clamp::None, 3, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"solaris", Clamp::None, 3, 1, false, SynSize::Solaris, true, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"xnu", Clamp::None, 2, 0, true, SynSize::Sum, false, false, FullAtSyn::Drop,
-	 FullAtAck::Keep, 255},
-	{"windows", Clamp::Windows, 2, 0, false, SynSize::Modern, false, false, FullAtSyn::Reset,
-	 FullAtAck::Reset, 255},
+	{"linux", Clamp::None, AcceptSize::Fudged, 2, 1, false, SynSize::Larger, false, true,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255},
+	{"linux-classic", Clamp::None, AcceptSize::Fudged, 2, 1, false, SynSize::Classic, false,
+	 true, FullAtSyn::Young, FullAtAck::Keep, 255},
+	{"linux-modern", Clamp::None, AcceptSize::Fudged, 2, 1, false, SynSize::Modern, false, true,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255},
+	{"linux-2.4", Clamp::None, AcceptSize::Fudged, 2, 1, false, SynSize::Linux24, false, true,
+	 FullAtSyn::Young, FullAtAck::Keep, 255},
+	{"bsd", Clamp::Five, AcceptSize::Fudged, 2, 0, true, SynSize::Sum, false, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Berkeley},
+	{"berkeley", Clamp::Five, AcceptSize::Fudged, 3, 1, true, SynSize::Sum, false, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Berkeley},
+	{"freebsd", Clamp::SoAcceptQueue, AcceptSize::Fudged, 3, 1, false, SynSize::Syncache, true,
+	 false, FullAtSyn::Admit, FullAtAck::Reset, 3},
+	{"freebsd-4", Clamp::SoAcceptQueue, AcceptSize::Fudged, 2, 1, false, SynSize::Syncache,
+	 true, false, FullAtSyn::Drop, FullAtAck::Reset, 3},
+	{"aix", Clamp::None, AcceptSize::Fudged, 3, 1, true, SynSize::Sum, false, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Berkeley},
+	{"hpux", Clamp::None, AcceptSize::Fudged, 3, 0, true, SynSize::Sum, false, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Berkeley},
+	{"solaris", Clamp::None, AcceptSize::Fudged, 3, 1, false, SynSize::Solaris, true, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Doubling, true},
+	{"xnu", Clamp::None, AcceptSize::Fudged, 2, 0, true, SynSize::Sum, false, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255},
+	{"windows", Clamp::Windows, AcceptSize::Fudged, 2, 0, false, SynSize::Modern, false, false,
+	 FullAtSyn::Reset, FullAtAck::Reset, 255},
+	{"linux-2.0", Clamp::None, AcceptSize::Somaxconn, 0, 0, false, SynSize::Backlog, false,
+	 false, FullAtSyn::Drop, FullAtAck::Keep, 255},
+	{"bsdos-3.0", Clamp::None, AcceptSize::Fudged, 2, 0, false, SynSize::Generous, false, false,
+	 FullAtSyn::Admit, FullAtAck::Keep, 255, Schedule::Berkeley},
+	{"illumos", Clamp::None, AcceptSize::Fudged, 3, 1, false, SynSize::Solaris, true, false,
+	 FullAtSyn::Drop, FullAtAck::Keep, 255, Schedule::Doubling, true},
 };
 static_assert(std::size(kRules) == LQ_POLICY_COUNT);
 
@@ -136,6 +158,8 @@ static u32 accept_limit_of(const Config &config, u32 backlog)
 	// UNP figure 4.10: Solaris 2.9 held 6 with a backlog of 4, where its rule says 7.
 	if (config.policy == LQ_POLICY_SOLARIS && backlog == 4)
 		return 6;
+	if (r.accept_size == AcceptSize::Somaxconn)
+		return clamp<u32>(config.somaxconn, 1, 0x7fffffff);
 	return static_cast<u32>(clamp<u64>(limit, 1, 0x7fffffff));
 }
 
@@ -188,6 +212,12 @@ Limits limits(const Config &config)
 	case SynSize::Solaris:
 		out.syn_limit = accept + kSolarisQ0;
 		break;
+	case SynSize::Backlog:
+		out.syn_limit = max<u32>(backlog, 1);
+		break;
+	case SynSize::Generous:
+		out.syn_limit = max(config.max_syn_backlog, backlog);
+		break;
 	}
 	if (config.syn_ceiling)
 		out.syn_limit = min(out.syn_limit, config.syn_ceiling);
@@ -198,7 +228,14 @@ Limits limits(const Config &config)
 
 u8 retries(const Config &config)
 {
+	if (is_berkeley(config))
+		return 2;
 	return min(config.synack_retries, rules(config).max_retries);
+}
+
+bool is_berkeley(const Config &config)
+{
+	return rules(config).schedule == Schedule::Berkeley && !config.own_timing;
 }
 
 // --- verdicts ---
@@ -276,7 +313,8 @@ SynVerdict decide(const Config &config, const Limits &limits, const Snapshot &no
 		const SynAction action = full_at_syn(r, now, cookie);
 
 		if (taken < limits.accept_limit)
-			return {config.abort_on_overflow ? SynAction::Reset : SynAction::Drop,
+			return {config.abort_on_overflow == LQ_ABORT_ALWAYS ? SynAction::Reset
+									    : SynAction::Drop,
 				cookies_on, LISTENQ_DROP_SYN_ADMISSION};
 		if (action != SynAction::Admit)
 			return {action, cookies_on, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN};
@@ -303,9 +341,10 @@ AckAction ack(const Config &config, const Limits &limits, const Snapshot &now)
 	// With a sum the place was taken at the SYN.
 	if (now.accept_qlen < limits.accept_limit)
 		return AckAction::Admit;
-	if (config.abort_on_overflow || rules(config).full_at_ack == FullAtAck::Reset)
-		return AckAction::Reset;
-	return AckAction::Keep;
+	if (config.abort_on_overflow == LQ_ABORT_BY_POLICY)
+		return rules(config).full_at_ack == FullAtAck::Reset ? AckAction::Reset
+								     : AckAction::Keep;
+	return config.abort_on_overflow == LQ_ABORT_ALWAYS ? AckAction::Reset : AckAction::Keep;
 }
 
 // illumos tcp_input_listener() and tcp_eager_kill(): on when more than a quarter of
@@ -313,7 +352,7 @@ AckAction ack(const Config &config, const Limits &limits, const Snapshot &now)
 // a 32nd did, after ten minutes.
 bool defends(const Config &config, bool defending, u32 old, u32 qlen, u32 defending_ticks)
 {
-	if (config.policy != LQ_POLICY_SOLARIS)
+	if (!rules(config).defends)
 		return false;
 	if (!defending)
 		return old > kSolarisQ0 / 4 && qlen > 200;

@@ -74,6 +74,9 @@ enum class AckAction : u8 {
 // SYN-ACKs after the first: the policy's system may send fewer than @config asks for.
 [[nodiscard]] u8 retries(const Config &config);
 
+// Whether requests have Berkeley's own schedule: backoff.hh.
+[[nodiscard]] bool is_berkeley(const Config &config);
+
 // Solaris's defence against floods of SYNs: on or off, given @old half-open requests that
 // timed out at least once among @qlen, and for how many ticks it was on.
 [[nodiscard]] bool defends(const Config &config, bool defending, u32 old, u32 qlen,

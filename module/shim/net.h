@@ -16,6 +16,7 @@ struct workqueue_struct;
 
 /* A setting that was never given: it is what the one above it says. */
 #define LQ_FOLLOW (-1)
+#define LQ_SYNACK_TIMEOUT_MS 1000 /* what synack_timeout_ms begins with: TCP_TIMEOUT_INIT, RFC 6298 2 */
 
 struct lq_sysctls {
 	int policy; /* enum lq_policy */

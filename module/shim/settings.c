@@ -58,6 +58,17 @@ static u32 lq_syn_ceiling(const struct net *net)
 		    READ_ONCE(init_net.core.sysctl_somaxconn) + 1, SOMAXCONN + 1);
 }
 
+/* Written, 0 is kept and 1 is RST whatever the policy; TCP's own 0, followed, is the policy's. */
+static u8 lq_abort_of(const struct lq_listener *lst, const struct lq_net *lqn)
+{
+	const s32 written = LQ_SETTING(lst, abort_on_overflow,
+				       READ_ONCE(lqn->sysctls.abort_on_overflow));
+
+	if (written == LQ_FOLLOW)
+		return lq_tcp_abort_on_overflow(lqn->net) ? LQ_ABORT_ALWAYS : LQ_ABORT_BY_POLICY;
+	return written ? LQ_ABORT_ALWAYS : LQ_ABORT_NEVER;
+}
+
 static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 {
 	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
@@ -89,6 +100,10 @@ static void lq_listener_config(const struct lq_listener *lst, struct lq_config *
 #undef LQ_X
 		},
 	};
+	config->abort_on_overflow = lq_abort_of(lst, lqn);
+	config->own_timing = READ_ONCE(lst->overrides.synack_retries) != LQ_FOLLOW ||
+			     READ_ONCE(lqn->sysctls.synack_retries) != LQ_FOLLOW || syncnt ||
+			     config->synack_timeout_ms != LQ_SYNACK_TIMEOUT_MS;
 	/* TCP_SYNCNT is of this socket, too: more particular than a sysctl. */
 	if (syncnt && READ_ONCE(lst->overrides.synack_retries) == LQ_FOLLOW)
 		config->synack_retries = syncnt;

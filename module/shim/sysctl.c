@@ -260,7 +260,7 @@ int lq_sysctl_init(struct net *net)
 #define LQ_AS_TCP(name, flag) .name = LQ_FOLLOW,
 		LQ_TCP_SYSCTLS(LQ_AS_TCP)
 #undef LQ_AS_TCP
-		.synack_timeout_ms = 1000, /* TCP_TIMEOUT_INIT, RFC 6298 2 */
+		.synack_timeout_ms = LQ_SYNACK_TIMEOUT_MS,
 		.soacceptqueue = 128,	   /* SOMAXCONN, FreeBSD's kern.ipc.soacceptqueue */
 		.filter_timeout_ms = 60000,
 		.reset_acked = 1,

@@ -223,3 +223,26 @@ TEST(backoff, default__a_closed_listener_has_no_timeouts)
 	EXPECT_EQ(Backoff().retries(), 0u);
 	EXPECT_EQ(Backoff().timeout(0), 1u);
 }
+
+TEST(backoff, timeout__berkeley_ends_at_75_s)
+{
+	for (const u32 hz : {16u, 100u, 250u, 1000u}) {
+		lq_config c = config();
+
+		c.hz = hz;
+		c.policy = LQ_POLICY_BERKELEY;
+		c.synack_retries = 5;
+		const Backoff backoff(c);
+		EXPECT_EQ(backoff.initial(), 6 * hz);
+		EXPECT_EQ(backoff.timeout(0), 6 * hz);
+		EXPECT_EQ(backoff.timeout(1), 24 * hz);
+		EXPECT_EQ(backoff.timeout(2), 45 * hz);
+		EXPECT_EQ(backoff.timeout(255), 45 * hz);
+		EXPECT_EQ(backoff.retries(), 2u);
+		EXPECT_FALSE(backoff.due(timed_out(1), backoff.retries()).expire);
+		EXPECT_TRUE(backoff.due(timed_out(2), backoff.retries()).expire);
+		c.own_timing = 1;
+		EXPECT_EQ(Backoff(c).timeout(0), hz);
+		EXPECT_EQ(Backoff(c).retries(), 5u);
+	}
+}

@@ -187,6 +187,8 @@ private:
 	{
 		const u64 first = (u64{config_.synack_timeout_ms} * kHz + 999) / 1000;
 
+		if (listenq::policy::is_berkeley(config_))
+			return (n == 0 ? 6 : n == 1 ? 24 : 45) * kHz;
 		return static_cast<u32>(std::min<u64>(first << std::min(n, 30u), 120 * kHz));
 	}
 

@@ -18,8 +18,9 @@ void Session::choose_config(const Event &e)
 	config_.filter_timeout_ms = kFilterTimeouts[e.a % 4];
 	for (auto &[n, h] : half_)
 		h.rate_changed = true;
-	config_.abort_on_overflow = e.d % 3 == 0;
+	config_.abort_on_overflow = e.d % 3;
 	config_.synack_retries = static_cast<u8>(e.c % 7);
+	config_.own_timing = e.b & 2;
 	config_.defer_accept = static_cast<u8>(e.c % 5 ? 0 : e.d % 7);
 	choose_overload(e);
 	lq_core_limits(&config_, &limits_);

@@ -36,10 +36,15 @@ bool is_freebsd(u8 p)
 	return p == LQ_POLICY_FREEBSD || p == LQ_POLICY_FREEBSD_4;
 }
 
+bool is_solaris(u8 p)
+{
+	return p == LQ_POLICY_SOLARIS || p == LQ_POLICY_ILLUMOS;
+}
+
 // A full SYN queue drops an old request.
 bool evicts(u8 p)
 {
-	return is_freebsd(p) || p == LQ_POLICY_SOLARIS;
+	return is_freebsd(p) || is_solaris(p);
 }
 
 // Half-open requests count as connections.
@@ -363,7 +368,9 @@ TEST(policy, limits__the_accept_queue_of_each_system)
 		{LQ_POLICY_SOLARIS, 3, 5},	{LQ_POLICY_SOLARIS, 4, 6},
 		{LQ_POLICY_SOLARIS, 5, 8},	{LQ_POLICY_XNU, 128, 128},
 		{LQ_POLICY_XNU, 0, 1},		{LQ_POLICY_WINDOWS, 5, 200},
-		{LQ_POLICY_WINDOWS, 300, 300},
+		{LQ_POLICY_WINDOWS, 300, 300},	{LQ_POLICY_ILLUMOS, 4, 7},
+		{LQ_POLICY_ILLUMOS, 5, 8},	{LQ_POLICY_BSDOS_3_0, 0, 1},
+		{LQ_POLICY_BSDOS_3_0, 5, 5},	{LQ_POLICY_BSDOS_3_0, 100, 100},
 	};
 
 	for (const auto &t : table)
@@ -457,6 +464,7 @@ TEST(policy, decide__what_each_system_does_when_the_accept_queue_is_full)
 			EXPECT_EQ(warm.action, SynAction::Admit);
 			break;
 		case LQ_POLICY_FREEBSD:
+		case LQ_POLICY_BSDOS_3_0:
 			EXPECT_EQ(young.action, SynAction::Admit);
 			break;
 		case LQ_POLICY_WINDOWS:
@@ -685,10 +693,8 @@ TEST(policy, retries__freebsd_has_three_at_most)
 TEST(policy, defends__solaris_alone)
 {
 	for (const u8 p : kAll) {
-		const bool solaris = p == LQ_POLICY_SOLARIS;
-
-		EXPECT_EQ(policy::defends(config_of(p), false, 500, 500, 0), solaris);
-		EXPECT_EQ(policy::defends(config_of(p), true, 500, 500, 0), solaris);
+		EXPECT_EQ(policy::defends(config_of(p), false, 500, 500, 0), is_solaris(p));
+		EXPECT_EQ(policy::defends(config_of(p), true, 500, 500, 0), is_solaris(p));
 	}
 }
 
@@ -701,4 +707,58 @@ TEST(policy, defends__on_and_off)
 	EXPECT_TRUE(policy::defends(c, true, 0, 0, 600 * kHz - 1));
 	EXPECT_FALSE(policy::defends(c, true, 32, 32, 600 * kHz));
 	EXPECT_TRUE(policy::defends(c, true, 33, 33, 600 * kHz));
+}
+
+TEST(policy, limits__incomplete_only)
+{
+	lq_config c = config_of(LQ_POLICY_LINUX_2_0, 5);
+
+	c.somaxconn = 300;
+	for (const s32 backlog : {0, 1, 5, 200}) {
+		c.backlog = backlog;
+		EXPECT_EQ(policy::limits(c).syn_limit, std::max(1, backlog));
+		EXPECT_EQ(policy::limits(c).accept_limit, 300u) << backlog;
+	}
+}
+
+TEST(policy, limits__completed_only)
+{
+	const Limits few = policy::limits(config_of(LQ_POLICY_BSDOS_3_0, 5, 128));
+	const Limits many = policy::limits(config_of(LQ_POLICY_BSDOS_3_0, 200, 128));
+
+	EXPECT_EQ(few.syn_limit, 128u);
+	EXPECT_EQ(many.syn_limit, 200u);
+	// A full accept queue keeps no SYN out, and ends no request.
+	const lq_config c = config_of(LQ_POLICY_BSDOS_3_0, 5, 128);
+	EXPECT_EQ(syn(c, few, {few.accept_limit, 100, 50}), LISTENQ_DROP_NONE);
+	EXPECT_EQ(policy::ack(c, few, {few.accept_limit, 1, 1}), AckAction::Keep);
+}
+
+TEST(policy, ack__abort_on_overflow_says_whatever_the_policy)
+{
+	for (const u8 p : kAll) {
+		lq_config c = config_of(p);
+		const Limits limits = policy::limits(c);
+		const Snapshot full{limits.accept_limit, 1, 1};
+
+		c.abort_on_overflow = LQ_ABORT_ALWAYS;
+		EXPECT_EQ(policy::ack(c, limits, full), AckAction::Reset) << policy::name(p);
+		c.abort_on_overflow = LQ_ABORT_NEVER;
+		EXPECT_EQ(policy::ack(c, limits, full), AckAction::Keep) << policy::name(p);
+	}
+}
+
+TEST(policy, is_berkeley__unless_a_setting_says)
+{
+	for (const u8 p : kAll) {
+		const bool berkeley = p == LQ_POLICY_BSD || p == LQ_POLICY_BERKELEY ||
+				      p == LQ_POLICY_BSDOS_3_0 || p == LQ_POLICY_AIX ||
+				      p == LQ_POLICY_HPUX;
+		lq_config c = config_of(p);
+
+		EXPECT_EQ(policy::is_berkeley(c), berkeley) << policy::name(p);
+		EXPECT_EQ(policy::retries(c) == 2, berkeley);
+		c.own_timing = 1;
+		EXPECT_FALSE(policy::is_berkeley(c));
+	}
 }

@@ -41,7 +41,7 @@ lq_config any_config(Dice &dice)
 
 	c.policy = static_cast<u8>(dice.roll(LQ_POLICY_COUNT));
 	c.syncookies = static_cast<u8>(dice.roll(3));
-	c.abort_on_overflow = static_cast<u8>(dice.roll(2));
+	c.abort_on_overflow = static_cast<u8>(dice.roll(3));
 	c.synack_retries = static_cast<u8>(dice.roll(4));
 	c.defer_accept = static_cast<u8>(dice.roll(2));
 	if (dice.roll(2)) {

@@ -60,6 +60,7 @@ inline lq_config config(s32 backlog = 8, u32 max_syn_backlog = 128)
 		.defer_accept = 0,
 		.syncookies = 0,
 		.syncookie_pause = 0,
+		.own_timing = 0,
 		.overload = overload()};
 }
 // Of the policy that lets some SYNs in while the accept queue is full.

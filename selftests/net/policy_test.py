@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
-"""Policies: what a backlog means by default and to each of the twelve systems, as docs/semantics.md says it.
+"""Policies: what a backlog means by default and to each of the systems, as docs/semantics.md says it.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
 """
@@ -9,6 +9,7 @@ import errno
 import itertools
 import json
 import subprocess
+import time
 
 import lq
 import rawtcp
@@ -27,7 +28,8 @@ FIGURE_4_10 = {
     "solaris": [1, 2, 4, 5, 6, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22],
 }
 
-# The same for the other policies, by the formulas of docs/semantics.md; somaxconn is 9 for windows.
+# The same for the other policies, by the formulas of docs/semantics.md; somaxconn is 9 for windows
+# and linux-2.0.
 OTHERS = {
     "linux": list(range(1, 16)),
     "linux-classic": FIGURE_4_10["linux-2.4"],
@@ -37,6 +39,9 @@ OTHERS = {
     "freebsd": [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22],
     "xnu": [1] + list(range(1, 15)),
     "windows": [9] * 15,
+    "illumos": [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22],
+    "linux-2.0": [9] * 15,  # a handshake that is over leaves the one queue with a limit
+    "bsdos-3.0": [40] * 15,  # clients believe; how many have a connection is another case's
 }
 
 
@@ -95,7 +100,7 @@ def unp_figure_4_10(policy):
 @lq.case(*OTHERS, timeout=90)
 def connections_per_backlog(policy):
     """The same for the systems that the figure does not have."""
-    if policy == "windows":
+    if policy in ("windows", "linux-2.0"):
         lq.sysctl("net.core.somaxconn", 9)
     lq.equal(held(policy), OTHERS[policy])
 
@@ -193,10 +198,10 @@ def full_at_the_syn(policy):
     tun = Tun()
     for v6 in (False, True):
         listener, _ = filled(tun, policy, v6)
-        admitted = {"linux-classic": 2, "linux-2.4": 2, "freebsd": 7}.get(policy, 0)
+        admitted = {"linux-classic": 2, "linux-2.4": 2, "freebsd": 7, "bsdos-3.0": 7}.get(policy, 0)
         for _ in range(admitted):
             Peer(tun, lq.port_of(listener), v6=v6).half_open()
-        if policy != "freebsd":
+        if policy not in ("freebsd", "bsdos-3.0"):
             late = Peer(tun, lq.port_of(listener), v6=v6)
             with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
                 late.syn()
@@ -217,9 +222,10 @@ def full_at_the_ack(policy):
     lq.sysctl("net.listenq.synack_timeout_ms", LONG)
     lq.sysctl("net.core.somaxconn", 2)
     tun = Tun()
-    for v6, abort in itertools.product((False, True), (0, 1)):
+    # As the policy has it, kept whatever it has, RST whatever it has.
+    for v6, abort in itertools.product((False, True), (-1, 0, 1)):
         lq.sysctl("net.listenq.abort_on_overflow", abort)
-        listener = lq.listener(backlog=1, v6=v6)
+        listener = lq.listener(backlog=2 if policy in ("linux-2.0", "bsdos-3.0") else 1, v6=v6)
         lq.set_policy(listener, policy)
         lq.equal(lq.Info(listener).accept_limit, 2)
         first, second, third = (Peer(tun, lq.port_of(listener), v6=v6) for _ in range(3))
@@ -231,7 +237,7 @@ def full_at_the_ack(policy):
         lq.equal(lq.Info(listener).accept_qlen, 2)
         with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
             third.final_ack()
-            if abort or policy in ("freebsd", "freebsd-4", "windows"):
+            if abort == 1 or abort == -1 and policy in ("freebsd", "freebsd-4", "windows"):
                 lq.equal(third.expect(RST).seq, third.ack)
                 lq.equal(moved("DropAbortOnOverflow"), 1)
                 lq.equal(mib("TcpExtEmbryonicRsts"), 1)
@@ -420,6 +426,95 @@ def synack_retries(policy):
     lq.equal(lq.Info(listener).synack_retries, 2)
 
 
+BERKELEY = ("bsd", "berkeley", "bsdos-3.0", "aix", "hpux")
+
+
+@lq.case(timeout=180)
+def berkeley_gives_up_after_75_s():
+    """SYN-ACKs after 6 and 24 s more, and the end after 75 (TCPTV_KEEP_INIT): all of them at once."""
+    tun = Tun()
+    peers = {}
+    with lq.Counted() as moved:
+        for policy, v6 in itertools.product(BERKELEY, (False, True)):
+            listener = lq.listener(backlog=2, v6=v6)
+            lq.set_policy(listener, policy)
+            peer = Peer(tun, lq.port_of(listener), v6=v6)
+            begin = time.monotonic()
+            peer.half_open()
+            peers[policy, v6] = (listener, peer, [begin])
+        lq.wait_for(lambda: moved("DropRequestExpired") == len(peers), 100)
+        end = time.monotonic()
+        lq.equal(moved("SynackRetrans"), 2 * len(peers))
+    for listener, peer, times in peers.values():
+        lq.equal([peer.receive(0).flags for _ in range(2)], [SYN | ACK] * 2)
+        peer.silent(0)
+        assert end - times[0] >= 74, f"{listener}: given up after {end - times[0]} s"
+
+
+@lq.case(timeout=90)
+def berkeley_sends_after_6_s_unless_a_setting_says():
+    """The second SYN-ACK: not before 6 s; with a setting of its own, when that says."""
+    tun = Tun()
+    listener = lq.listener(backlog=2)
+    lq.set_policy(listener, "berkeley")
+    peer = Peer(tun, lq.port_of(listener))
+    begin = time.monotonic()
+    peer.half_open()
+    peer.expect(SYN | ACK, 20)
+    assert time.monotonic() - begin >= 5.5, time.monotonic() - begin
+    lq.equal(lq.Info(listener).synack_retries, 2)
+    lq.sysctl("net.listenq.synack_retries", 4)
+    lq.equal(lq.Info(listener).synack_retries, 4)
+    lq.sysctl("net.listenq.synack_retries", -1)
+    lq.equal(lq.Info(listener).synack_retries, 2)
+    lq.sysctl("net.listenq.synack_timeout_ms", 100)
+    other = Peer(tun, lq.port_of(listener))
+    with lq.Counted() as moved:
+        other.half_open()
+        lq.wait_for(lambda: moved("SynackRetrans") >= 2, 30)
+        lq.equal(moved("DropRequestExpired"), 0)
+
+
+@lq.each_version()
+def bsdos_limits_the_completed_only(v6):
+    """Half-open ones are as many as max_syn_backlog allows, and a full accept queue keeps no SYN out."""
+    lq.quiet()
+    lq.sysctl("net.listenq.max_syn_backlog", 64)
+    tun = Tun()
+    listener = lq.listener(backlog=3, v6=v6)
+    lq.set_policy(listener, "bsdos-3.0")
+    rawtcp.fill(tun, listener, 3, 20, v6=v6)
+    late = Peer(tun, lq.port_of(listener), v6=v6)
+    late.half_open()
+    with lq.Counted() as moved:
+        late.final_ack()
+        lq.equal(moved("DropAcceptQueueFullAck"), 1)
+    lq.equal((lq.Info(listener).accept_qlen, lq.Info(listener).syn_qlen), (3, 21))
+
+
+@lq.each_version()
+def linux_2_0_limits_the_incomplete_only(v6):
+    """The backlog is of half-open requests; connections wait in any number."""
+    lq.quiet()
+    tun = Tun()
+    listener = lq.listener(backlog=3, v6=v6)
+    lq.set_policy(listener, "linux-2.0")
+    port = lq.port_of(listener)
+    for _ in range(20):
+        Peer(tun, port, v6=v6).connect()
+    half = [Peer(tun, port, v6=v6) for _ in range(3)]
+    for peer in half:
+        peer.half_open()
+    late = Peer(tun, port, v6=v6)
+    with lq.Counted() as moved:
+        late.syn()
+        late.silent(0.1)
+        lq.equal(moved("DropSynQueueFull"), 1)
+        half[0].final_ack()
+        late.half_open()
+    lq.equal((lq.Info(listener).accept_qlen, lq.Info(listener).syn_qlen), (21, 3))
+
+
 @lq.case("few", "many", timeout=120)
 def solaris_defence(how):
     """With more than 256 requests timed out and 200 waiting, all are given up after two."""
@@ -455,6 +550,10 @@ CLAMPS = [
     ("linux", 4096, 16, INT_MAX, 4096, 4097),
     ("linux", 4096, 16, INT_MIN, 4096, 4097),
     ("linux-classic", 128, 128, 512, 128, 129),
+    ("linux-2.0", 300, 16, 5, 5, 300),
+    ("bsdos-3.0", 128, 16, 5, 5, 5),
+    ("bsdos-3.0", 128, 16, 0, 0, 1),
+    ("illumos", 128, 16, 4, 4, 7),
     ("linux-modern", 10, 16, 100, 10, 11),
     ("linux-2.4", 10, 16, -5, 10, 11),
     ("bsd", 128, 128, 128, 5, 5),

@@ -65,7 +65,7 @@ _lqctl()
 			;;
 		probe)
 			words='linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4'
-			words+=' aix hpux solaris xnu windows'
+			words+=' aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos'
 			;;
 		record | report) compopt -o default ;;
 		esac

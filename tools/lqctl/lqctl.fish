@@ -41,7 +41,7 @@ function __lqctl_arguments
             printf '%s\n' backlog= accept_filter= # of listeners alone
         case probe
             printf '%s\n' linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 \
-                aix hpux solaris xnu windows
+                aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos
         case record report
             __fish_complete_path (commandline -ct)
     end

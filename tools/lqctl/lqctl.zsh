@@ -50,7 +50,7 @@ _lqctl() {
 			specs+=("*:setting:_values -w setting ${(j: :)${name[@]/%/::value:}}")
 			;;
 		probe)
-			specs+=('*:policy:(linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux solaris xnu windows)')
+			specs+=('*:policy:(linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos)')
 			;;
 		report) specs+=('*:recording:_files') ;;
 		*) specs+=('*:listener: ') ;;

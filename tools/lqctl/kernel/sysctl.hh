@@ -16,7 +16,7 @@ namespace lqctl {
 /* The policies of module/core/policy.cc, for messages. */
 inline constexpr std::string_view kPolicies = "linux, linux-classic, linux-modern, linux-2.4, bsd, "
 					      "berkeley, freebsd, freebsd-4, aix, hpux, solaris, "
-					      "xnu, windows";
+					      "xnu, windows, linux-2.0, bsdos-3.0, illumos";
 
 class SysctlDir final {
 public:

@@ -13,7 +13,7 @@ namespace lqctl {
 namespace {
 
 enum class Clamp { none, five, soacceptqueue, windows };
-enum class Size { classic, modern, larger, linux24, sum, syncache, solaris };
+enum class Size { classic, modern, larger, linux24, sum, syncache, solaris, backlog, generous };
 
 struct Rule {
 	std::string_view policy;
@@ -36,6 +36,9 @@ constexpr Rule rules[] = {
 	{"solaris", Clamp::none, "3 * backlog / 2 + 1", Size::solaris},
 	{"xnu", Clamp::none, "backlog, for both queues together", Size::sum},
 	{"windows", Clamp::windows, "backlog", Size::modern},
+	{"linux-2.0", Clamp::none, "net.core.somaxconn, whatever the backlog", Size::backlog},
+	{"bsdos-3.0", Clamp::none, "backlog, 1 at least", Size::generous},
+	{"illumos", Clamp::none, "3 * backlog / 2 + 1", Size::solaris},
 };
 
 /* Of a newer module's policy nothing is known. */
@@ -77,6 +80,14 @@ Reason larger_reason(const Listener &l)
 	if (std::bit_ceil(least + 1) <= std::uint64_t{l.backlog} + 1)
 		return {Cause::asked, fmt::format("backlog {} + 1", l.backlog)};
 	return classic_reason(l);
+}
+
+/* The backlog does not limit it. */
+Reason generous_reason(const Listener &l)
+{
+	if (l.backlog > l.max_syn_backlog)
+		return {Cause::asked, fmt::format("backlog {}", l.backlog)};
+	return {Cause::max_syn_backlog, fmt::format("{} {}", own_or_sysctl(l), l.max_syn_backlog)};
 }
 
 } // namespace
@@ -161,6 +172,10 @@ Reason syn_limit_reason(const Listener &l)
 		return {Cause::policy, "512 buckets of 30; of more the oldest leaves"};
 	case Size::solaris:
 		return {Cause::policy, "accept queue + 1024; of more an old one leaves"};
+	case Size::backlog:
+		return {Cause::asked, "backlog, 1 at least"};
+	case Size::generous:
+		return generous_reason(l);
 	}
 	return {Cause::policy, ""};
 }

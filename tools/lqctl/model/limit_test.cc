@@ -68,6 +68,11 @@ TEST(limit, syn_limit_reason__what_counts)
 	EXPECT_EQ(syn_limit_reason(listener("linux-2.4", 4, 4, 4)).cause, Cause::max_syn_backlog);
 	EXPECT_EQ(syn_limit_reason(listener("freebsd", 4, 4, 4)).cause, Cause::policy);
 	EXPECT_EQ(syn_limit_reason(listener("solaris", 4, 4, 4)).cause, Cause::policy);
+	EXPECT_EQ(syn_limit_reason(listener("illumos", 4, 4, 4)).cause, Cause::policy);
+	EXPECT_EQ(syn_limit_reason(listener("linux-2.0", 4, 4, 4)).text, "backlog, 1 at least");
+	EXPECT_EQ(syn_limit_reason(listener("bsdos-3.0", 4, 4, 4, 128)).text,
+		  "max_syn_backlog 128");
+	EXPECT_EQ(syn_limit_reason(listener("bsdos-3.0", 400, 400, 400, 128)).text, "backlog 400");
 	EXPECT_EQ(syn_limit_reason(listener("newer", 4, 4, 4)).cause, Cause::policy);
 	Listener own = listener("linux-classic", 511, 511, 511, 64);
 	own.own = LISTENQ_OWN_MAX_SYN_BACKLOG;
@@ -80,9 +85,9 @@ TEST(limit, syn_limit_reason__what_counts)
 
 TEST(limit, every_policy_of_the_module_is_known)
 {
-	for (const char *policy :
-	     {"linux", "linux-classic", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
-	      "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows"})
+	for (const char *policy : {"linux", "linux-classic", "linux-modern", "linux-2.4", "bsd",
+				   "berkeley", "freebsd", "freebsd-4", "aix", "hpux", "solaris",
+				   "xnu", "windows", "linux-2.0", "bsdos-3.0", "illumos"})
 		EXPECT_EQ(accept_limit_reason(listener(policy, 4, 4, 4)).text.find("does not know"),
 			  std::string::npos)
 			<< policy;
