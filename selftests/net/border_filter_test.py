@@ -86,7 +86,7 @@ def race(what, count):
     """Run the helper, less often on a slow kernel; its numbers by name."""
     count = max(count // lq.SCALE, 10)
     limit = 150 * lq.SCALE
-    with subprocess.Popen([os.path.join(os.environ["LQ_TESTS"], "filter_race"), what, str(count)],
+    with subprocess.Popen([os.path.join(lq.TESTS, "filter_race"), what, str(count)],
                           stdout=subprocess.PIPE, text=True) as helper:
         try:
             out = helper.communicate(timeout=limit)[0]

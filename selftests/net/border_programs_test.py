@@ -127,7 +127,7 @@ def a_server_with_a_sockmap(v6):
 @lq.each_version("serve", "connect")
 def sends_without_a_copy(role, v6):
     """io_uring's IORING_OP_SEND_ZC on what was accepted and on what was connected."""
-    command = [os.path.join(os.environ["LQ_TESTS"], "send_zc"), role, LOOPBACK[v6]]
+    command = [os.path.join(lq.TESTS, "send_zc"), role, LOOPBACK[v6]]
     for port, launcher in ((PORT, []), (PORT + 1, ["lqrun", "--strict"])):
         other = lq.listener("tcp", port=port, v6=v6) if role == "connect" else None
         with lq.Counted() as moved, \

@@ -20,8 +20,7 @@ from rawtcp import ACK, RST, Peer, Tun
 
 COUNT = int(os.environ.get("LQ_FLOOD", "20000"))
 SLOW = max(300, COUNT // 20)  # connections are dearer than segments
-INJECT = os.path.join(os.environ.get("LQ_TESTS") or os.path.join(lq.TOP, "build/selftests/net"),
-                      "inject")
+INJECT = os.path.join(lq.TESTS, "inject")
 SYN_DROPS = ("SynQueueFull", "AcceptQueueFullSyn", "SynLastQuarter", "NoMemory", "NoRoute", "Lsm")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Clients that connect all the time while something happens: load.c, and what came of it."""
 import json
-import os
 import re
 import signal
 import subprocess
 
 import lq
-
-TESTS = os.environ.get("LQ_TESTS") or os.path.join(lq.TOP, "build/selftests/net")
 
 COUNT = """
 table inet seen {
@@ -47,7 +44,7 @@ class Load:
     def __init__(self, port):
         lq.sysctl("net.ipv4.ip_local_port_range", "1024 65535")
         subprocess.run(["nft", "-f", "-"], input=COUNT, text=True, check=False, capture_output=True)
-        self.process = subprocess.Popen([f"{TESTS}/load", str(port)], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([f"{lq.TESTS}/load", str(port)], stdout=subprocess.PIPE,
                                         text=True)
         self.result = None
 

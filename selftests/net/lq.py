@@ -31,9 +31,20 @@ ORDERS = ("fifo", "lifo", "adaptive")
 TCP_ULP = 31
 F_BACKLOG_TRUNCATED, F_ABORT_ON_OVERFLOW = 1, 2
 POLICIES = ("linux", "linux-classic", "linux-modern", "linux-2.4", "bsd", "berkeley", "freebsd",
-            "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows")
+            "freebsd-4", "aix", "hpux", "solaris", "xnu", "windows", "linux-2.0", "bsdos-3.0", "illumos")
 
-TOP = os.environ.get("LQ_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _place(variable, *places):
+    """A folder: what the variable says, or the first of these that is there."""
+    return os.environ.get(variable) or next(filter(os.path.isdir, places), HERE)
+
+
+# The project's; of installed tests (make -C selftests install), what they need of it.
+TOP = _place("LQ_TOP", os.path.join(HERE, "../top"), os.path.join(HERE, "../.."))
+# Where the compiled tests and their helpers are.
+TESTS = _place("LQ_TESTS", os.path.join(TOP, "build/selftests/net"))
 # A test that is run by itself finds the tools, too.
 os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 

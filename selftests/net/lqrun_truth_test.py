@@ -63,7 +63,7 @@ def knows_ulp():
 def command(way):
     """The server."""
     if way == "io_uring":
-        return [os.path.join(lq.TOP, "build/selftests/net/uring_listen"), str(PORT)]
+        return [os.path.join(lq.TESTS, "uring_listen"), str(PORT)]
     return [sys.executable, "-c", SERVER, way, str(PORT)]
 
 

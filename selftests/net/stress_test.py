@@ -19,13 +19,12 @@ from rawtcp import Tun
 SECONDS = int(os.environ.get("LQ_STRESS", "5"))
 FUZZ = int(os.environ.get("LQ_FUZZ", "20000"))
 SEED = int(os.environ.get("LQ_SEED") or random.SystemRandom().randrange(1 << 31))
-TESTS = os.environ.get("LQ_TESTS") or os.path.join(lq.TOP, "build/selftests/net")
 LONG = 120 + SECONDS * 4 + FUZZ // 200
 
 
 def helper(name, *arguments, fds=()):
     """Run it; what it says."""
-    done = subprocess.run([os.path.join(TESTS, name), *map(str, arguments)], pass_fds=fds,
+    done = subprocess.run([os.path.join(lq.TESTS, name), *map(str, arguments)], pass_fds=fds,
                           capture_output=True, text=True, check=False, timeout=LONG * lq.SCALE)
     lq.equal(done.returncode, 0, f"{name}: {done.stderr}")
     return done.stdout
