@@ -462,6 +462,7 @@ struct lq_ack {
 	bool saw_tstamp;
 	bool waited; /* LQ_ACK_WAIT is no answer any more */
 	bool vetted; /* TCP's own checks let it near a listener: LQ_ACK_VET is no answer any more */
+	bool cookie_failed; /* the shim's: it was counted that it brings no good cookie */
 	bool cookies_recent; /* a listener at the port sent one of late */
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */

@@ -10,7 +10,7 @@ import signal
 
 import lq
 from load import Load
-from nginx import configure, serving, start, workers
+from nginx import serving, start, workers
 
 RESTARTS = int(os.environ.get("LQ_RESTARTS", "6"))
 PORT = 8080
@@ -37,32 +37,28 @@ def plain_nginx(what):
     how, kind = what.split()
     lq.sysctl("net.listenq.grace_ms", 600000)
     launcher = ["lqrun"] if kind == "lq" else []
-    with serving(LINES, launcher, 2) as (path, process):
-        with lq.Counted() as moved, Load(PORT) as load:
-            for _ in range(RESTARTS):
-                done = moved("Accepted")
-                if kind == "lq":
-                    lq.wait_for(lambda done=done: moved("Accepted") > done + 20, 60)
-                end(process, how)
-                if kind == "lq":
-                    # Somebody knocks while nobody is there.
-                    knocks = lq.mib()["IpInReceives"]
-                    lq.wait_for(lambda knocks=knocks: lq.mib()["IpInReceives"] > knocks + 2, 60)
-                configure(path, LINES, 2)
-                process = start(path, launcher, 2)
-            accepted, parked = moved("Accepted", "Parked")
-            lq.diag(f"{what}: {RESTARTS} restarts, {parked} parked, {moved('Inherited')} taken over")
+    with serving(LINES, launcher, 2) as (path, process), lq.Counted() as moved:
+        try:
+            with Load(PORT) as load:
+                for _ in range(RESTARTS):
+                    done = moved("Accepted")
+                    if kind == "lq":
+                        lq.wait_for(lambda done=done: moved("Accepted") > done + 20, 60)
+                    end(process, how)
+                    process = start(path, launcher, 2)
+        finally:
+            process.terminate()
+            process.wait(30 * lq.SCALE)
         done, failed, _ = load.result
-        accepted = moved("Accepted")
-        lq.diag(f"{what}: {failed} errors of {done + failed}")
+        accepted, parked, inherited = moved("Accepted", "Parked", "Inherited")
+        lq.diag(f"{what}: {RESTARTS} restarts, {parked} parked, {inherited} taken over, "
+                f"{failed} errors of {done + failed}")
         assert done > RESTARTS, f"{done} connections"
         if kind == "lq":
             lq.equal(failed, accepted - done, "failed, and what had been accepted and not answered")
             lq.equal(moved("DropListenerClosed"), 0)
         if kind == "lq" and how == "quit":
             lq.equal(failed, 0, "failed connections")
-        process.terminate()
-        process.wait(60)
 
 
 lq.main()
