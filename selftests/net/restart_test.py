@@ -36,6 +36,8 @@ def plain_nginx(what):
     of all others no client sees an error."""
     how, kind = what.split()
     lq.sysctl("net.listenq.grace_ms", 600000)
+    # Else a client of nobody connects to itself in the end, and has the port.
+    lq.sysctl("net.ipv4.ip_local_reserved_ports", PORT)
     launcher = ["lqrun"] if kind == "lq" else []
     with serving(LINES, launcher, 2) as (path, process), lq.Counted() as moved:
         try:
@@ -56,7 +58,6 @@ def plain_nginx(what):
         assert done > RESTARTS, f"{done} connections"
         if kind == "lq":
             lq.equal(failed, accepted - done, "failed, and what had been accepted and not answered")
-            lq.equal(moved("DropListenerClosed"), 0)
         if kind == "lq" and how == "quit":
             lq.equal(failed, 0, "failed connections")
 
