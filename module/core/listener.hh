@@ -203,7 +203,7 @@ private:
 	bool cookies_sent_ = false;
 	u8 filter_ = LQ_FILTER_NONE; // enum lq_filter
 	bool open_ = false;
-	bool takes_ = false;	   // what is new: while open and not draining, until leave()
+	bool takes_ = false; // what is new: while open and not draining, until leave()
 	bool draining_ = false;
 	u32 leave_bucket_ = 0;	   // the next that leave_requests() visits
 	u32 life_ = 0;		   // how often it was opened

@@ -220,7 +220,7 @@ void lq_heir_count(struct lq_listener *lst, struct lq_listener *heir)
 {
 	lq_listener_event(lst, LISTENQ_EVENT_MIGRATED);
 	lq_listener_event(heir, LISTENQ_EVENT_INHERITED);
-	__NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPMIGRATEREQSUCCESS);
+	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPMIGRATEREQSUCCESS);
 }
 
 /* One of @lst was taken over by @heir; NULL: it is parked. */
