@@ -48,7 +48,8 @@
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&lqn->list_lock);		process; the tree of listeners
  *	spin_lock(&lst->settings_lock);		both; shim/settings.c
- *	spin_lock(&shard->lock);		both; the core
+ *	spin_lock(&lqn->parked_lock);		process; who ends a parking place: shim/grace.c
+ *	spin_lock(&shard->lock);		both; the core; parked->lock of a parking place is another
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
  * A user can hold the lock_sock of his own socket for as long as he likes (a system call that
@@ -87,6 +88,7 @@
  *                  a dump of its requests        the end of the message
  *                  the work that takes the ULP   its end (with the sock and the module)
  *                  off, as it is adopted
+ *                  a parking place               its end (with the sock, and so the namespace)
  *                  a grace period of feed.c      its end
  *                                                then an RCU grace period (segments in
  *                                                flight) before the memory goes
@@ -100,6 +102,7 @@
  *                                                reset, eviction, refusal, close
  *                  the accept queue              accept() or close; or who took it off to reset it:
  *                                                an accept(), shim/cull.c's work
+ *                  a parking place               handed over to a listener, or reset: shim/grace.c
  *   an entry of    the queue, or the work or     freed only after the child's callbacks are
  *   the filter     the evictor that took it      its own again, which is done under the
  *   queue          from there; stop waits for    child's lock: shim/held.c
@@ -110,6 +113,8 @@
  *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
  *   route                                        namespace (shim/route.c)
+ *   a parking      lq_net.parked                 whoever claims it, or its deadline; then an RCU grace
+ *   place                                        period (segments). It holds a user of the handlers
  *   lq_guard       TCP's list of Fast Open       TCP, when its listener ends (shim/guard.c)
  *                  resets, while TCP listens
  *   module         every socket with our ops     sock_release(), or lq_left_one() when it is about

@@ -101,8 +101,7 @@ static bool lq_grace_move_some(struct lq_parked *parked, struct lq_listener *hei
 
 	lq_heirs_moving(lst);
 	spin_lock(&parked->lock);
-	/* Some of a bucket's, and what comes with it: heir.c takes as many. */
-	more = lq_core_leave_requests(parked->core, LQ_STEPS_AT_ONCE, 32, &requests);
+	more = lq_core_leave_requests(parked->core, LQ_STEPS_AT_ONCE, LQ_MOVE_AT_ONCE, &requests);
 	spin_unlock(&parked->lock);
 	while (requests) {
 		struct lq_request *request = requests;

@@ -46,9 +46,6 @@
 #include "table.h"
 #include "timer.h"
 
-/* Requests in our hands while ACKs for them wait. */
-#define LQ_MOVE_AT_ONCE 32
-
 /* --- who --- */
 
 /* What decides between several: the higher, the better. */

@@ -11,6 +11,9 @@ static inline bool lq_heir_serves(const struct lq_listener *heir)
 	return READ_ONCE(heir->serving) && !READ_ONCE(heir->releasing) && !READ_ONCE(heir->draining);
 }
 
+/* Requests in our hands while ACKs for them wait. */
+#define LQ_MOVE_AT_ONCE 32
+
 /* lq_listener.migrating: where what a listener has may go as it ends. */
 #define LQ_TO_HEIRS 1
 #define LQ_TO_PARKED 2
