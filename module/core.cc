@@ -14,6 +14,7 @@
 #include "core/listener_filter.cc"
 #include "core/listener_heir.cc"
 #include "core/listener_overload.cc"
+#include "core/listener_park.cc"
 #include "core/listener_syn.cc"
 #include "core/options.cc"
 #include "core/overload.cc"

@@ -48,7 +48,8 @@
  *	bh_lock_sock(child);			softirq; a child being built or held
  *	spin_lock(&lqn->list_lock);		process; the tree of listeners
  *	spin_lock(&lst->settings_lock);		both; shim/settings.c
- *	spin_lock(&shard->lock);		both; the core
+ *	spin_lock(&lqn->parked_lock);		process; who ends a parking place: shim/grace.c
+ *	spin_lock(&shard->lock);		both; the core; parked->lock of a parking place is another
  *	spin_lock(&queue->rskq_lock);		both; sk_ack_backlog, carriers
  *
  * A user can hold the lock_sock of his own socket for as long as he likes (a system call that
@@ -87,6 +88,7 @@
  *                  a dump of its requests        the end of the message
  *                  the work that takes the ULP   its end (with the sock and the module)
  *                  off, as it is adopted
+ *                  a parking place               its end (with the sock, and so the namespace)
  *                  a grace period of feed.c      its end
  *                                                then an RCU grace period (segments in
  *                                                flight) before the memory goes
@@ -100,6 +102,7 @@
  *                                                reset, eviction, refusal, close
  *                  the accept queue              accept() or close; or who took it off to reset it:
  *                                                an accept(), shim/cull.c's work
+ *                  a parking place               handed over to a listener, or reset: shim/grace.c
  *   an entry of    the queue, or the work or     freed only after the child's callbacks are
  *   the filter     the evictor that took it      its own again, which is done under the
  *   queue          from there; stop waits for    child's lock: shim/held.c
@@ -110,6 +113,8 @@
  *   queue's table
  *   a remembered   its slot, of one CPU          another route in the slot, or the end of the
  *   route                                        namespace (shim/route.c)
+ *   a parking      lq_net.parked                 whoever claims it, or its deadline; then an RCU grace
+ *   place                                        period (segments). It holds a user of the handlers
  *   lq_guard       TCP's list of Fast Open       TCP, when its listener ends (shim/guard.c)
  *                  resets, while TCP listens
  *   module         every socket with our ops     sock_release(), or lq_left_one() when it is about
@@ -124,6 +129,8 @@
 #ifndef LISTENQ_BRIDGE_CORE_H
 #define LISTENQ_BRIDGE_CORE_H
 
+#include "heir.h"
+#include "overload.h"
 #include "types.h"
 
 #include "../../uapi/linux/listenq.h"
@@ -217,32 +224,6 @@ struct lq_keys {
 	u64 isn[2];   /* RFC 6528 sequence numbers, timestamp offsets */
 	u64 cookie[2]; /* SYN cookies */
 };
-
-/*
- * What is done when accept() comes too late: settings of the namespace, the listener and the socket,
- * all of these names. X(NAME, name, lowest, highest, default); linux/listenq.h says what they mean.
- */
-/* clang-format off */
-#define LQ_OVERLOAD_SETTINGS(X) \
-	X(ACCEPT_MAX_WAIT_MS, accept_max_wait_ms, 0, 3600000, 0) \
-	X(ACCEPT_DEAD,        accept_dead,        0, __LISTENQ_DEAD_MAX - 1, LISTENQ_DEAD_SKIP) \
-	X(ACCEPT_ORDER,       accept_order,       0, __LISTENQ_ORDER_MAX - 1, LISTENQ_ORDER_FIFO) \
-	X(CODEL_TARGET_MS,    codel_target_ms,    0, 60000, 0) \
-	X(CODEL_INTERVAL_MS,  codel_interval_ms,  1, 60000, 100) \
-	X(SYN_ADMISSION_MS,   syn_admission_ms,   0, 3600000, 0)
-/* clang-format on */
-
-struct lq_overload {
-#define LQ_X(NAME, name, low, high, initial) u32 name;
-	LQ_OVERLOAD_SETTINGS(LQ_X)
-#undef LQ_X
-};
-
-/* Those of them that have names: the number of one, or -1; @name need not end in NUL. */
-int lq_core_dead_find(const char *name, size_t length);
-const char *lq_core_dead_name(u32 dead);
-int lq_core_order_find(const char *name, size_t length);
-const char *lq_core_order_name(u32 order);
 
 /* A final ACK that finds the accept queue full: RST, or the request is kept for another time. */
 enum lq_abort {
@@ -401,42 +382,6 @@ struct lq_drained {
 bool lq_core_close(struct lq_core *core, u32 steps, struct lq_drained *drained);
 
 /*
- * A listener that ends hands over what it has to others, its heirs. Before it closes its half-open
- * requests go, a few under each hold of the lock, while ACKs still find the others; after that what
- * lq_core_close() hands back, and a child whose commit says LQ_COMMIT_CLOSED.
- *
- * [locked] From now on nothing new gets in: SYNs (LQ_SYN_CLOSED), what others hand over. The table
- * stays as it is; one that is being rehashed has to be waited for.
- */
-void lq_core_leave(struct lq_core *core);
-/*
- * [locked] After lq_core_leave(): *requests are up to @room of those that no ACK is at, for @steps,
- * counted as LISTENQ_DROP_LISTENER_CLOSED. True: there are more.
- */
-bool lq_core_leave_requests(struct lq_core *core, u32 steps, u32 room,
-			    struct lq_request **requests);
-/* [locked] @count of what the core counted as LISTENQ_DROP_LISTENER_CLOSED are an heir's. */
-void lq_core_moved(struct lq_core *core, u32 count);
-
-enum lq_inherited {
-	LQ_INHERITED_QUEUED,	/* on the SYN queue, or the accept queue */
-	LQ_INHERITED_HELD,	/* on the filter queue */
-	LQ_INHERITED_FULL,	/* no room: it is the caller's */
-	LQ_INHERITED_CLOSED,	/* the heir ends, too: it is the caller's */
-	LQ_INHERITED_DUPLICATE, /* the peer has come here already: it is the caller's */
-};
-
-/* [locked] @request was half-open at another listener: the timer must run at its .expires. */
-enum lq_inherited lq_core_inherit_request(struct lq_core *core, const struct lq_key *key,
-					  struct lq_request *request);
-/*
- * [locked] @entry was connected at another listener, where it passed the filter @passed (enum
- * lq_filter), and waits since @since_us. Its child's lock is held, and its callbacks its own.
- */
-enum lq_inherited lq_core_inherit(struct lq_core *core, struct lq_request *entry, void *child,
-				  u8 passed, u32 since_us, u32 now_us);
-
-/*
  * A listener that is being released takes no new SYNs; those that it knows it answers as ever.
  *
  * [locked] Nothing is queued, reserved or under way, and the last cookie was sent at least 16 s
@@ -531,6 +476,7 @@ struct lq_ack {
 	bool saw_tstamp;
 	bool waited; /* LQ_ACK_WAIT is no answer any more */
 	bool vetted; /* TCP's own checks let it near a listener: LQ_ACK_VET is no answer any more */
+	bool cookie_failed; /* the shim's: it was counted that it brings no good cookie */
 	bool cookies_recent; /* a listener at the port sent one of late */
 	u8 reason; /* out: enum listenq_drop, for DROP and REFUSE */
 	u16 cookie_mss; /* out: with LQ_ACK_COOKIE */
@@ -692,55 +638,6 @@ struct lq_request *lq_core_accept(struct lq_core *core, u32 now_us);
 /* [locked] The same, but it gives up its place at once: the kernel's count goes down under the lock. */
 struct lq_request *lq_core_accept_at_once(struct lq_core *core, u32 now_us);
 void lq_core_accept_done(struct lq_core *core, u32 count); /* [locked] @count of them */
-
-/*
- * Both are for a listener that lq_core_manages() nothing of. If what they gave is no living
- * connection after all, lq_core_accept_undo() [locked] puts it back before the lock is let go, for
- * lq_core_accept_next(). @at_once: by the second of them.
- */
-void lq_core_accept_undo(struct lq_core *core, struct lq_request *entry, u32 now_us, bool at_once);
-
-/* [locked] accept() is to ask lq_core_accept_next(), and the oldest may come to expire. */
-bool lq_core_manages(const struct lq_core *core);
-
-/* What is to be seen of a connection, by its child. */
-enum lq_peer {
-	LQ_PEER_THERE,	  /* it is connected, and may have closed its side */
-	LQ_PEER_FINISHED, /* it has closed its side, and nothing came before that */
-	LQ_PEER_GONE,	  /* there is no connection any more: reset, or timed out */
-};
-
-/*
- * [locked] Who is to leave the queue next, or NULL: it stays, until lq_core_accept_judge() has
- * taken it off under the same hold of the lock. That says LISTENQ_DROP_NONE: accept() has it, as by
- * lq_core_accept() or @at_once; else why not, and the caller resets its child and frees it, with no
- * lock held, and asks for the next one.
- */
-struct lq_request *lq_core_accept_next(struct lq_core *core, u32 now_us);
-u8 lq_core_accept_judge(struct lq_core *core, struct lq_request *entry, enum lq_peer peer,
-			u32 now_us, bool at_once);
-
-/*
- * [locked] One that has waited for accept_max_wait_ms, taken off and counted, for the caller to
- * reset and free; or NULL. And how long until there is one: 0: now, LQ_NEVER_US: never.
- */
-struct lq_request *lq_core_accept_expire(struct lq_core *core, u32 now_us);
-u32 lq_core_accept_due_us(const struct lq_core *core, u32 now_us);
-
-/*
- * [locked] A sweep for those that are gone, a part under each hold of the lock. The next entry to be
- * looked at, the oldest first; NULL: that was all, and what comes then begins anew. Its judge says
- * LISTENQ_DROP_NONE: it stays; else as lq_core_accept_judge(). One at a time.
- */
-struct lq_request *lq_core_sweep_next(struct lq_core *core);
-u8 lq_core_sweep_judge(struct lq_core *core, struct lq_request *entry, enum lq_peer peer,
-		       u32 now_us);
-
-/* [locked] What waits, from the oldest, @after NULL, on to the newest; NULL: there is no more. */
-const struct lq_request *lq_core_accept_after(const struct lq_core *core,
-					      const struct lq_request *after);
-/* Whether accept() would not hand it out. */
-bool lq_core_skips(const struct lq_core *core, enum lq_peer peer);
 
 /* No lock needed: a hint for poll(), waiting and tracing; exact under the lock. */
 u32 lq_core_accept_qlen(const struct lq_core *core);

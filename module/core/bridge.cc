@@ -93,6 +93,11 @@ LQ_BRIDGE bool lq_core_close(lq_core *core, u32 steps, lq_drained *drained)
 	return listener(core).close(steps, *drained);
 }
 
+LQ_BRIDGE void lq_core_drain(lq_core *core, bool on)
+{
+	listener(core).drain(on);
+}
+
 LQ_BRIDGE void lq_core_leave(lq_core *core)
 {
 	listener(core).leave();
@@ -118,6 +123,16 @@ LQ_BRIDGE lq_inherited lq_core_inherit(lq_core *core, lq_request *entry, void *c
 				       u32 since_us, u32 now_us)
 {
 	return listener(core).inherit(*entry, child, passed, Micros{since_us}, Micros{now_us});
+}
+
+LQ_BRIDGE void lq_core_park(lq_core *core, const lq_config *config, const lq_limits *limits)
+{
+	listener(core).park(*config, *limits);
+}
+
+LQ_BRIDGE lq_parked_verdict lq_core_parked_ack(lq_core *core, lq_ack *ack, lq_request **freed)
+{
+	return listener(core).parked_ack(*ack, *freed);
 }
 
 LQ_BRIDGE bool lq_core_is_drained(const lq_core *core, u32 now_s)

@@ -32,6 +32,7 @@ void Listener::configure(const Config &config, const Limits &limits)
 void Listener::open(Request **buckets, u32 count)
 {
 	open_ = takes_ = true;
+	draining_ = false;
 	life_++;
 	syn_queue_.resize(buckets, count);
 }
@@ -78,7 +79,7 @@ bool Listener::close(u32 steps, lq_drained &drained)
 
 	drained = {};
 	if (open_) {
-		open_ = takes_ = false;
+		open_ = takes_ = draining_ = false;
 		filter_ = LQ_FILTER_NONE;
 		round_left_ = sweep_left_ = 0;
 		overflow_.close();
@@ -398,7 +399,8 @@ void Listener::info(listenq_info &info) const
 	const u32 asked = static_cast<u32>(config_.backlog_asked);
 	info.flags =
 		(open_ && asked > limits_.backlog ? LISTENQ_F_BACKLOG_TRUNCATED : 0) |
-		(config_.abort_on_overflow == LQ_ABORT_ALWAYS ? LISTENQ_F_ABORT_ON_OVERFLOW : 0);
+		(config_.abort_on_overflow == LQ_ABORT_ALWAYS ? LISTENQ_F_ABORT_ON_OVERFLOW : 0) |
+		(draining_ ? LISTENQ_F_DRAINING : 0);
 	info.backlog_asked = config_.backlog_asked;
 	info.backlog = limits_.backlog;
 	info.accept_qlen = accept_queue_.qlen();

@@ -37,12 +37,16 @@ public:
 	[[nodiscard]] bool close(u32 steps, lq_drained &drained);
 	[[nodiscard]] bool is_drained(u32 now_s) const;
 
+	void drain(bool on);
 	void leave();
 	[[nodiscard]] bool leave_requests(u32 steps, u32 room, Request *&requests);
 	void moved(u32 count);
 	[[nodiscard]] lq_inherited inherit_request(const lq_key &key, Request &r);
 	[[nodiscard]] lq_inherited inherit(Request &r, void *child, u8 passed, Micros since,
 					   Micros now);
+
+	void park(const Config &config, const Limits &limits);
+	[[nodiscard]] lq_parked_verdict parked_ack(lq_ack &ack, Request *&freed);
 
 	[[nodiscard]] bool has_request(const lq_key &key) const
 	{
@@ -199,7 +203,8 @@ private:
 	bool cookies_sent_ = false;
 	u8 filter_ = LQ_FILTER_NONE; // enum lq_filter
 	bool open_ = false;
-	bool takes_ = false;	   // what is new: while open, until leave()
+	bool takes_ = false; // what is new: while open and not draining, until leave()
+	bool draining_ = false;
 	u32 leave_bucket_ = 0;	   // the next that leave_requests() visits
 	u32 life_ = 0;		   // how often it was opened
 	bool defending_ = false;   // Solaris's defence mode

@@ -9,6 +9,12 @@ using request::has;
 
 // --- the one that ends ---
 
+void Listener::drain(bool on)
+{
+	draining_ = open_ && on;
+	takes_ = open_ && !on;
+}
+
 void Listener::leave()
 {
 	takes_ = false;
@@ -54,6 +60,7 @@ lq_inherited Listener::inherit_request(const lq_key &key, Request &r)
 		due_ = Ticks{r.expires};
 	else
 		look_at(Ticks{r.expires});
+	r.oow_stamp = 0; // no timer saw to it that it is forgotten in time
 	syn_queue_.insert(r, hash);
 	counters_.event(LISTENQ_EVENT_INHERITED);
 	remember_peaks();

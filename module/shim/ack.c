@@ -125,8 +125,12 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 	*result = LQ_RECEIVED_PASS;
 	if (!lq_ack_vet(shard, skb, ack, &copy, &promotion, &freed, &verdict))
 		return LQ_ACK_PASS;
-	if (verdict == LQ_ACK_MAYBE_COOKIE)
+	if (verdict == LQ_ACK_MAYBE_COOKIE) {
+		/* The secret is the namespace's: whoever asks again, as something moved, hears the same. */
+		if (unlikely(ack->cookie_failed))
+			return LQ_ACK_UNKNOWN;
 		return lq_cookie_try(shard, skb, ack, only, result);
+	}
 	if (ack->reason) {
 		lq_drop(lst, &ack->key, ack->reason);
 		lq_event_check(shard);

@@ -221,7 +221,6 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	enum lq_commit commit;
 	struct sock *child = NULL;
 	struct lq_route found;
-	bool held;
 
 	/*
 	 * Ours but for next, as its neighbours in the SYN queue come and go, and LQ_REQ_ORPHAN, as
@@ -249,10 +248,12 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	spin_unlock(&shard->lock);
 
 	if (unlikely(commit == LQ_COMMIT_CLOSED)) {
-		struct lq_shard *heir = lq_heir_take_child(lst, promotion->request, child,
-							   LQ_FILTER_NONE, lq_us(now_ns), &held);
+		struct lq_shard *heir = shard; /* parked: nobody is woken by it */
+		const enum lq_taken taken =
+			lq_heir_take_child(lst, promotion->request, child, LQ_FILTER_NONE,
+					   lq_us(now_ns), &heir);
 
-		if (!heir) {
+		if (taken == LQ_TAKEN_NOT) {
 			lq_request_free(promotion->request);
 			lq_child_forget_locked(child);
 			bh_unlock_sock(child);
@@ -262,7 +263,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		}
 		shard = heir;
 		lst = heir->lst;
-		commit = held ? LQ_COMMIT_HELD : LQ_COMMIT_OK;
+		commit = taken == LQ_TAKEN_HELD ? LQ_COMMIT_HELD : LQ_COMMIT_OK;
 		evicted = NULL;
 	}
 	if (commit == LQ_COMMIT_HELD) {

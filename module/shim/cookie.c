@@ -175,6 +175,7 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	if (verdict == LQ_ACK_UNKNOWN) {
 		NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESFAILED);
 		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_FAILED);
+		ack->cookie_failed = true;
 		return verdict;
 	}
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);

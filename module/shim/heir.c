@@ -17,6 +17,8 @@
  * are the heir's, and its filter is asked. Where a program of the group decides
  * (BPF_SK_REUSEPORT_SELECT_OR_MIGRATE), it does.
  *
+ * Where nobody is left, all of that goes to a parking place instead, if there is one: park.h, grace.c.
+ *
  * Locking: never two shards' locks; the heir is found and used under RCU, and its core says under its
  * lock that it has not ended.
  */
@@ -35,6 +37,7 @@
 #include "listener.h"
 #include "lookup.h"
 #include "net.h"
+#include "park.h"
 #include "ports.h"
 #include "request.h"
 #include "settings.h"
@@ -42,9 +45,6 @@
 #include "synack.h"
 #include "table.h"
 #include "timer.h"
-
-/* Requests in our hands while ACKs for them wait. */
-#define LQ_MOVE_AT_ONCE 32
 
 /* --- who --- */
 
@@ -78,11 +78,6 @@ static bool lq_heir_any(const struct lq_listener *lst)
 static bool lq_heir_of_group(const struct lq_listener *lst)
 {
 	return lq_heir_any(lst) || READ_ONCE(sock_net(lst->sk)->ipv4.sysctl_tcp_migrate_req);
-}
-
-static bool lq_heir_serves(const struct lq_listener *heir)
-{
-	return READ_ONCE(heir->serving) && !READ_ONCE(heir->releasing);
 }
 
 /* -1: it is none. */
@@ -179,17 +174,18 @@ struct lq_listener *lq_heir_of_syn(struct lq_listener *lst, const struct lq_key 
 /* How often another heir is tried where one has no room, or has ended. */
 #define LQ_HEIR_TRIES 8
 
-static enum lq_inherited lq_heir_give_request(struct lq_listener *lst, struct lq_listener *heir,
-					      const struct lq_key *key, struct lq_request *request)
+enum lq_inherited lq_heir_give_request(const struct lq_port *from, u64 *told,
+				       struct lq_listener *heir, const struct lq_key *key,
+				       struct lq_request *request)
 {
 	struct lq_shard *shard = lq_shard_of(heir, key);
 	const u64 id = READ_ONCE(heir->id);
 	enum lq_inherited inherited;
 
 	/* Before it is there: an ACK that finds the alias alone waits. */
-	if (lst->request_heir != id && lq_ports_alias(&lst->lqn->ports, lst, heir))
+	if (*told != id && lq_ports_alias(&heir->lqn->ports, from, heir))
 		return LQ_INHERITED_CLOSED;
-	lst->request_heir = id;
+	*told = id;
 	lq_listener_refresh(heir);
 	spin_lock(&shard->lock);
 	lq_shard_accept_done_locked(shard);
@@ -207,6 +203,8 @@ static struct lq_listener *lq_heir_of_request(struct lq_listener *lst, const str
 {
 	struct tcp_request_sock treq;
 
+	if (!(READ_ONCE(lst->migrating) & LQ_TO_HEIRS))
+		return NULL;
 	if (!lq_heir_programmed(lst->sk))
 		return lq_heir_choose(lst, key, (u32)lst->id + turn);
 	if (turn)
@@ -215,15 +213,21 @@ static struct lq_listener *lq_heir_of_request(struct lq_listener *lst, const str
 	return lq_heir_by_program(lst, key, req_to_sk(&treq.req.req));
 }
 
-/* One of @lst was taken over by @heir. */
+void lq_heir_count(struct lq_listener *lst, struct lq_listener *heir)
+{
+	lq_listener_event(lst, LISTENQ_EVENT_MIGRATED);
+	lq_listener_event(heir, LISTENQ_EVENT_INHERITED);
+	NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPMIGRATEREQSUCCESS);
+}
+
+/* One of @lst was taken over by @heir; NULL: it is parked. */
 static void lq_heir_moved(struct lq_listener *lst, struct lq_shard *from, struct lq_listener *heir)
 {
 	spin_lock(&from->lock);
 	lq_core_moved(from->core, 1);
 	spin_unlock(&from->lock);
-	lq_listener_event(lst, LISTENQ_EVENT_MIGRATED);
-	lq_listener_event(heir, LISTENQ_EVENT_INHERITED);
-	__NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPMIGRATEREQSUCCESS);
+	if (heir)
+		lq_heir_count(lst, heir);
 }
 
 static void lq_heir_none(const struct lq_listener *lst)
@@ -231,6 +235,15 @@ static void lq_heir_none(const struct lq_listener *lst)
 	/* With a program reuseport_migrate_sock() has counted it. */
 	if (!lq_heir_programmed(lst->sk))
 		__NET_INC_STATS(sock_net(lst->sk), LINUX_MIB_TCPMIGRATEREQFAILURE);
+}
+
+static bool lq_heir_park_request(struct lq_listener *lst, const struct lq_key *key,
+				 struct lq_request *request)
+{
+	if (!(READ_ONCE(lst->migrating) & LQ_TO_PARKED) || !lq_park_request(lst, key, request))
+		return false;
+	lq_heir_moved(lst, lq_shard_of(lst, key), NULL);
+	return true;
 }
 
 bool lq_heir_take_request(struct lq_listener *lst, struct lq_request *request)
@@ -247,9 +260,15 @@ bool lq_heir_take_request(struct lq_listener *lst, struct lq_request *request)
 	key.ifindex = request->ifindex;
 	for (turn = 0; turn < LQ_HEIR_TRIES; turn++) {
 		heir = lq_heir_of_request(lst, &key, request, turn);
-		if (!heir)
+		if (!heir) {
+			if (lq_heir_park_request(lst, &key, request))
+				return true;
+			/* Who took over what is parked is an heir now. */
+			if (turn == 0 && READ_ONCE(lst->migrating) & LQ_TO_PARKED)
+				continue;
 			break;
-		inherited = lq_heir_give_request(lst, heir, &key, request);
+		}
+		inherited = lq_heir_give_request(lst->port, &lst->request_heir, heir, &key, request);
 		if (inherited == LQ_INHERITED_QUEUED) {
 			lq_heir_moved(lst, lq_shard_of(lst, &key), heir);
 			return true;
@@ -257,6 +276,9 @@ bool lq_heir_take_request(struct lq_listener *lst, struct lq_request *request)
 		if (inherited == LQ_INHERITED_DUPLICATE)
 			break;
 	}
+	/* Where all that could have taken it have ended, too. */
+	if (inherited == LQ_INHERITED_CLOSED && lq_heir_park_request(lst, &key, request))
+		return true;
 	lq_heir_none(lst);
 	return false;
 }
@@ -266,6 +288,8 @@ bool lq_heir_take_request(struct lq_listener *lst, struct lq_request *request)
 static struct lq_listener *lq_heir_of_child(struct lq_listener *lst, const struct lq_key *key,
 					    struct sock *child, u32 turn)
 {
+	if (!(READ_ONCE(lst->migrating) & LQ_TO_HEIRS))
+		return NULL;
 	if (!lq_heir_programmed(lst->sk))
 		return lq_heir_choose(lst, key, READ_ONCE(lst->heir_turn) + turn);
 	return turn ? NULL : lq_heir_by_program(lst, key, child);
@@ -290,36 +314,70 @@ static enum lq_inherited lq_heir_give_child(struct lq_shard *shard, struct lq_re
 	return inherited;
 }
 
-struct lq_shard *lq_heir_take_child(struct lq_listener *lst, struct lq_request *entry,
-				    struct sock *child, u8 passed, u32 since_us, bool *held)
+static bool lq_heir_park_child(struct lq_listener *lst, const struct lq_key *key,
+			       struct lq_request *entry, struct sock *child, u8 passed, u32 since_us)
 {
-	enum lq_inherited inherited;
+	if (!(READ_ONCE(lst->migrating) & LQ_TO_PARKED) ||
+	    !lq_park_child(lst, key, entry, child, passed, since_us))
+		return false;
+	lq_heir_moved(lst, lq_shard_of(lst, key), NULL);
+	return true;
+}
+
+enum lq_taken lq_heir_take_child(struct lq_listener *lst, struct lq_request *entry,
+				 struct sock *child, u8 passed, u32 since_us,
+				 struct lq_shard **taker)
+{
+	enum lq_inherited inherited = LQ_INHERITED_CLOSED;
 	struct lq_listener *heir;
-	struct lq_shard *shard;
 	struct lq_key key;
 	u32 turn;
 
 	/* Who has left is lost to the heir as well. */
 	if (!lq_heirs_are_there(lst) || child->sk_state == TCP_CLOSE)
-		return NULL;
+		return LQ_TAKEN_NOT;
 	memset(&key, 0, sizeof(key));
 	lq_request_key(entry, &key);
 	/* Ports of one client follow each other: they say nothing. */
 	WRITE_ONCE(lst->heir_turn, READ_ONCE(lst->heir_turn) + 1);
 	for (turn = 0; turn < LQ_HEIR_TRIES; turn++) {
 		heir = lq_heir_of_child(lst, &key, child, turn);
-		if (!heir)
+		if (!heir) {
+			if (lq_heir_park_child(lst, &key, entry, child, passed, since_us))
+				return LQ_TAKEN_PARKED;
+			/* Who took over what is parked is an heir now. */
+			if (turn == 0 && READ_ONCE(lst->migrating) & LQ_TO_PARKED)
+				continue;
 			break;
-		shard = lq_shard_of(heir, &key);
-		inherited = lq_heir_give_child(shard, entry, child, passed, since_us);
-		*held = inherited == LQ_INHERITED_HELD;
-		if (*held || inherited == LQ_INHERITED_QUEUED) {
+		}
+		*taker = lq_shard_of(heir, &key);
+		inherited = lq_heir_give_child(*taker, entry, child, passed, since_us);
+		if (inherited == LQ_INHERITED_HELD || inherited == LQ_INHERITED_QUEUED) {
 			lq_heir_moved(lst, lq_shard_of(lst, &key), heir);
-			return shard;
+			return inherited == LQ_INHERITED_HELD ? LQ_TAKEN_HELD : LQ_TAKEN_QUEUED;
 		}
 	}
+	if (inherited == LQ_INHERITED_CLOSED &&
+	    lq_heir_park_child(lst, &key, entry, child, passed, since_us))
+		return LQ_TAKEN_PARKED;
 	lq_heir_none(lst);
-	return NULL;
+	return LQ_TAKEN_NOT;
+}
+
+/* Softirqs off, RCU, the child's lock held: @shard took it over from a listener that ended. */
+static void lq_heir_taken(struct lq_shard *shard, struct lq_request *entry, struct sock *child,
+			  bool held)
+{
+	lq_listener_event(shard->lst, held ? LISTENQ_EVENT_FILTER_HELD
+					   : LISTENQ_EVENT_ESTABLISHED);
+	if (held) {
+		lq_held_hook(shard, child, entry);
+		lq_held_bound(child, entry);
+		/* What it waits for may have come before. */
+		lq_held_look(child);
+	} else {
+		lq_listener_wake(shard->lst);
+	}
 }
 
 bool lq_heir_take_locked(struct lq_listener *lst, struct lq_request *entry, u8 passed,
@@ -327,28 +385,52 @@ bool lq_heir_take_locked(struct lq_listener *lst, struct lq_request *entry, u8 p
 {
 	struct sock *child = entry->child;
 	struct lq_shard *shard;
-	bool held;
+	enum lq_taken taken;
 
 	local_bh_disable();
 	rcu_read_lock();
-	shard = lq_heir_take_child(lst, entry, child, passed, since_us, &held);
-	if (shard)
-		lq_listener_event(shard->lst, held ? LISTENQ_EVENT_FILTER_HELD
-						   : LISTENQ_EVENT_ESTABLISHED);
-	if (shard && held) {
-		lq_held_hook(shard, child, entry);
-		lq_held_bound(child, entry);
-		/* What it waits for may have come before. */
-		lq_held_look(child);
-	} else if (shard) {
-		lq_listener_wake(shard->lst);
-	}
+	taken = lq_heir_take_child(lst, entry, child, passed, since_us, &shard);
+	if (taken == LQ_TAKEN_QUEUED || taken == LQ_TAKEN_HELD)
+		lq_heir_taken(shard, entry, child, taken == LQ_TAKEN_HELD);
 	rcu_read_unlock();
 	local_bh_enable();
-	return shard;
+	return taken != LQ_TAKEN_NOT;
+}
+
+bool lq_heir_give_locked(struct lq_listener *heir, struct lq_request *entry, u8 passed,
+			 u32 since_us)
+{
+	struct sock *child = entry->child;
+	enum lq_inherited inherited;
+	struct lq_shard *shard;
+	struct lq_key key;
+
+	if (child->sk_state == TCP_CLOSE)
+		return false;
+	memset(&key, 0, sizeof(key));
+	lq_request_key(entry, &key);
+	if (!lq_listens_at(heir->sk, &key))
+		return false;
+	shard = lq_shard_of(heir, &key);
+	local_bh_disable();
+	rcu_read_lock();
+	inherited = lq_heir_give_child(shard, entry, child, passed, since_us);
+	if (inherited == LQ_INHERITED_QUEUED || inherited == LQ_INHERITED_HELD)
+		lq_heir_taken(shard, entry, child, inherited == LQ_INHERITED_HELD);
+	rcu_read_unlock();
+	local_bh_enable();
+	return inherited == LQ_INHERITED_QUEUED || inherited == LQ_INHERITED_HELD;
 }
 
 /* --- the end begins --- */
+
+void lq_heirs_moving(struct lq_listener *lst)
+{
+	WRITE_ONCE(lst->lqn->move_until, jiffies + HZ);
+	WRITE_ONCE(lst->moving, true);
+	/* Who sees the number sees that we are moving, before anything is in our hands. */
+	atomic_inc_return(&lst->lqn->moves);
+}
 
 /* Softirqs off, RCU: some of the requests of @shard go. True: there are more. */
 static bool lq_heirs_move_some(struct lq_shard *shard)
@@ -357,10 +439,7 @@ static bool lq_heirs_move_some(struct lq_shard *shard)
 	struct lq_request *requests;
 	bool more;
 
-	WRITE_ONCE(lst->lqn->move_until, jiffies + HZ);
-	WRITE_ONCE(lst->moving, true);
-	/* Who sees the number sees that we are moving, before anything is in our hands. */
-	atomic_inc_return(&lst->lqn->moves);
+	lq_heirs_moving(lst);
 	spin_lock(&shard->lock);
 	more = lq_core_leave_requests(shard->core, LQ_STEPS_AT_ONCE, LQ_MOVE_AT_ONCE, &requests);
 	spin_unlock(&shard->lock);
@@ -372,21 +451,23 @@ static bool lq_heirs_move_some(struct lq_shard *shard)
 		if (!lq_heir_take_request(lst, request))
 			lq_request_end(lst, request, LISTENQ_DROP_LISTENER_CLOSED);
 	}
-	/* Who sees that sees them where they are. */
-	smp_store_release(&lst->moving, false);
+	lq_heirs_moved(lst);
 	return more;
 }
 
-void lq_heirs_begin(struct lq_listener *lst, bool others)
+void lq_heirs_begin(struct lq_listener *lst, bool others, bool parks)
 {
+	u8 to = parks ? LQ_TO_PARKED : 0;
 	struct lq_shard *shard;
 	bool more;
 	u32 i;
 
 	lst->request_heir = 0;
 	rcu_read_lock();
-	WRITE_ONCE(lst->migrating,
-		   others && (lq_heir_of_group(lst) || lq_heir_programmed(lst->sk)));
+	/* Where it parks, others may come before it is done. */
+	if ((others || parks) && (lq_heir_of_group(lst) || lq_heir_programmed(lst->sk)))
+		to |= LQ_TO_HEIRS;
+	WRITE_ONCE(lst->migrating, to);
 	rcu_read_unlock();
 	lq_for_each_shard(lst, shard, i) {
 		spin_lock_bh(&shard->lock);

@@ -132,7 +132,7 @@ static inline bool lq_hook_v6_out(void)
 #endif
 
 static DEFINE_MUTEX(lq_hook_mutex);
-static atomic_t lq_hook_users;	      /* listeners that need the handlers; 0 to 1 and back under the mutex */
+static atomic_t lq_hook_users;	      /* who needs the handlers; 0 to 1 and back under the mutex */
 static bool lq_hook_v4_on, lq_hook_v6_on;
 static bool lq_hook_pinned;	      /* we hold a reference to this module */
 
@@ -194,6 +194,11 @@ int lq_hooks_get(struct lq_net *lqn)
 	atomic_inc(&lq_hook_users);
 	mutex_unlock(&lq_hook_mutex);
 	return 0;
+}
+
+bool lq_hooks_hold(void)
+{
+	return atomic_inc_not_zero(&lq_hook_users);
 }
 
 void lq_hooks_put(void)

@@ -6,6 +6,7 @@
 #include "net.h"
 
 int lq_hooks_get(struct lq_net *lqn); /* Process context, no lock. -ENOMEM. */
+bool lq_hooks_hold(void); /* Any context: one user more, where there are some; false: there is none. */
 void lq_hooks_put(void);
 
 #endif

@@ -25,6 +25,7 @@
 #include "cull.h"
 #include "event.h"
 #include "filter_set.h"
+#include "grace.h"
 #include "guard.h"
 #include "heir.h"
 #include "hook.h"
@@ -190,6 +191,7 @@ static void lq_listener_serve_locked(struct lq_listener *lst, int asked)
 	struct listenq_info info;
 
 	WRITE_ONCE(lst->serving, true);
+	lq_grace_take_over(lst);
 	trace_listen(lst, asked);
 	lq_listener_info(lst, &info);
 	lq_event_listen(lst, &info);
@@ -394,21 +396,26 @@ static void lq_listener_unfeed(struct lq_listener *lst)
 void lq_listener_stop_locked(struct lq_listener *lst)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
-	bool others;
+	const bool served = lst->serving;
+	bool others, parks;
 
 	WRITE_ONCE(lst->ended, false);
 	WRITE_ONCE(lst->serving, false);
 	WRITE_ONCE(lst->feeding, false);
+	WRITE_ONCE(lst->draining, false);
 	if (!lst->listening)
 		return;
+	parks = served && lq_grace_begin(lst);
 	others = lq_ports_leave(&lst->lqn->ports, lst);
 	WRITE_ONCE(lst->listening, false);
 	lq_net_unlist(lst);
 
 	trace_close(lst);
 	lq_listener_info(lst, &stopped.info);
-	lq_heirs_begin(lst, others);
+	lq_heirs_begin(lst, others, parks);
 	lq_shards_close(lst, &stopped.info);
+	if (parks)
+		lq_grace_filled(lst);
 	lq_ports_remove(&lst->lqn->ports, lst);
 	lq_listener_unfeed(lst);
 	if (lst->announced)

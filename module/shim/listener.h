@@ -18,6 +18,7 @@
 
 struct bpf_prog;
 struct lq_guard;
+struct lq_parked;
 struct lq_port;
 struct lq_shard;
 
@@ -57,8 +58,9 @@ struct lq_listener {
 	bool serving;			 /* lst->control; listen() returned 0, and not ended since */
 	bool listening;			 /* lst->control; the queues are open, it is in the tables */
 	bool ended;			 /* TCP's listener ended, and our queues are still open */
-	bool migrating;			 /* lst->control; it ends, and others may take what it has */
+	u8 migrating;			 /* lst->control; it ends: LQ_TO_*, where what it has may go */
 	bool moving;			 /* requests are in heir.c's hands */
+	struct lq_parked *parked;	 /* lst->control; while it ends, and parks what it has; grace.c */
 	u32 heir_turn;			 /* heir.c's: which of equal heirs is next; a hint */
 	u64 request_heir;		 /* heir.c's, while it ends: who has its tag, by id; 0: nobody */
 	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
@@ -77,6 +79,7 @@ struct lq_listener {
 	bool hooked;			 /* lock_sock; holds one of hook.c's users */
 	bool sharded;			 /* lst->control; the first listen() has decided */
 	bool adopted;			 /* never written after attach; others may be in TCP's operations */
+	bool draining;			 /* lst->control; others take its SYNs; while listening */
 	bool releasing;			 /* lst->control; it goes back to TCP; release.c */
 	bool released;			 /* lock_sock; and is TCP's, but for the end of the work */
 	bool feeding;			 /* TCP's own accept() may wait for a connection; feed.c */

@@ -7,6 +7,7 @@
 #include "adopt.h"
 #include "event.h"
 #include "family.h"
+#include "grace.h"
 #include "guard.h"
 #include "listener.h"
 #include "net.h"
@@ -24,6 +25,7 @@ static int __net_init lq_net_init(struct net *net)
 
 	lqn->net = net;
 	spin_lock_init(&lqn->list_lock);
+	spin_lock_init(&lqn->parked_lock);
 	lqn->listeners = RB_ROOT;
 	lqn->generation = 1;
 	lqn->move_until = jiffies;
@@ -127,6 +129,9 @@ static void __exit lq_exit(void)
 	lq_family_exit();
 	lq_netlink_exit();
 	lq_family_wait();
+	/* A listener that ended there may have parked what it had. */
+	flush_workqueue(lq_wq);
+	lq_grace_exit();
 	destroy_workqueue(lq_wq);
 	/* Segments in flight may still be in our functions; listeners are freed by call_rcu(). */
 	synchronize_rcu();

@@ -31,12 +31,17 @@ struct lq_sysctls {
 	int filter_timeout_ms;
 	int reset_acked; /* 0 or 1 */
 	int migrate; /* 0 or 1; heir.c */
+	int grace_total; /* requests and connections that are parked; park.c */
 #define LQ_X(NAME, name, low, high, initial) int name;
 	LQ_OVERLOAD_SETTINGS(LQ_X)
 #undef LQ_X
 	int adopt; /* watch.c */
 };
 #define LQ_MAX_SYN_BACKLOG (1 << 20)
+#define LQ_MAX_PARKED (1 << 20) /* grace_total */
+
+/* Lists of parking places, by a few bits of the port. */
+#define LQ_PARKED_SLOTS 64
 
 struct lq_net_counters {
 	u64 drops[__LISTENQ_DROP_MAX];
@@ -76,6 +81,10 @@ struct lq_net {
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 	u64 last_id;		     /* list_lock */
+	spinlock_t parked_lock;	     /* the lists of parking places; process context */
+	u32 parked_places;	     /* parked_lock; how many there are; READ_ONCE() */
+	atomic_t parked_entries;     /* what they hold: requests and connections */
+	struct hlist_head parked[LQ_PARKED_SLOTS]; /* parked_lock; struct lq_parked; RCU */
 	struct ratelimit_state listen_events; /* of what listen() alone can make */
 	atomic_t untold;	     /* listen_events that were not sent since the last event */
 };

@@ -220,6 +220,7 @@ static const struct nla_policy lq_listener_set_policy[LISTENQ_A_LISTENER_MAX + 1
 	[LISTENQ_A_LISTENER_SYNACK_RETRIES] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_SYNCOOKIES] = { .type = NLA_U32 },
 	[LISTENQ_A_LISTENER_ACCEPT_FILTER] = { .type = NLA_NUL_STRING, .len = 15 },
+	[LISTENQ_A_LISTENER_DRAIN] = NLA_POLICY_MAX(NLA_U32, 1),
 #define LQ_X(NAME, name, low, high, initial) [LISTENQ_A_LISTENER_##NAME] = { .type = NLA_U32 },
 	LQ_OVERLOAD_SETTINGS(LQ_X)
 #undef LQ_X
@@ -321,6 +322,8 @@ static int lq_listener_change(struct lq_listener *lst, struct genl_info *info)
 	if (err)
 		return err;
 	lq_listener_set(lst, &changed, backlog);
+	if (info->attrs[LISTENQ_A_LISTENER_DRAIN])
+		lq_listener_drain_locked(lst, nla_get_u32(info->attrs[LISTENQ_A_LISTENER_DRAIN]));
 	if (!filter)
 		return 0;
 	name = nla_data(filter);

@@ -129,8 +129,11 @@ static struct lq_place lq_place_of(const struct sock *sk)
 	return place;
 }
 
-/* One more listener at its port, or one less. ports->lock. */
-static int lq_ports_count(struct lq_ports *ports, __be16 port, int change)
+/* What lq_ports.counts has for a port: its listeners, and above them what is parked there. */
+#define LQ_COUNT_PARKED (1L << (BITS_PER_LONG == 64 ? 32 : 20))
+
+/* One more listener at its port, or one less; LQ_COUNT_PARKED: parked. ports->lock. */
+static int lq_ports_count(struct lq_ports *ports, __be16 port, long change)
 {
 	const unsigned long index = ntohs(port);
 	const unsigned long count = xa_to_value(xa_load(&ports->counts, index)) + change;
@@ -158,7 +161,7 @@ static void lq_ports_kind(struct lq_ports *ports, const struct lq_port *port, in
 
 static u32 lq_ports_at(struct lq_ports *ports, __be16 port)
 {
-	return xa_to_value(xa_load(&ports->counts, ntohs(port)));
+	return xa_to_value(xa_load(&ports->counts, ntohs(port))) & (LQ_COUNT_PARKED - 1);
 }
 
 /* ports->lock: @port was put into the tables, or is about to leave them. */
@@ -268,23 +271,66 @@ bool lq_ports_leave(struct lq_ports *ports, struct lq_listener *lst)
 	return others;
 }
 
-void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
+/* ports->lock: its tag, and those of its aliases, are forgotten; @port is freed. */
+static void lq_ports_forget_locked(struct lq_ports *ports, struct lq_port *port)
 {
-	struct lq_port *port = lst->port, *alias;
+	struct lq_port *alias;
 
-	if (!port)
-		return;
-	spin_lock(&ports->lock);
-	WRITE_ONCE(lst->port, NULL);
-	lq_ports_leave_locked(ports, port);
 	rhltable_remove(&ports->tags, &port->by_tag, lq_tag_params);
 	while ((alias = port->aliases)) {
 		port->aliases = alias->aliases;
 		rhltable_remove(&ports->tags, &alias->by_tag, lq_tag_params);
 		kfree_rcu(alias, rcu);
 	}
-	spin_unlock(&ports->lock);
 	kfree_rcu(port, rcu);
+}
+
+void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst)
+{
+	struct lq_port *port = lst->port;
+
+	if (!port)
+		return;
+	spin_lock(&ports->lock);
+	WRITE_ONCE(lst->port, NULL);
+	lq_ports_leave_locked(ports, port);
+	lq_ports_forget_locked(ports, port);
+	spin_unlock(&ports->lock);
+}
+
+int lq_ports_park(struct lq_ports *ports, struct lq_port *port)
+{
+	int err;
+
+	spin_lock(&ports->lock);
+	err = lq_ports_count(ports, (__force __be16)port->place.port, LQ_COUNT_PARKED);
+	port->parked = !err;
+	spin_unlock(&ports->lock);
+	return err;
+}
+
+void lq_ports_unpark_only(struct lq_ports *ports, struct lq_port *port)
+{
+	spin_lock(&ports->lock);
+	lq_ports_count(ports, (__force __be16)port->place.port, -LQ_COUNT_PARKED);
+	port->parked = false;
+	spin_unlock(&ports->lock);
+}
+
+void lq_ports_keep(struct lq_ports *ports, struct lq_listener *lst)
+{
+	spin_lock(&ports->lock);
+	lq_ports_leave_locked(ports, lst->port);
+	WRITE_ONCE(lst->port, NULL);
+	spin_unlock(&ports->lock);
+}
+
+void lq_ports_unpark(struct lq_ports *ports, struct lq_port *port)
+{
+	spin_lock(&ports->lock);
+	lq_ports_count(ports, (__force __be16)port->place.port, -LQ_COUNT_PARKED);
+	lq_ports_forget_locked(ports, port);
+	spin_unlock(&ports->lock);
 }
 
 /* ports->lock: one alias more of @heir, for @tag; the oldest goes if there are too many. */
@@ -320,24 +366,42 @@ static int lq_ports_alias_add(struct lq_ports *ports, struct lq_port *heir, u32 
 	return 0;
 }
 
-int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_listener *heir)
+/* ports->lock. */
+static int lq_ports_alias_all(struct lq_ports *ports, const struct lq_port *from,
+			      struct lq_port *to)
 {
 	u32 tags[LQ_PORT_ALIASES], count = 0;
 	const struct lq_port *alias;
-	struct lq_port *to;
 	int err = -ENOENT;
 
-	spin_lock(&ports->lock);
-	to = READ_ONCE(heir->port);
-	if (to && to->placed) {
-		for (alias = from->port->aliases; alias; alias = alias->aliases)
+	if (to && (to->placed || to->parked)) {
+		for (alias = from->aliases; alias; alias = alias->aliases)
 			tags[count++] = alias->tag;
 		/* The oldest first, its own last: what is too many is old. */
 		for (err = 0; !err && count > 0; count--)
 			err = lq_ports_alias_add(ports, to, tags[count - 1]);
 		if (!err)
-			err = lq_ports_alias_add(ports, to, from->port->tag);
+			err = lq_ports_alias_add(ports, to, from->tag);
 	}
+	return err;
+}
+
+int lq_ports_alias(struct lq_ports *ports, const struct lq_port *from, struct lq_listener *heir)
+{
+	int err;
+
+	spin_lock(&ports->lock);
+	err = lq_ports_alias_all(ports, from, READ_ONCE(heir->port));
+	spin_unlock(&ports->lock);
+	return err;
+}
+
+int lq_ports_alias_parked(struct lq_ports *ports, const struct lq_port *from, struct lq_port *to)
+{
+	int err;
+
+	spin_lock(&ports->lock);
+	err = lq_ports_alias_all(ports, from, to);
 	spin_unlock(&ports->lock);
 	return err;
 }
@@ -364,6 +428,11 @@ __flatten struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16
 	else
 		lq_place_v4(&place, key->addr[1]);
 	return rhltable_lookup(&ports->places, &place, lq_place_params);
+}
+
+struct rhlist_head *lq_ports_at_place(struct lq_ports *ports, const struct lq_place *place)
+{
+	return rhltable_lookup(&ports->places, place, lq_place_params);
 }
 
 __flatten struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag)

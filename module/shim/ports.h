@@ -27,6 +27,7 @@ struct lq_port {
 	struct lq_place place;
 	u32 tag; /* the port, and in the high bits what the numbers of its SYN-ACKs say */
 	bool placed; /* lq_ports.lock; in lq_ports.places: SYNs find it */
+	bool parked; /* lq_ports.lock; what its listener had is parked, or is to be: park.h */
 	struct lq_port *aliases; /* lq_ports.lock; the newest first, in lq_ports.tags only */
 	struct rcu_head rcu;
 };
@@ -45,7 +46,7 @@ struct lq_ports {
 	struct rhltable places;  /* struct lq_port by place */
 	struct rhltable tags;	 /* struct lq_port by tag */
 	spinlock_t lock;	 /* writers; process context, not preempted */
-	struct xarray counts;	 /* lock; listeners by port, in host byte order */
+	struct xarray counts;	 /* lock; how many are at a port, by that in host byte order */
 	u32 next_tag;		 /* lock */
 	/*
 	 * A listener that is alone at its port, for those that look: the tables need not be asked.
@@ -78,9 +79,21 @@ void lq_ports_remove(struct lq_ports *ports, struct lq_listener *lst);
  * Process context, softirqs off or not: ACKs for requests of @from, which has left, find @heir, too.
  * -ENOENT: that has left, too; -ENOMEM.
  */
-int lq_ports_alias(struct lq_ports *ports, struct lq_listener *from, struct lq_listener *heir);
+int lq_ports_alias(struct lq_ports *ports, const struct lq_port *from, struct lq_listener *heir);
+/*
+ * Process context. What the listener of @port has is to be parked: segments for the port come to us
+ * until lq_ports_unpark(), which frees @port. -ENOMEM: nothing changed.
+ */
+int lq_ports_park(struct lq_ports *ports, struct lq_port *port);
+void lq_ports_unpark(struct lq_ports *ports, struct lq_port *port);
+/* The same, but @port is its listener's still, and stays. */
+void lq_ports_unpark_only(struct lq_ports *ports, struct lq_port *port);
+/* Process context: the parked lst->port, by whose tag ACKs find what is parked, is no more @lst's. */
+void lq_ports_keep(struct lq_ports *ports, struct lq_listener *lst);
+/* As lq_ports_alias(), to another that is parked. */
+int lq_ports_alias_parked(struct lq_ports *ports, const struct lq_port *from, struct lq_port *to);
 
-/* Any context: whether a listener is at @port (network byte order). */
+/* Any context: whether a listener is at @port, or something is parked there (network byte order). */
 static __always_inline bool lq_port_in_use(const struct lq_ports *ports, __be16 port)
 {
 	const unsigned long *map = READ_ONCE(ports->map);
@@ -92,6 +105,8 @@ static __always_inline bool lq_port_in_use(const struct lq_ports *ports, __be16 
 struct rhlist_head *lq_ports_any(struct lq_ports *ports, __be16 port);
 struct rhlist_head *lq_ports_particular(struct lq_ports *ports, __be16 port,
 					const struct lq_key *key);
+/* RCU: the listeners at @place itself, or NULL. */
+struct rhlist_head *lq_ports_at_place(struct lq_ports *ports, const struct lq_place *place);
 /* RCU: the listeners at @port whose SYN-ACKs carry @tag. */
 struct rhlist_head *lq_ports_tagged(struct lq_ports *ports, __be16 port, u16 tag);
 

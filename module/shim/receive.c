@@ -19,6 +19,7 @@
 #include "listener.h"
 #include "lookup.h"
 #include "net.h"
+#include "park.h"
 #include "ports.h"
 #include "receive.h"
 #include "segment.h"
@@ -124,15 +125,31 @@ static noinline enum lq_received lq_ack_try_moved(struct lq_net *lqn, struct sk_
 		if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
 			return result;
 		result = lq_ack_try_tagged(lqn, lst, skb, ack);
+		if (result == LQ_RECEIVED_PASS && lq_parked_any(lqn))
+			result = lq_park_ack(lqn, skb, ack);
 		if (result != LQ_RECEIVED_PASS || atomic_read(&lqn->moves) == moves)
 			break;
 	}
 	return result;
 }
 
+/* Whether the request of an ACK that nobody has may be elsewhere, or was on its way as we looked. */
 static __always_inline bool lq_moved_of_late(const struct lq_net *lqn)
 {
-	return unlikely(time_before(jiffies, READ_ONCE(lqn->move_until)));
+	return unlikely(time_before(jiffies, READ_ONCE(lqn->move_until))) || lq_parked_any(lqn);
+}
+
+static noinline enum lq_received lq_rst_try_others(struct lq_net *lqn,
+						   const struct lq_listener *not, bool only,
+						   struct sk_buff *skb, struct lq_ack *ack)
+{
+	enum lq_received result = LQ_RECEIVED_PASS;
+
+	if (!only)
+		result = lq_ack_try_other_place(lqn, not, skb, ack);
+	if (result == LQ_RECEIVED_PASS && lq_parked_any(lqn) && !skb->sk)
+		result = lq_park_ack(lqn, skb, ack);
+	return result;
 }
 
 /* @ack: its key is known. */
@@ -155,12 +172,11 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 	lq_ack_read(ack, skb);
 	if (lst && lq_ack_try(lst, skb, ack, only, &result) != LQ_ACK_UNKNOWN)
 		return result;
-	if (ack->ack && lq_moved_of_late(lqn) && !skb->sk)
+	if (!ack->ack)
+		return lq_rst_try_others(lqn, lst, only, skb, ack);
+	if (lq_moved_of_late(lqn) && !skb->sk)
 		return lq_ack_try_moved(lqn, skb, ack);
-	if (only)
-		return LQ_RECEIVED_PASS;
-	return ack->ack ? lq_ack_try_tagged(lqn, lst, skb, ack)
-			: lq_ack_try_other_place(lqn, lst, skb, ack);
+	return only ? LQ_RECEIVED_PASS : lq_ack_try_tagged(lqn, lst, skb, ack);
 }
 
 /* A SYN that may be for a socket of others is left to TCP. @in: all is known but the TCP header. */
@@ -177,6 +193,9 @@ static __always_inline enum lq_received lq_syn_for(struct lq_net *lqn, struct sk
 	if (!sk)
 		sk = lq_lookup_listener(lqn, skb, key);
 	lst = sk ? lq_listener_of(sk) : NULL;
+	if (!lst && lq_parked_any(lqn) &&
+	    lq_park_takes_syn(lqn, sk, tcp_hdr(skb)->dest, key))
+		return LQ_RECEIVED_DROP;
 	if (!lst || !lq_listener_port(lst, tcp_hdr(skb)) || lq_syn_released(lst, key) ||
 	    !lq_segment_acceptable(sk, skb, key->v6))
 		return LQ_RECEIVED_PASS;

@@ -40,6 +40,7 @@ void lq_ack_read(struct lq_ack *ack, const struct sk_buff *skb)
 	ack->now_s = lq_now_s();
 	ack->waited = false;
 	ack->vetted = false;
+	ack->cookie_failed = false;
 	ack->cookies_recent = false;
 	ack->reason = LISTENQ_DROP_NONE;
 	ack->cookie_mss = 0;

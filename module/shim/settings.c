@@ -69,7 +69,12 @@ static u8 lq_abort_of(const struct lq_listener *lst, const struct lq_net *lqn)
 	return written ? LQ_ABORT_ALWAYS : LQ_ABORT_NEVER;
 }
 
-static void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
+u32 lq_listener_grace_ms(const struct lq_listener *lst)
+{
+	return LQ_SETTING(lst, grace_ms, READ_ONCE(lst->lqn->sysctls.grace_ms));
+}
+
+void lq_listener_config(const struct lq_listener *lst, struct lq_config *config)
 {
 	const struct inet_connection_sock *icsk = inet_csk(lst->sk);
 	const struct net *net = sock_net(lst->sk);
@@ -190,6 +195,19 @@ void lq_listener_set(struct lq_listener *lst, const struct lq_overrides *to, int
 #undef LQ_X
 	lq_listener_apply_locked(lst);
 	spin_unlock_bh(&lst->settings_lock);
+}
+
+void lq_listener_drain_locked(struct lq_listener *lst, bool on)
+{
+	struct lq_shard *shard;
+	u32 i;
+
+	WRITE_ONCE(lst->draining, on);
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		lq_core_drain(shard->core, on);
+		spin_unlock_bh(&shard->lock);
+	}
 }
 
 void lq_overrides_set(struct lq_listener *lst, const struct lq_overrides *to)

@@ -97,7 +97,10 @@ int lq_shards_open(struct lq_listener *lst)
 	return 0;
 }
 
-/* @entry waited for accept(): it goes to an heir, or is reset. */
+/* What ends with a listener: an overflow and a time of cookies, at most. */
+#define LQ_ENDINGS 2
+
+/* @entry waited for accept(): it goes to an heir, is parked, or is reset. */
 static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request *entry)
 {
 	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
@@ -122,7 +125,7 @@ static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request
 }
 
 /* What a core that closes hands back goes to heirs, or ends; but for what filters hold. */
-static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
+static void lq_shard_drain_requests(struct lq_listener *lst, struct lq_drained *drained)
 {
 	while (drained->requests) {
 		struct lq_request *request = drained->requests;
@@ -137,6 +140,40 @@ static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
 		rcu_read_unlock();
 		local_bh_enable();
 	}
+}
+
+/*
+ * A part of what is queued leaves the core. Requests that heirs may take are few: those whose ACK was at
+ * them before, and gave up. The next ACK waits while they are in our hands.
+ */
+static bool lq_shard_close_part(struct lq_shard *shard, struct lq_drained *drained,
+				struct lq_event *ended, u32 *endings)
+{
+	struct lq_listener *lst = shard->lst;
+	const bool moves = lq_heirs_are_there(lst);
+	bool more;
+
+	local_bh_disable();
+	if (moves)
+		lq_heirs_moving(lst);
+	spin_lock(&shard->lock);
+	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
+	more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, drained);
+	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
+	while (*endings < LQ_ENDINGS && lq_core_event(shard->core, &ended[*endings]))
+		(*endings)++;
+	spin_unlock(&shard->lock);
+	if (moves) {
+		lq_shard_drain_requests(lst, drained);
+		lq_heirs_moved(lst);
+	}
+	local_bh_enable();
+	return more;
+}
+
+static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
+{
+	lq_shard_drain_requests(lst, drained);
 	while (drained->connections) {
 		struct lq_request *entry = drained->connections;
 
@@ -150,18 +187,12 @@ static void lq_shard_drain(struct lq_listener *lst, struct lq_drained *drained)
 static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *stopped)
 {
 	struct lq_listener *lst = shard->lst;
-	struct lq_event ended[2]; /* an overflow and a time of cookies, at most */
+	struct lq_event ended[LQ_ENDINGS];
 	struct lq_drained drained;
 	u32 i, endings = 0;
 	bool more;
 
-	spin_lock_bh(&shard->lock);
-	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
-	more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &drained);
-	LQ_DEBUG_CHECK(lq_core_check(shard->core, LQ_CHECK_STEPS));
-	while (endings < ARRAY_SIZE(ended) && lq_core_event(shard->core, &ended[endings]))
-		endings++;
-	spin_unlock_bh(&shard->lock);
+	more = lq_shard_close_part(shard, &drained, ended, &endings);
 	/* Neither comes again: the core is closed. */
 	timer_delete_sync(&shard->timer);
 	cancel_work_sync(&shard->grow);
@@ -176,9 +207,7 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 	lq_filter_drain(shard, drained.held);
 	while (more) {
 		cond_resched();
-		spin_lock_bh(&shard->lock);
-		more = lq_core_close(shard->core, LQ_STEPS_AT_ONCE, &drained);
-		spin_unlock_bh(&shard->lock);
+		more = lq_shard_close_part(shard, &drained, ended, &endings);
 		lq_shard_drain(lst, &drained);
 	}
 	kvfree(drained.table);

@@ -103,7 +103,7 @@ static __always_inline struct sk_buff *lq_synack_build(struct sock *sk,
 						       struct lq_route *route, bool reset,
 						       u32 tsval, struct sk_buff *from)
 {
-	const u16 local = (__force u16)htons(inet_sk(sk)->inet_num);
+	const u16 local = (__force u16)inet_sk(sk)->inet_sport;
 	const bool v6 = request->flags & LQ_REQ_V6;
 	struct sk_buff *skb = lq_synack_alloc(from, route->dst, v6);
 	bool offload;

@@ -26,6 +26,7 @@ static int lq_max_shards = LQ_MAX_SHARDS;
 static int lq_max_syn_backlog = LQ_MAX_SYN_BACKLOG;
 static int lq_max_backlog = 65535;
 static int lq_max_filter_timeout = 3600000;
+static int lq_max_parked = LQ_MAX_PARKED;
 
 #define LQ_FOLLOWING_TEXT 128 /* all of LQ_TCP_SYSCTLS */
 #define LQ_X(NAME, name, low, high, initial) \
@@ -58,6 +59,7 @@ LQ_SYSCTL_HANDLER(shards)
 LQ_SYSCTL_HANDLER(filter_timeout_ms)
 LQ_SYSCTL_HANDLER(reset_acked)
 LQ_SYSCTL_HANDLER(migrate)
+LQ_SYSCTL_HANDLER(grace_total)
 
 /* Reads @now, the number in force; writes one to @field, or LQ_FOLLOW. */
 static int lq_sysctl_number(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -116,6 +118,7 @@ LQ_SYSCTL_HANDLER(accept_max_wait_ms)
 LQ_SYSCTL_HANDLER(codel_target_ms)
 LQ_SYSCTL_HANDLER(codel_interval_ms)
 LQ_SYSCTL_HANDLER(syn_admission_ms)
+LQ_SYSCTL_HANDLER(grace_ms)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,
@@ -225,6 +228,7 @@ static const struct ctl_table lq_sysctl_template[] = {
 	LQ_SYSCTL_INT(filter_timeout_ms, &lq_zero, &lq_max_filter_timeout),
 	LQ_SYSCTL_INT(reset_acked, &lq_zero, &lq_one),
 	LQ_SYSCTL_INT(migrate, &lq_zero, &lq_one),
+	LQ_SYSCTL_INT(grace_total, &lq_zero, &lq_max_parked),
 #define LQ_X(NAME, name, low, high, initial) \
 	LQ_SYSCTL_INT(name, &lq_low_##name, &lq_high_##name),
 	LQ_OVERLOAD_SETTINGS(LQ_X)
@@ -265,6 +269,7 @@ int lq_sysctl_init(struct net *net)
 		.filter_timeout_ms = 60000,
 		.reset_acked = 1,
 		.migrate = 1,
+		.grace_total = 16384, /* 40 MB of sockets */
 #define LQ_X(NAME, name, low, high, initial) .name = initial,
 		LQ_OVERLOAD_SETTINGS(LQ_X)
 #undef LQ_X

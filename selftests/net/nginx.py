@@ -35,6 +35,17 @@ def configure(path, server, count):
         file.write(CONFIG.format(path=path, server=server, workers=count))
 
 
+def start(path, launcher, count):
+    """Started by @launcher, ["lqrun"] or [], with so many workers, of the directory: its process."""
+    if os.path.exists(f"{path}/pid"):
+        os.unlink(f"{path}/pid")  # of one that was killed
+    # pylint: disable-next=consider-using-with
+    process = subprocess.Popen([*launcher, "nginx", "-e", f"{path}/error.log", "-c", f"{path}/conf"])
+    lq.wait_for(lambda: os.path.exists(f"{path}/pid") and len(workers(process)) == count, 30,
+                "nginx did not start")
+    return process
+
+
 @contextlib.contextmanager
 def serving(server, launcher, count=1):
     """Started by @launcher, ["lqrun"] or [], with these lines about its one server and so many workers: the
@@ -43,11 +54,8 @@ def serving(server, launcher, count=1):
         configure(path, server, count)
         with open(f"{path}/index.html", "w", encoding="ascii") as file:
             file.write("hello\n")
-        with subprocess.Popen([*launcher, "nginx", "-e", f"{path}/error.log",
-                               "-c", f"{path}/conf"]) as process:
+        with start(path, launcher, count) as process:
             try:
-                lq.wait_for(lambda: os.path.exists(f"{path}/pid") and len(workers(process)) == count,
-                            30, "nginx did not start")
                 yield path, process
             finally:
                 process.terminate()

@@ -409,6 +409,8 @@ BOUNDS = {
     "codel_target_ms": (0, 60000),
     "codel_interval_ms": (1, 60000),
     "syn_admission_ms": (0, 3600000),
+    "grace_ms": (0, 600000),
+    "grace_total": (0, 1 << 20),
     "adopt": (0, 1),
 }
 
@@ -464,6 +466,8 @@ def sysctls_of_a_new_namespace():
             "net.listenq.codel_target_ms": 0,
             "net.listenq.codel_interval_ms": 100,
             "net.listenq.syn_admission_ms": 0,
+            "net.listenq.grace_ms": 0,
+            "net.listenq.grace_total": 16384,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,
             "net.listenq.migrate": 1,

@@ -9,7 +9,7 @@ _lqctl()
 	# bash makes a word of its own of each "=" and ":".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		list | show | adopt | release | explain | requests | stats | top | get | set | reset | probe | \
+		list | show | adopt | release | drain | hold | explain | requests | stats | top | get | set | reset | probe | \
 			monitor | export | record | report)
 			command=${COMP_WORDS[i]}
 			break
@@ -19,8 +19,8 @@ _lqctl()
 
 	case $command in
 	'')
-		words='list show adopt release explain requests stats top get set reset probe monitor export'
-		words+=' record report'
+		words='list show adopt release drain hold explain requests stats top get set reset probe'
+		words+=' monitor export record report'
 		words+=' --version --help'
 		;;
 	list)
@@ -36,6 +36,8 @@ _lqctl()
 		words='--pid --fd --all --cgroup --netns --dry-run --timeout --no-wait --numeric --json'
 		words+=' --help'
 		;;
+	drain) words='--end --timeout --no-wait --json --help' ;;
+	hold) words='--time --no-wait --json --help' ;;
 	explain) words='--numeric --interval --json --help' ;;
 	requests) words='--no-header --numeric --json --help' ;;
 	stats) words='--zeros --since --interval --count --json --help' ;;
@@ -60,7 +62,7 @@ _lqctl()
 			words+=' backlog= accept_filter=' # of listeners alone
 			compopt -o nospace
 			;;
-		list | show | adopt | release | explain | requests | top | reset | monitor)
+		list | show | adopt | release | drain | hold | explain | requests | top | reset | monitor)
 			words='sport src policy name drops recv-q syn-q and or not'
 			;;
 		probe)

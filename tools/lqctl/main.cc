@@ -18,9 +18,9 @@ namespace lqctl {
 namespace {
 
 /* In the order of "lqctl --help". */
-constexpr Command (*commands[])(CLI::App &) = {list,  show,    adopt,  release, explain, requests,
-					       stats, get,     set,    reset,	probe,	 export_,
-					       top,   monitor, record, report};
+constexpr Command (*commands[])(CLI::App &) = {list,	show,	  adopt, release, drain,  hold,
+					       explain, requests, stats, get,	  set,	  reset,
+					       probe,	export_,  top,	 monitor, record, report};
 
 /* A reader that has seen enough is no error. */
 Exit write_out(const std::string &text)
@@ -72,8 +72,9 @@ Exit main_(int argc, char **argv)
 		throw Error(fmt::format("{}: see \"lqctl --help\"", error.what()));
 	}
 	if (app.get_subcommands().empty())
-		throw Error("no command given: use list, show, adopt, release, explain, requests, "
-			    "stats, top, get, set, reset, probe, monitor, record, report or "
+		throw Error("no command given: use list, show, adopt, release, drain, hold, "
+			    "explain, requests, stats, top, get, set, reset, probe, monitor, "
+			    "record, report or "
 			    "export; see \"lqctl --help\"");
 	for (const Command &command : all) {
 		if (!app.got_subcommand(command.app))

@@ -64,6 +64,7 @@ enum {
 	LQ_CODEL_TARGET_MS = 14,    /* -1, 0..60000 ms; 0: off */
 	LQ_CODEL_INTERVAL_MS = 15,  /* -1, 1..60000 ms */
 	LQ_SYN_ADMISSION_MS = 16,   /* -1, 0..3600000 ms; 0: off */
+	LQ_GRACE_MS = 17,	    /* -1, 0..600000 ms; 0: off; see below */
 };
 
 /*
@@ -116,6 +117,16 @@ enum {
  *
  * With several shards each of them is a queue of its own for all of this.
  */
+/*
+ * LQ_GRACE_MS, or net.listenq.grace_ms: as a listener ends and nobody else of its owner listens at its
+ * address and port, what it has is kept for so long, for whoever of the same owner listens there next:
+ * connections, and half-open requests. Meanwhile SYNs for the address go unanswered, and their
+ * clients try again; so do those whose ACK comes. Kept are no more than fit into its queues, and in a
+ * network namespace net.listenq.grace_total; what the next listener has no room for is reset, and at
+ * the deadline all of it. Another owner who listens there ends it at once, and gets nothing. The
+ * namespace lives until the deadline, and the port is not free for a bind() without SO_REUSEADDR.
+ */
+
 enum listenq_dead {
 	LISTENQ_DEAD_SKIP = 0,	   /* freed, and not handed out: the default */
 	LISTENQ_DEAD_KEEP = 1,	   /* handed out, as TCP does */
@@ -173,6 +184,7 @@ struct listenq_accept_filter_arg {
 /* listenq_info.flags */
 #define LISTENQ_F_BACKLOG_TRUNCATED 1 /* listen() asked for more than it got */
 #define LISTENQ_F_ABORT_ON_OVERFLOW 2 /* abort_on_overflow is in force */
+#define LISTENQ_F_DRAINING 4 /* it takes no new connections: LISTENQ_A_LISTENER_DRAIN */
 
 /*
  * LISTENQ_A_LISTENER_OWN: what is the socket's own, and does not follow the sysctl.
@@ -190,6 +202,7 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_OWN_CODEL_TARGET_MS 512
 #define LISTENQ_OWN_CODEL_INTERVAL_MS 1024
 #define LISTENQ_OWN_SYN_ADMISSION_MS 2048
+#define LISTENQ_OWN_GRACE_MS 4096
 
 /*
  * A listener's numbers, each a __u32 field of struct listenq_info and a u32 attribute
@@ -229,7 +242,8 @@ struct listenq_accept_filter_arg {
 	X(40, CODEL_INTERVAL_MS, codel_interval_ms, 28, "",                  "In force: milliseconds for which waits may be longer.") \
 	X(41, SYN_ADMISSION_MS, syn_admission_ms, 29, "",                    "In force: milliseconds that a new connection may expect to wait; 0: any.") \
 	X(42, ACCEPT_GONE,      accept_gone,      33, "accept_queue_gone",   "Connections that wait for accept() and that their peer has reset; of each shard the oldest 128 are looked at.") \
-	X(43, ACCEPT_INTERVAL,  accept_interval_us, 34, "",                  "Microseconds between two calls of accept() while connections wait, a moving average; 0: not known.")
+	X(43, ACCEPT_INTERVAL,  accept_interval_us, 34, "",                  "Microseconds between two calls of accept() while connections wait, a moving average; 0: not known.") \
+	X(45, GRACE_MS,         grace_ms,         23, "",                    "In force: milliseconds for which it is kept what the listener had as it ended; 0: not at all.")
 #define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
 /* clang-format on */
 
@@ -319,7 +333,8 @@ enum listenq_drop {
 	X(11, FILTER_HELD,    filter_held,     "connections held back by an accept filter") \
 	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go") \
 	X(13, INHERITED,      inherited,       "requests and connections taken over from a listener that ended") \
-	X(14, MIGRATED,       migrated,        "requests and connections handed over to another listener at the end")
+	X(14, MIGRATED,       migrated,        "requests and connections handed over to another listener at the end") \
+	X(15, PARKED,         parked,          "requests and connections kept for whoever listens next (grace_ms)")
 /* clang-format on */
 
 enum listenq_event {
@@ -403,12 +418,13 @@ enum listenq_request_state {
  * LISTENQ_CMD_LISTENER_SET, do: request LISTENQ_A_LISTENER_ID and any of
  * LISTENQ_A_LISTENER_POLICY, _MAX_SYN_BACKLOG, _ABORT_ON_OVERFLOW,
  * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER, _ACCEPT_MAX_WAIT_MS, _ACCEPT_DEAD,
- * _ACCEPT_ORDER, _CODEL_TARGET_MS, _CODEL_INTERVAL_MS, _SYN_ADMISSION_MS: as the socket options of
+ * _ACCEPT_ORDER, _CODEL_TARGET_MS, _CODEL_INTERVAL_MS, _SYN_ADMISSION_MS, _GRACE_MS: as the socket options of
  * these names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
  * sysctl again; a filter replaces another, and an empty one removes it.
  * _BACKLOG, 0..0x7fffffff: as if the program had given it to listen(), clamped
  * by net.core.somaxconn and what the policy says; its next listen() sets its
- * own again. All are set, or none. ENOENT: no such listener, policy or filter;
+ * own again. _DRAIN, 1: new SYNs go to another listener that TCP would have found, or unanswered, until it
+ * is 0, or the socket listens anew; what is queued is served. All are set, or none. ENOENT: no such listener, policy or filter;
  * ERANGE; ENOMEM; EPERM without CAP_NET_ADMIN in the user namespace that owns the network
  * namespace.
  *
@@ -470,10 +486,11 @@ enum {
 	LISTENQ_A_LISTENER_BACKLOG_GIVEN = 33,	/* s32: asked, after the clamp to somaxconn */
 	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
+	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
 #define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
 	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each */
 #undef LISTENQ_X
-	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
+	LISTENQ_A_LISTENER_DRAIN = 46, /* u32, set only: 0 or 1 */
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 
 #include "base/error.hh"
 #include "base/json.hh"
@@ -18,9 +17,6 @@
 
 namespace lqctl {
 
-namespace {
-
-/* False: it has closed meanwhile. */
 bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
 {
 	try {
@@ -35,6 +31,8 @@ bool change(Genl &genl, const Listener &l, const std::vector<Setting> &settings)
 		throw Error(fmt::format("listener @{}: {}", l.id, error.what()));
 	}
 }
+
+namespace {
 
 /* The backlogs of those that got less than @settings asked for. */
 std::string cut_backlogs(const std::vector<Listener> &listeners,
@@ -56,9 +54,9 @@ std::string cut_backlogs(const std::vector<Listener> &listeners,
 
 } // namespace
 
-std::string change_all(const Selection &selection, const std::vector<Setting> &settings, bool json)
+std::set<std::uint64_t> change_some(Genl &genl, const Selection &selection,
+				    const std::vector<Setting> &settings)
 {
-	Genl genl;
 	std::set<std::uint64_t> changed;
 	for (const Listener &l : find_some(genl, selection)) {
 		if (change(genl, l, settings))
@@ -67,6 +65,13 @@ std::string change_all(const Selection &selection, const std::vector<Setting> &s
 	if (changed.empty())
 		throw Error(fmt::format("no listener matches \"{}\": see \"lqctl list -e\"",
 					selection.text()));
+	return changed;
+}
+
+std::string change_all(const Selection &selection, const std::vector<Setting> &settings, bool json)
+{
+	Genl genl;
+	const std::set<std::uint64_t> changed = change_some(genl, selection, settings);
 	/* Those that were changed: what is set may be what they were selected by. */
 	std::vector<Listener> now = find_listeners(genl, {});
 	std::erase_if(now, [&](const Listener &l) { return !changed.contains(l.id); });

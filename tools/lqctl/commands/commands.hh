@@ -25,6 +25,8 @@ struct Command {
 [[nodiscard]] Command stats(CLI::App &app);
 [[nodiscard]] Command adopt(CLI::App &app);
 [[nodiscard]] Command release(CLI::App &app);
+[[nodiscard]] Command drain(CLI::App &app);
+[[nodiscard]] Command hold(CLI::App &app);
 [[nodiscard]] Command get(CLI::App &app);
 [[nodiscard]] Command set(CLI::App &app);
 [[nodiscard]] Command reset(CLI::App &app);

@@ -19,6 +19,7 @@
 #include "base/signals.hh"
 #include "base/timespan.hh"
 #include "commands/commands.hh"
+#include "commands/progress.hh"
 #include "commands/target.hh"
 #include "commands/words.hh"
 #include "kernel/adoption.hh"
@@ -45,34 +46,6 @@ struct Options {
 
 /* How long after the last listener something of it may still use the module. */
 constexpr auto last_users_time = 5s;
-
-/* What is waited for: on a terminal one line that changes, else a line now and then. */
-class Progress final {
-public:
-	void tell(const std::string &text)
-	{
-		const auto now = Clock::now();
-
-		if (terminal_) {
-			fmt::print(stderr, "\r{} (Ctrl-C leaves it going)\033[K", text);
-			told_ = true;
-		} else if (now >= next_) {
-			fmt::print(stderr, "lqctl: {}\n", text);
-			next_ = now + 5s;
-		}
-	}
-	~Progress()
-	{
-		if (told_)
-			std::fputs("\r\033[K", stderr);
-	}
-
-private:
-	bool terminal_ = isatty(STDERR_FILENO) == 1;
-	bool told_ = false;
-	/* What is over at once needs no words. */
-	Clock::time_point next_ = Clock::now() + 1s;
-};
 
 std::optional<Clock::time_point> deadline_of(const std::string &timeout)
 {
@@ -189,7 +162,7 @@ private:
 		auto pause = 5ms;
 
 		while (drains() && !(deadline_ && Clock::now() >= *deadline_)) {
-			progress.tell(waiting_text(outcomes_));
+			progress.tell(waiting_text(outcomes_), "Ctrl-C leaves it going");
 			if (interrupted(signals, pause))
 				return;
 			pause = std::min<std::chrono::milliseconds>(pause * 2, 200ms);

@@ -174,6 +174,8 @@ int option_of(std::uint16_t attribute)
 		return LQ_CODEL_INTERVAL_MS;
 	case LISTENQ_A_LISTENER_SYN_ADMISSION_MS:
 		return LQ_SYN_ADMISSION_MS;
+	case LISTENQ_A_LISTENER_GRACE_MS:
+		return LQ_GRACE_MS;
 	default:
 		return LQ_ACCEPT_FILTER;
 	}

@@ -43,6 +43,7 @@ constexpr Known known[] = {
 	{"codel_target_ms", LISTENQ_A_LISTENER_CODEL_TARGET_MS, 0, 60000, ""},
 	{"codel_interval_ms", LISTENQ_A_LISTENER_CODEL_INTERVAL_MS, 1, 60000, ""},
 	{"syn_admission_ms", LISTENQ_A_LISTENER_SYN_ADMISSION_MS, 0, 3600000, ""},
+	{"grace_ms", LISTENQ_A_LISTENER_GRACE_MS, 0, 600000, ""},
 };
 
 /* Which of the @names, which ", " separates, @name is. */

@@ -61,6 +61,7 @@ TEST(setting, names_of_numbers)
 		  std::string::npos);
 	EXPECT_NE(refusal("accept_dead", "").find("one of skip, keep"), std::string::npos);
 	EXPECT_NE(refusal("codel_interval_ms", "0").find("from 1 to 60000"), std::string::npos);
+	EXPECT_NE(refusal("grace_ms", "600001").find("from 0 to 600000"), std::string::npos);
 }
 
 TEST(setting, refusals_say_what_to_give)

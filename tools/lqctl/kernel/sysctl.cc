@@ -70,6 +70,10 @@ std::string expected(std::string_view name)
 		return "skip, keep or skip-fin";
 	if (name == "accept_order")
 		return "fifo, lifo or adaptive";
+	if (name == "grace_ms")
+		return "milliseconds from 0 to 600000";
+	if (name == "grace_total")
+		return "a number from 0 to 1048576";
 	if (name == "codel_target_ms")
 		return "milliseconds from 0 to 60000";
 	if (name == "codel_interval_ms")

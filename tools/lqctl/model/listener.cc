@@ -111,6 +111,7 @@ std::vector<std::string> own_names(std::uint32_t own)
 		{LISTENQ_OWN_CODEL_TARGET_MS, "codel_target_ms"},
 		{LISTENQ_OWN_CODEL_INTERVAL_MS, "codel_interval_ms"},
 		{LISTENQ_OWN_SYN_ADMISSION_MS, "syn_admission_ms"},
+		{LISTENQ_OWN_GRACE_MS, "grace_ms"},
 	};
 	std::vector<std::string> names;
 	for (const auto &one : all) {

@@ -74,6 +74,7 @@ TEST(listener, parse__everything)
 		.u32(LISTENQ_A_LISTENER_SYN_ADMISSION_MS, 27)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_GONE, 28)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_INTERVAL, 29)
+		.u32(LISTENQ_A_LISTENER_GRACE_MS, 30)
 		.u32(LISTENQ_A_LISTENER_OWN, LISTENQ_OWN_POLICY)
 		.u32(LISTENQ_A_LISTENER_FOLLOWING,
 		     LISTENQ_OWN_ABORT_ON_OVERFLOW | LISTENQ_OWN_SYNCOOKIES);
@@ -90,7 +91,8 @@ TEST(listener, parse__everything)
 		  R"("port":443,"v6only":true,)"
 		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
 		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
-		  R"("synack_retries":17,"syncookies":2,"accept_max_wait_ms":24,)"
+		  R"("synack_retries":17,"syncookies":2,"grace_ms":30,)"
+		  R"("accept_max_wait_ms":24,)"
 		  R"("accept_dead":"skip-fin","accept_order":"adaptive","codel_target_ms":25,)"
 		  R"("codel_interval_ms":26,"syn_admission_ms":27,)"
 		  R"("accept_qlen":10,"accept_limit":4097,)"

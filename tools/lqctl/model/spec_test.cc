@@ -117,6 +117,7 @@ TEST(spec, listener_attributes)
 		NAME(ABORT_ON_OVERFLOW, "abort-on-overflow"),
 		NAME(OWN, "own"),
 		NAME(FOLLOWING, "following"),
+		NAME(DRAIN, "drain"),
 		NAME(BACKLOG_GIVEN, "backlog-given"),
 		NAME(ACCEPT_OLDEST, "accept-oldest"),
 #undef NAME
@@ -182,7 +183,7 @@ TEST(spec, request_states_and_flags)
 	for (std::string &name : names)
 		name = dashed(name);
 	EXPECT_EQ(own, names);
-	EXPECT_EQ(LISTENQ_OWN_SYN_ADMISSION_MS, 1 << (own.size() - 1));
+	EXPECT_EQ(LISTENQ_OWN_GRACE_MS, 1 << (own.size() - 1));
 }
 
 TEST(spec, every_command)

@@ -104,6 +104,7 @@ std::string limits(const Listener &l, const ShowStyle &style)
 		 l.codel_target_ms == 0);
 	overload("syn_admission_ms", LISTENQ_OWN_SYN_ADMISSION_MS, number(l.syn_admission_ms),
 		 l.syn_admission_ms == 0);
+	overload("grace_ms", LISTENQ_OWN_GRACE_MS, number(l.grace_ms), l.grace_ms == 0);
 	return table.render(true, {style.terminal.colour, 0});
 }
 
