@@ -46,7 +46,7 @@ $(BUILD)/kernels/%/kdir:
 module: $(if $(wildcard $(KDIR)/Makefile),,$(filter $(BUILD)/%,$(KDIR)))
 	@test -n "$(RELEASE)" || { echo "KDIR=$(KDIR) holds no built kernel" >&2; exit 1; }
 	@scripts/stage $(BUILD)/$(RELEASE)/src
-	@$(MAKE) $(JOBS) -C $(KDIR) M=$(BUILD)/$(RELEASE)/src $(KBUILD_FLAGS) modules
+	@+scripts/kbuild $(KDIR) M=$(BUILD)/$(RELEASE)/src $(JOBS) $(KBUILD_FLAGS) modules
 	@ln -sfn src/listenq.ko $(BUILD)/$(RELEASE)/listenq.ko
 	@ln -sfn $(RELEASE)/listenq.ko $(BUILD)/listenq.ko
 

@@ -144,7 +144,7 @@ build_module() {
 	dir=$top/build/check/$release/src
 	file=$log/$suite.make.log
 	scripts/stage "$dir" || return 1
-	if ! make -j"$jobs" -C "$kdir" "M=$dir" W=1 modules >"$file" 2>&1; then
+	if ! scripts/kbuild "$kdir" "M=$dir" -j"$jobs" W=1 modules >"$file" 2>&1; then
 		cat "$file"
 		rm -rf "$dir"
 		return 1
