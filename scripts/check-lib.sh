@@ -20,6 +20,9 @@ begin() {
 	: >"$work/$suite.failures"
 }
 
+# skip CASE: not tried, and why.
+skip() { printf 'skip\t%s\n' "$1" >>"$work/$suite.results"; }
+
 pass() { printf 'pass\t%s\n' "$1" >>"$work/$suite.results"; }
 
 # fail CASE: its output, if any, on stdin.
@@ -169,6 +172,36 @@ check_module() {
 	scripts/audit-core "$core" 2>&1 | tee "$log/$suite.audit.log" | take_tap "audit "
 	scripts/audit-floors "${core%/core.o}/shim" 2>&1 | tee -a "$log/$suite.audit.log" |
 		take_tap "audit "
+}
+
+# get_kernel KERNEL: of another suite of Debian. Where its packages cannot be had it is not tried:
+# a skipped case that says so. Returns whether it is there.
+get_kernel() {
+	local kernel=$1 file=$log/$suite.$1.log
+
+	if scripts/kernels "$kernel" </dev/null >"$file" 2>&1; then
+		pass "kernel $kernel"
+	else
+		skip "kernel $kernel: not tried: $(tail -n 1 "$file")"
+		return 1
+	fi
+}
+
+# check_symbols KERNEL...: whether docs/kernels.md lists what the modules for all of them touch.
+check_symbols() {
+	local kernel modules=()
+
+	for kernel in "$@"; do
+		modules+=("build/check/$(scripts/kernels --release "$kernel")/src/listenq.ko")
+	done
+	scripts/audit-symbols "${modules[@]}" 2>&1 | tee "$log/$suite.log" | take_tap
+}
+
+# half_of_tests 0|1: every other of all system tests.
+half_of_tests() {
+	find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
+		\( -name '*_test.py' -o -name '*_test.sh' -o -name '*_test' \) -printf '%f\n' |
+		sort | awk -v half="$1" 'NR % 2 == half'
 }
 
 check_tools() {
