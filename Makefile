@@ -28,7 +28,8 @@ help:
 ## make                 the module for KDIR (default: the running kernel, else Debian's 6.12) and the tools
 ## make module KDIR=…   the module alone: build/<release>/listenq.ko; build/listenq.ko is the last built
 ## make tools           lqctl, lqrun: build/tools/
-## make check           every test, in VMs with Debian's kernels 6.1 and 6.12
+## make check           every test, in VMs with Linux 6.12, and with 6.1 and 7.3 what depends on the kernel
+## make check-kernels   every system test on every kernel (docs/kernels.md): hours
 ## make check-debug     the VM tests on a kernel with KASAN, lockdep, kmemleak, …
 ## make bench           instructions of each event beside TCP's, size and growth, the core alone; whether any grew
 ## make demo            an unmodified server on AF_LISTENQ, in a VM
@@ -46,7 +47,7 @@ $(BUILD)/kernels/%/kdir:
 module: $(if $(wildcard $(KDIR)/Makefile),,$(filter $(BUILD)/%,$(KDIR)))
 	@test -n "$(RELEASE)" || { echo "KDIR=$(KDIR) holds no built kernel" >&2; exit 1; }
 	@scripts/stage $(BUILD)/$(RELEASE)/src
-	@$(MAKE) $(JOBS) -C $(KDIR) M=$(BUILD)/$(RELEASE)/src $(KBUILD_FLAGS) modules
+	@+scripts/kbuild $(KDIR) M=$(BUILD)/$(RELEASE)/src $(JOBS) $(KBUILD_FLAGS) modules
 	@ln -sfn src/listenq.ko $(BUILD)/$(RELEASE)/listenq.ko
 	@ln -sfn $(RELEASE)/listenq.ko $(BUILD)/listenq.ko
 
@@ -58,8 +59,8 @@ tools:
 check:
 	@scripts/check
 
-.PHONY: bench check-debug demo
-bench check-debug demo:
+.PHONY: bench check-debug check-kernels demo
+bench check-debug check-kernels demo:
 	@scripts/$@
 
 # --- install: all below DESTDIR; the module where the kernel looks, the rest below PREFIX ---

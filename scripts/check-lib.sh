@@ -20,6 +20,9 @@ begin() {
 	: >"$work/$suite.failures"
 }
 
+# skip CASE: not tried, and why.
+skip() { printf 'skip\t%s\n' "$1" >>"$work/$suite.results"; }
+
 pass() { printf 'pass\t%s\n' "$1" >>"$work/$suite.results"; }
 
 # fail CASE: its output, if any, on stdin.
@@ -144,7 +147,7 @@ build_module() {
 	dir=$top/build/check/$release/src
 	file=$log/$suite.make.log
 	scripts/stage "$dir" || return 1
-	if ! make -j"$jobs" -C "$kdir" "M=$dir" W=1 modules >"$file" 2>&1; then
+	if ! scripts/kbuild "$kdir" "M=$dir" -j"$jobs" W=1 modules >"$file" 2>&1; then
 		cat "$file"
 		rm -rf "$dir"
 		return 1
@@ -169,6 +172,42 @@ check_module() {
 	scripts/audit-core "$core" 2>&1 | tee "$log/$suite.audit.log" | take_tap "audit "
 	scripts/audit-floors "${core%/core.o}/shim" 2>&1 | tee -a "$log/$suite.audit.log" |
 		take_tap "audit "
+}
+
+# get_kernel KERNEL: of another suite of Debian. Where its packages cannot be had it is not tried:
+# a skipped case that says so. Returns whether it is there.
+get_kernel() {
+	local kernel=$1 file=$log/$suite.$1.log
+
+	if scripts/kernels "$kernel" </dev/null >"$file" 2>&1; then
+		pass "kernel $kernel"
+	else
+		skip "kernel $kernel: not tried: $(tail -n 1 "$file")"
+		return 1
+	fi
+}
+
+# check_symbols [--some] KERNEL...: whether docs/kernels.md lists what the modules for them touch,
+# and, if these are all, nothing else.
+check_symbols() {
+	local kernel modules=()
+
+	if [[ $1 == --some ]]; then
+		modules=("$1")
+		shift
+	fi
+
+	for kernel in "$@"; do
+		modules+=("build/check/$(scripts/kernels --release "$kernel")/src/listenq.ko")
+	done
+	scripts/audit-symbols "${modules[@]}" 2>&1 | tee "$log/$suite.log" | take_tap
+}
+
+# half_of_tests 0|1: every other of all system tests.
+half_of_tests() {
+	find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
+		\( -name '*_test.py' -o -name '*_test.sh' -o -name '*_test' \) -printf '%f\n' |
+		sort | awk -v half="$1" 'NR % 2 == half'
 }
 
 check_tools() {

@@ -22,6 +22,7 @@
 #include <net/tcp.h>
 
 #include "features.h"
+#include "replace.h"
 
 #if __has_include(<net/rps.h>)
 #include <net/rps.h>
@@ -315,7 +316,7 @@ static inline enum lq_auth lq_compat_auth(const struct tcphdr *th)
 	const struct tcp_ao_hdr *ao = NULL;
 	const u8 *md5 = NULL;
 
-	if (tcp_parse_auth_options(th, &md5, &ao))
+	if (LQ_TCP_PARSE_AUTH_OPTIONS(th, &md5, &ao))
 		return LQ_AUTH_BAD;
 	if (ao)
 		return IS_ENABLED(CONFIG_TCP_AO) ? LQ_AUTH_AO : LQ_AUTH_NONE;
@@ -335,6 +336,36 @@ static inline void lq_compat_count_auth(struct net *net, enum lq_auth auth)
 #ifdef CONFIG_TCP_AO
 	else if (auth == LQ_AUTH_AO)
 		NET_INC_STATS(net, LINUX_MIB_TCPAOKEYNOTFOUND);
+#endif
+}
+
+/* --- lookups --- */
+
+#ifdef LQ_HAVE_LOOKUP_HASHINFO
+#define LQ_HASHINFO(net) (net)->ipv4.tcp_death_row.hashinfo,
+#else
+#define LQ_HASHINFO(net)
+#endif
+
+/* --- whose a socket is, as ss shows it --- */
+
+static inline kuid_t lq_compat_uid(struct sock *sk)
+{
+#ifdef LQ_HAVE_SK_UID
+	return sk_uid(sk);
+#else
+	return sock_i_uid(sk);
+#endif
+}
+
+/* --- timeouts, in jiffies --- */
+
+static inline u32 lq_compat_rto_max(const struct sock *sk)
+{
+#ifdef LQ_HAVE_TCP_RTO_MAX
+	return tcp_rto_max(sk);
+#else
+	return TCP_RTO_MAX;
 #endif
 }
 

@@ -69,7 +69,7 @@ static struct request_sock *lq_carrier_get(struct lq_listener *lst)
 /* It was not queued. */
 static void lq_carrier_put(struct request_sock *carrier)
 {
-	reqsk_put(carrier);
+	lq_compat_carrier_put(carrier);
 }
 
 /* Whether a child waits: in our queues, or migrated into the kernel's. The sock listens. */
@@ -244,7 +244,7 @@ static struct module *lq_accept_leave(struct socket *newsock, const struct proto
 /* Whether only the kernel's accept() may hand a connection of @sk over. */
 static bool lq_accept_charges(const struct sock *sk)
 {
-	return mem_cgroup_sockets_enabled || READ_ONCE(sk->sk_prot)->accept != inet_csk_accept;
+	return mem_cgroup_sockets_enabled || READ_ONCE(sk->sk_prot)->accept != tcp_prot.accept;
 }
 
 /* inet_accept() of net/ipv4/af_inet.c, once the child is known. */

@@ -40,7 +40,7 @@ static void lq_child_seed_rtt(struct sock *child, u32 rtt_us)
 	tp->mdev_max_us = tp->rttvar_us;
 	tp->rtt_seq = tp->snd_nxt;
 	minmax_reset(&tp->rtt_min, tcp_jiffies32, rtt_us);
-	inet_csk(child)->icsk_rto = min_t(u32, __tcp_set_rto(tp), TCP_RTO_MAX);
+	inet_csk(child)->icsk_rto = min_t(u32, __tcp_set_rto(tp), lq_compat_rto_max(child));
 }
 
 #if IS_ENABLED(CONFIG_IPV6)

@@ -223,10 +223,12 @@ int lq_family_init(void)
 	}
 	lq_family.family = family;
 	err = sock_register(&lq_family);
-	if (err == -EEXIST)
-		pr_err("address family %d is taken; load with family=N for a free N (see /proc/net/protocols and net/socket.c)\n",
-		       family);
-	return err;
+	if (err != -EEXIST)
+		return err;
+	pr_err("address family %d is taken; load with family=N for a free N (see /proc/net/protocols and net/socket.c)\n",
+	       family);
+	/* EEXIST is said of a module that is loaded already; some kernels make this of ours, too. */
+	return -EBUSY;
 }
 
 void lq_family_exit(void)

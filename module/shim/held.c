@@ -29,6 +29,7 @@
 #include <linux/skbuff.h>
 #include <net/tcp.h>
 
+#include "../compat/compat.h"
 #include "clock.h"
 #include "cull.h"
 #include "drop.h"
@@ -212,8 +213,7 @@ static void lq_held_gone(struct lq_shard *shard, struct sock *child, struct lq_r
 	lq_held_unhook(lst, child, entry);
 	lq_held_drop(lst, entry, LISTENQ_DROP_FILTER_GONE);
 	sock_orphan(child);
-	this_cpu_inc(*child->sk_prot->orphan_count);
-	inet_csk_destroy_sock(child);
+	lq_compat_destroy(child);
 }
 
 static void lq_held_refuse(struct lq_shard *shard, struct lq_request *entry)

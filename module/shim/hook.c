@@ -170,7 +170,7 @@ static int lq_hooks_routes(struct lq_net *lqn)
 	if (!routes)
 		return -ENOMEM;
 	/* Of two that come first, one is enough. */
-	if (cmpxchg((void __force **)&lqn->routes, NULL, (void __force *)routes))
+	if (cmpxchg((uintptr_t __force *)&lqn->routes, 0, (uintptr_t __force)routes))
 		lq_route_cache_free(routes);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 
+#include "../compat/compat.h"
 #include "listener.h"
 #include "net.h"
 #include "ops.h"
@@ -55,7 +56,7 @@ static void lq_listener_free_rcu(struct rcu_head *rcu)
 	struct lq_listener *lst = container_of(rcu, struct lq_listener, rcu);
 
 	if (lst->carrier)
-		reqsk_put(lst->carrier);
+		lq_compat_carrier_put(lst->carrier);
 	lq_shards_free(lst->more_shards, lst->shard_count - 1);
 	kfree(lst);
 }

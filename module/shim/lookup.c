@@ -13,17 +13,16 @@ bool lq_connection_exists(struct net *net, const struct sk_buff *skb, const stru
 
 struct sock *lq_lookup_tcp(struct net *net, struct sk_buff *skb, const struct lq_key *key)
 {
-	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	const struct tcphdr *th = tcp_hdr(skb);
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (key->v6)
-		return inet6_lookup_listener(net, hashinfo, skb, th->doff * 4,
+		return inet6_lookup_listener(net, LQ_HASHINFO(net) skb, th->doff * 4,
 					     &ipv6_hdr(skb)->saddr, th->source,
 					     &ipv6_hdr(skb)->daddr, ntohs(th->dest), key->ifindex,
 					     key->l3_ifindex);
 #endif
-	return __inet_lookup_listener(net, hashinfo, skb, th->doff * 4, ip_hdr(skb)->saddr,
+	return __inet_lookup_listener(net, LQ_HASHINFO(net) skb, th->doff * 4, ip_hdr(skb)->saddr,
 				      th->source, ip_hdr(skb)->daddr, ntohs(th->dest),
 				      key->ifindex, key->l3_ifindex);
 }

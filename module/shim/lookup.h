@@ -11,6 +11,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "../compat/compat.h"
 #include "listener.h"
 
 /* --- connections --- */
@@ -19,16 +20,15 @@
 static __always_inline struct sock *lq_connection_get(struct net *net, const struct sk_buff *skb,
 						      const struct lq_key *key)
 {
-	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	const struct tcphdr *th = tcp_hdr(skb);
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (key->v6)
-		return __inet6_lookup_established(net, hashinfo, &ipv6_hdr(skb)->saddr, th->source,
+		return __inet6_lookup_established(net, LQ_HASHINFO(net) &ipv6_hdr(skb)->saddr, th->source,
 						  &ipv6_hdr(skb)->daddr, ntohs(th->dest),
 						  key->ifindex, key->l3_ifindex);
 #endif
-	return __inet_lookup_established(net, hashinfo, ip_hdr(skb)->saddr, th->source,
+	return __inet_lookup_established(net, LQ_HASHINFO(net) ip_hdr(skb)->saddr, th->source,
 					 ip_hdr(skb)->daddr, ntohs(th->dest), key->ifindex,
 					 key->l3_ifindex);
 }

@@ -10,6 +10,7 @@
 #include <net/genetlink.h>
 #include <net/ipv6.h>
 
+#include "../compat/compat.h"
 #include "filter_set.h"
 #include "genl.h"
 #include "listener.h"
@@ -59,7 +60,7 @@ static int lq_put_socket(struct sk_buff *msg, struct sock *sk, struct user_names
 	    nla_put_u32(msg, LISTENQ_A_LISTENER_IFINDEX, READ_ONCE(sk->sk_bound_dev_if)) ||
 	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_INODE, sock_i_ino(sk),
 			      LISTENQ_A_LISTENER_PAD) ||
-	    nla_put_u32(msg, LISTENQ_A_LISTENER_UID, from_kuid_munged(reader, sock_i_uid(sk))) ||
+	    nla_put_u32(msg, LISTENQ_A_LISTENER_UID, from_kuid_munged(reader, lq_compat_uid(sk))) ||
 	    nla_put_u8(msg, LISTENQ_A_LISTENER_V6ONLY, v6only))
 		return -EMSGSIZE;
 	return 0;

@@ -3,6 +3,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
+#include <net/transp_v6.h>
 
 #include "../compat/compat.h"
 #include "listener.h"
@@ -152,6 +153,24 @@ void lq_request_view(struct inet_request_sock *ireq, const struct lq_listener *l
 	lq_request_view_fill(ireq, lst, request);
 }
 
+/*
+ * The addresses of the other family, which a child of a request has from it since mainline 6.15:
+ * inet_csk_clone_lock(). As tcp_v4_init_req() and tcp_v6_init_req() fill them; no declaration
+ * tells, and kernels before take no notice.
+ */
+static __always_inline void lq_request_view_mapped(struct inet_request_sock *ireq)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ireq->ireq_family == AF_INET6) {
+		ireq->ir_rmt_addr = LOOPBACK4_IPV6;
+		ireq->ir_loc_addr = LOOPBACK4_IPV6;
+		return;
+	}
+	ipv6_addr_set_v4mapped(ireq->ir_rmt_addr, &ireq->ir_v6_rmt_addr);
+	ipv6_addr_set_v4mapped(ireq->ir_loc_addr, &ireq->ir_v6_loc_addr);
+#endif
+}
+
 void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener *lst,
 			 const struct lq_request *request)
 {
@@ -160,6 +179,7 @@ void lq_request_view_tcp(struct tcp_request_sock *treq, const struct lq_listener
 
 	memset(treq, 0, sizeof(*treq));
 	lq_request_view_fill(ireq, lst, request);
+	lq_request_view_mapped(ireq);
 	req->mss = request->mss;
 	req->num_retrans = request->num_retrans;
 	req->num_timeout = min_t(u8, request->num_timeout, 127);

@@ -3,6 +3,7 @@
 #include <net/inet_common.h>
 #include <net/inet_connection_sock.h>
 
+#include "../compat/compat.h"
 #include "reset.h"
 
 /* inet_child_forget() of net/ipv4/inet_connection_sock.c: the child is locked. */
@@ -10,8 +11,7 @@ void lq_child_forget_locked(struct sock *child)
 {
 	child->sk_prot->disconnect(child, O_NONBLOCK);
 	sock_orphan(child);
-	this_cpu_inc(*child->sk_prot->orphan_count);
-	inet_csk_destroy_sock(child);
+	lq_compat_destroy(child);
 }
 
 /* As tcp_close(): a process such as ss -K may own the child, segments may come for it. */

@@ -196,6 +196,14 @@ static struct dst_entry *lq_route_ask(const struct lq_listener *lst,
 	return inet_csk_route_req(lst->sk, &fl.u.ip4, &ireq.req);
 }
 
+/* On PREEMPT_RT one softirq may preempt another on the same CPU (6.18): nothing is remembered. */
+static struct lq_route_slot *lq_route_slot(const struct lq_net *lqn, u32 peer)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return NULL;
+	return &this_cpu_ptr(lqn->routes)->slots[hash_32(peer, LQ_ROUTE_SLOT_BITS)];
+}
+
 static u32 lq_route_peer(const u32 *addr, bool v6)
 {
 	return addr[0] ^ (v6 ? addr[1] ^ addr[2] ^ addr[3] : 0);
@@ -212,6 +220,8 @@ static bool lq_route_find_by_fib(const struct lq_listener *lst, const struct lq_
 	if (!dst)
 		return false;
 	*route = (struct lq_route) { .dst = dst };
+	if (!slot)
+		return true;
 	if (slot->stranger != peer)
 		slot->stranger = peer;
 	else if (lq_route_is_lasting(dst, v6) && dst_hold_safe(dst))
@@ -243,8 +253,8 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 	if (lq_route_is_plain(lst->sk, v6)) {
 		const u32 peer = lq_route_peer((const u32 *)lq_request_addresses(request), v6);
 
-		slot = &this_cpu_ptr(lst->lqn->routes)->slots[hash_32(peer, LQ_ROUTE_SLOT_BITS)];
-		if (lq_route_matches(slot, lst, request, v6)) {
+		slot = lq_route_slot(lst->lqn, peer);
+		if (slot && lq_route_matches(slot, lst, request, v6)) {
 			if (likely(dst_check(slot->dst, slot->cookie))) {
 				*route = (struct lq_route) { .dst = slot->dst };
 				return true;

@@ -11,12 +11,14 @@
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
-#include <net/ipv6_stubs.h>
+#include <net/nexthop.h>
 #include <net/route.h>
 
 #include "../compat/compat.h"
+#include "../compat/fib6.h"
 #include "route_fib.h"
 
+#ifdef LQ_HAVE_FIB4_LOOKUP
 static struct fib_table *lq_fib_main(struct net *net)
 {
 #ifdef CONFIG_IP_MULTIPLE_TABLES
@@ -59,8 +61,15 @@ static struct dst_entry *lq_route_by_fib_v4(struct net *net, const __be32 *addre
 	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
 	return rt ? dst_check(&rt->dst, 0) : NULL;
 }
+#else
+static inline struct dst_entry *lq_route_by_fib_v4(struct net *net, const __be32 *addresses,
+						   bool delivered)
+{
+	return NULL;
+}
+#endif
 
-#if IS_ENABLED(CONFIG_IPV6) && defined(LQ_HAVE_FIB6_LOOKUP)
+#if IS_ENABLED(CONFIG_IPV6) && defined(lq_compat_fib6_lookup)
 static struct dst_entry *lq_route_by_fib_v6(struct net *net, const struct in6_addr *addresses)
 {
 	const int reachable = READ_ONCE(net->ipv6.devconf_all->forwarding) ? 0 : RT6_LOOKUP_F_REACHABLE;
@@ -76,7 +85,7 @@ static struct dst_entry *lq_route_by_fib_v6(struct net *net, const struct in6_ad
 	/* What is not for one link only: rt6_need_strict() */
 	if (ipv6_addr_type(&fl6.daddr) & (IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL | IPV6_ADDR_LOOPBACK))
 		return NULL;
-	if (ipv6_stub->fib6_lookup(net, 0, &fl6, &res, reachable) || !res.nh ||
+	if (lq_compat_fib6_lookup(net, 0, &fl6, &res, reachable) || !res.nh ||
 	    res.f6i == net->ipv6.fib6_null_entry || res.fib6_flags & RTF_REJECT)
 		return NULL;
 	/* One way for all: not fib6_select_path(). */

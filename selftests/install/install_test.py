@@ -141,6 +141,39 @@ def one_version():
 
 
 @case
+def dkms_builds_for_known_kernels():
+    """dkms.conf, read as DKMS does it: 3.2 in a function that has the kernel; 3.0, when it asks
+    what to install, in one that has hidden it behind an empty variable."""
+    kernels = run("sed", "-n", r"s/^| [^ ]* | \([0-9][^ ]*\) | x86_64 .*/\1/p",
+                  "docs/kernels.md").split()
+    assert len(kernels) > 3, kernels
+    reader = """
+        read_conf() { local kernelver=$1 arch=$2; safe_source; }
+        safe_source() {
+            (. ./dkms.conf >/dev/null
+             [[ $kernel =~ $BUILD_EXCLUSIVE_KERNEL && $cpu =~ $BUILD_EXCLUSIVE_ARCH ]] && echo -n builds
+             echo " $AUTOINSTALL")
+        }
+        kernel=$1 cpu=$2
+        kernelver[0]=$kernel arch[0]=$cpu
+        read_conf "" ""
+        read_conf "$kernel" "$cpu"
+    """
+    def read(kernel, cpu="x86_64"):
+        return run("bash", "-c", reader, "dkms", kernel, cpu).splitlines()
+
+    for kernel in kernels:
+        equal(read(kernel), ["builds yes"] * 2, kernel)
+    for kernel in ("5.10.0-30-amd64", "6.5.0-1-amd64", "6.10.11-amd64", "6.120.1-amd64", "7.1.7-amd64",
+                   "16.1.0-amd64"):
+        said = f"listenq: skipped for {kernel}: not known to build there (docs/kernels.md)"
+        equal(read(kernel), [said, " "] * 2, kernel)
+    equal(read(kernels[0], "aarch64")[1::2], [" "] * 2, "aarch64")
+    # dkms status: no kernel at all.
+    equal(run("bash", "-c", ". ./dkms.conf; echo $AUTOINSTALL"), "yes\n")
+
+
+@case
 def man_pages_without_warnings():
     """As man(1) renders them, also in a narrow terminal, and as groff alone does."""
     for page in MAN_PAGES:
