@@ -85,7 +85,7 @@ install-tools:
 install-doc:
 	@install -d $(SHARE)/doc/listenq/examples
 	@cp -R --no-preserve=ownership $(DOCS) $(SHARE)/doc/listenq
-	@for file in modules-load sysctl lqrun adopt; do \
+	@for file in modules-load modprobe sysctl lqrun adopt; do \
 		sed 's|@PREFIX@|$(PREFIX)|' examples/$$file.conf \
 			>$(SHARE)/doc/listenq/examples/$$file.conf || exit 1; \
 	done

@@ -16,6 +16,7 @@
 #include "core/listener_overload.cc"
 #include "core/listener_park.cc"
 #include "core/listener_syn.cc"
+#include "core/listener_timer.cc"
 #include "core/options.cc"
 #include "core/overload.cc"
 #include "core/policy.cc"

@@ -651,10 +651,12 @@ void lq_core_count_drop(struct lq_core *core, u8 reason);
 
 struct lq_tick {
 	u32 now;			    /* in: ticks */
+	u32 now_s;			    /* in: seconds, monotonic */
 	u32 resend_count;		    /* out */
 	union lq_request_copy resend[LQ_TICK_BATCH]; /* out: send these SYN-ACKs */
 	struct lq_request *expired;	    /* out: list to free */
-	u32 expired_count;		    /* out */
+	struct lq_request *unserved;	    /* out: the same; their ACK came, and there was no room */
+	u32 expired_count;		    /* out: of both */
 	u32 silent_count;		    /* out: came due, and nothing is sent */
 	u32 wait;			    /* out: ticks until the next call, unless again or idle */
 	bool again;			    /* out: not done yet, call once more now, or soon */
@@ -699,6 +701,9 @@ bool lq_core_event(struct lq_core *core, struct lq_event *event);
 
 /* [locked] Fill what the core knows of struct listenq_info (all but id). */
 void lq_core_info(const struct lq_core *core, struct listenq_info *info);
+
+/* [locked] listenq_info.overflow_ago_s, which lq_core_info() leaves 0; @now_s: seconds, monotonic. */
+u32 lq_core_overflow_ago_s(const struct lq_core *core, u32 now_s);
 
 /* [locked] Counters and the accept-wait histogram (LISTENQ_A_LISTENER_ACCEPT_WAIT). */
 struct lq_counters {

@@ -324,6 +324,11 @@ LQ_BRIDGE u32 lq_core_accept_oldest_us(const lq_core *core, u32 now_us)
 	return listener(core).accept_oldest_us(Micros{now_us});
 }
 
+LQ_BRIDGE u32 lq_core_overflow_ago_s(const lq_core *core, u32 now_s)
+{
+	return listener(core).overflow_ago_s(now_s);
+}
+
 LQ_BRIDGE u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u32 now, u32 now_us,
 			       lq_request_info *out, u32 room)
 {

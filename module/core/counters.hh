@@ -25,12 +25,15 @@ public:
 	void accept_wait(u32 us) { values_.accept_wait[bucket(us)]++; }
 	void accept_wait_back(u32 us) { values_.accept_wait[bucket(us)]--; }
 
+	// Without those that lose nothing.
 	[[nodiscard]] u64 drops_total() const
 	{
 		u64 sum = 0;
 
-		for (const u64 n : values_.drops)
-			sum += n;
+		for (u32 reason = 0; reason < __LISTENQ_DROP_MAX; reason++) {
+			if (!(LISTENQ_DROPS_HARMLESS >> reason & 1))
+				sum += values_.drops[reason];
+		}
 		return sum;
 	}
 	[[nodiscard]] u64 events(listenq_event event) const { return values_.events[event]; }

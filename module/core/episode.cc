@@ -8,6 +8,8 @@ void Episode::happened(Ticks now, u8 cause)
 {
 	if (state_ == State::Quiet) {
 		state_ = State::Began;
+		times_++;
+		began_ = now;
 		count_ = 0;
 		cause_ = cause;
 	} else if (state_ == State::Ended) {
@@ -21,16 +23,33 @@ void Episode::happened(Ticks now, u8 cause)
 
 void Episode::take_back()
 {
-	if (state_ != State::Quiet && count_ > 1)
+	if (state_ != State::Quiet && count_ > 1) {
 		count_--;
-	else if (state_ == State::Began)
+	} else if (state_ == State::Began) {
 		state_ = State::Quiet;
+		times_--;
+	}
 }
 
-void Episode::tick(Ticks now, u32 quiet)
+void Episode::tick(Ticks now, u32 quiet, u32 now_s)
 {
-	if (state_ == State::Running && now.reached(last_ + quiet))
-		state_ = State::Ended;
+	if (state_ != State::Running || !now.reached(last_ + quiet))
+		return;
+	const u32 length = last_.value - began_.value;
+
+	// One whose end is taken back is longer in the end: it never was the shortest.
+	if (!ended_ || length < shortest_)
+		shortest_ = length;
+	longest_ = max(longest_, length);
+	ended_ = true;
+	ended_s_ = now_s;
+	state_ = State::Ended;
+}
+
+void Episode::lasts(Ticks now)
+{
+	if (now.reached(last_))
+		last_ = now;
 }
 
 Episode::Event Episode::take_event()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Listener: the queues, limits and counters of one shard of a listening socket. The verdicts on
 // what arrives are in listener_syn.cc, listener_ack.cc, listener_filter.cc and
-// listener_overload.cc.
+// listener_overload.cc, the timer is in listener_timer.cc.
 #include "listener.hh"
 
 #include <bit>
@@ -134,6 +134,21 @@ void Listener::drop(u8 reason, Ticks now)
 		overflow_.happened(now, reason);
 }
 
+// While the queue whose overflow it is has no room there is no end, whether anybody knocks or not.
+bool Listener::overflows() const
+{
+	switch (overflow_.cause()) {
+	case LISTENQ_DROP_SYN_QUEUE_FULL:
+		return policy::syn_queue_is_full(config_, limits_, snapshot());
+	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN:
+	case LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK:
+	case LISTENQ_DROP_ABORT_ON_OVERFLOW:
+		return policy::ack(config_, limits_, snapshot()) != policy::AckAction::Admit;
+	default: // the bucket's, the last quarter's; one that evicts is full, and takes more
+		return false;
+	}
+}
+
 bool Listener::take_event(lq_event &event)
 {
 	u8 began = LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN, ended = LISTENQ_EVENT_TYPE_OVERFLOW_ENDED;
@@ -164,9 +179,6 @@ policy::Snapshot Listener::snapshot() const
 }
 
 // --- replies to duplicates and out-of-window segments: one per tcp_invalid_ratelimit at most ---
-
-// When the timer forgets a stamp, in its units: beyond any limit, and before they wrap.
-static constexpr u32 kOowForget = 240;
 
 // Sixteenths of a second, modulo 255, never 0.
 u8 Listener::oow_stamp(Ticks now) const
@@ -219,152 +231,6 @@ Request *Listener::accept_at_once(Micros now)
 	if (r)
 		accepted(*r, now);
 	return r;
-}
-
-// --- the timer ---
-
-// Every bucket twice per first timeout, as inet_csk_reqsk_queue_prune() did; a small table
-// as a whole, so that its timeouts are exact to one tick of the hand.
-u32 Listener::sweep_length() const
-{
-	constexpr u32 kSmall = 1024;
-	const u32 buckets = syn_queue_.hand_round();
-	const u32 runs = max<u32>(backoff_.initial() / interval(), 1);
-
-	return min(buckets, max(2 * (buckets / runs), kSmall));
-}
-
-// How many timeouts a request may have now.
-u8 Listener::threshold(Ticks now)
-{
-	const u32 qlen = syn_queue_.qlen(), old = qlen - syn_queue_.young();
-	const bool defends =
-		policy::defends(config_, defending_, old, qlen, now.value - defending_since_.value);
-
-	if (defends && !defending_)
-		defending_since_ = now;
-	if (defends != defending_)
-		defending_ = defends;
-	if (defends)
-		return min(backoff_.retries(), Backoff::kMinRetries);
-	return backoff_.threshold(qlen, syn_queue_.young(), syn_limit_log_);
-}
-
-// Until something is due; an interval, if that is now or the hand has not come round.
-u32 Listener::wait(Ticks now) const
-{
-	if (round_left_ > 0 || now.reached(due_))
-		return interval();
-	return due_.value - now.value;
-}
-
-// The hand has come to the end of a run: whether another begins.
-bool Listener::begins_run(Ticks now)
-{
-	if (round_left_ == 0) {
-		if (!now.reached(due_))
-			return false;
-		round_left_ = syn_queue_.hand_round();
-		// What the round meets, and what comes meanwhile, makes it earlier.
-		due_ = now + backoff_.longest();
-	}
-	sweep_left_ = min(sweep_length(), round_left_);
-	return true;
-}
-
-void Listener::tick(lq_tick &tick)
-{
-	const Ticks now{tick.now};
-
-	tick.resend_count = 0;
-	tick.silent_count = 0;
-	tick.expired = nullptr;
-	tick.expired_count = 0;
-	overflow_.tick(now, config_.hz);
-	cookies_.tick(now, config_.hz);
-	const bool episode = overflow_.active() || cookies_.active();
-	if (syn_queue_.qlen() == 0 || !open_)
-		round_left_ = sweep_left_ = 0;
-	else if (sweep_left_ > 0 || begins_run(now))
-		sweep(tick);
-	tick.again = sweep_left_ > 0;
-	tick.sweep = wants_sweep();
-	const bool empty = syn_queue_.qlen() == 0 || !open_;
-	tick.idle = empty && !episode;
-	tick.wait = empty ? interval() : wait(now);
-	if (episode)
-		tick.wait = min(tick.wait, interval());
-}
-
-// A part of a run.
-void Listener::sweep(lq_tick &tick)
-{
-	constexpr u32 kExpiredBatch = 64;
-	constexpr u32 kSteps = 4096;
-	const Ticks now{tick.now};
-	const u8 threshold = this->threshold(now);
-	RequestList expired;
-
-	// Apart from the loop, which most requests only pass through: it keeps its registers.
-	const auto timed_out = [&](Request & r) __attribute__((noinline))
-	{
-		const Backoff::Verdict due = backoff_.due(r, threshold);
-
-		if (due.expire)
-			return tick.expired_count == kExpiredBatch ? SynQueue::Sweep::Stop
-								   : SynQueue::Sweep::Leave;
-		if (due.resend && tick.resend_count == LQ_TICK_BATCH)
-			return SynQueue::Sweep::Stop;
-		syn_queue_.mark_timed_out(r);
-		r.expires = (now + backoff_.timeout(r.num_timeout)).value;
-		if (due.resend) {
-			if (r.num_retrans < 0xff)
-				r.num_retrans++;
-			counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-			counters_.event(LISTENQ_EVENT_SYNACK_RETRANS);
-			request::copy_to(tick.resend[tick.resend_count++], r);
-		} else {
-			tick.silent_count++;
-		}
-		return SynQueue::Sweep::Stay;
-	};
-	// Before its clock wraps.
-	const auto forget_oow = [&](Request & r) __attribute__((noinline))
-	{
-		const u32 elapsed = (oow_stamp(now) + 255u - r.oow_stamp) % 255;
-
-		if (elapsed >= oow_limit())
-			r.oow_stamp = 0;
-		else
-			look_at(now + (kOowForget - elapsed) * oow_unit());
-	};
-	const auto visit = [&](Request &r) {
-		// Its ACK reads it without our lock, and may yet hand it back.
-		if (has(r, LQ_REQ_PROMOTING)) {
-			look_at(Ticks{r.expires});
-			return SynQueue::Sweep::Stay;
-		}
-		if (r.oow_stamp != 0)
-			forget_oow(r);
-		if (now.reached(Ticks{r.expires})) {
-			const SynQueue::Sweep what = timed_out(r);
-
-			if (what != SynQueue::Sweep::Stay)
-				return what;
-		}
-		look_at(Ticks{r.expires});
-		return SynQueue::Sweep::Stay;
-	};
-	const auto leave = [&](Request &r) {
-		counters_.drop(LISTENQ_DROP_REQUEST_EXPIRED);
-		expired.push_back(r);
-		tick.expired_count++;
-	};
-
-	const u32 buckets = syn_queue_.sweep(sweep_left_, kSteps, visit, leave);
-	sweep_left_ -= buckets;
-	round_left_ -= buckets;
-	tick.expired = expired.take_all();
 }
 
 // --- a look inside ---
@@ -421,6 +287,10 @@ void Listener::info(listenq_info &info) const
 #undef LQ_X
 	info.accept_gone = 0; // nobody here knows
 	info.accept_interval_us = overload_.rate.interval_us();
+	info.overflows = overflow_.times();
+	info.overflow_ago_s = 0; // there is no clock here
+	info.overflow_shortest_ms = overflow_.shortest_ms(config_.hz);
+	info.overflow_longest_ms = overflow_.longest_ms(config_.hz);
 	info.accepted = counters_.events(LISTENQ_EVENT_ACCEPTED);
 	info.established = counters_.events(LISTENQ_EVENT_ESTABLISHED);
 	info.drops = counters_.drops_total();

@@ -119,6 +119,7 @@ public:
 	[[nodiscard]] const Counters &counters() const { return counters_; }
 	void info(listenq_info &info) const;
 	[[nodiscard]] u32 accept_oldest_us(Micros now) const;
+	[[nodiscard]] u32 overflow_ago_s(u32 now_s) const { return overflow_.ago_s(now_s); }
 	[[nodiscard]] u32 requests(lq_request_cursor &cursor, Ticks now, Micros now_us,
 				   std::span<lq_request_info> out) const;
 	// Of a queue that takes more than @steps nothing is looked at.
@@ -130,6 +131,9 @@ private:
 	// How long a released listener waits for its last cookie: a peer whose ACK was lost has
 	// sent its first data at RTO, 1 s, and again after 2, 4 and 8 (RFC 6298).
 	static constexpr u32 kLastCookieSeconds = 16;
+	// When the timer forgets an oow_stamp, in its units: beyond any limit, and before they
+	// wrap.
+	static constexpr u32 kOowForget = 240;
 
 	[[nodiscard]] const char *check_requests() const;
 	[[nodiscard]] policy::Snapshot snapshot() const;
@@ -169,6 +173,8 @@ private:
 	[[nodiscard]] Request *filter_overflow();
 	[[nodiscard]] bool filters(u8 passed) const;
 	void drop(u8 reason, Ticks now);
+	[[nodiscard]] bool is_unserved(const Request &r) const;
+	[[nodiscard]] bool overflows() const;
 
 	[[nodiscard]] bool pauses() const
 	{

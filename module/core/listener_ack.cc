@@ -149,7 +149,6 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 	const policy::AckAction action = policy::ack(config_, limits_, snapshot());
 	if (!ack.vetted && action != policy::AckAction::Admit)
 		return LQ_ACK_VET;
-	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
 	switch (action) {
 	case policy::AckAction::Admit:
 		accept_queue_.reserve();
@@ -185,7 +184,10 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
 		return LQ_COMMIT_CLOSED;
 	}
-	if (!promotion.cookie)
+	// Once for each connection, however often the peer sends its ACK before there is room.
+	if (promotion.cookie)
+		counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
+	else
 		syn_queue_.remove(r, promotion.hash);
 	if (filter_ != LQ_FILTER_NONE) {
 		accept_queue_.abort();

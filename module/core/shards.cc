@@ -62,6 +62,18 @@ static u32 together(u64 a, u64 b)
 	return static_cast<u32>(a && b ? max<u64>(a * b / (a + b), 1) : a + b);
 }
 
+// The smaller one; 0 is none.
+static u32 least(u32 a, u32 b)
+{
+	return a && b ? min(a, b) : a + b;
+}
+
+// An overflow of a shard that had so many.
+static bool goes_on(const listenq_info &info, u32 overflows)
+{
+	return overflows && info.overflow_ago_s == 0;
+}
+
 void add(listenq_info &sum, const listenq_info &more)
 {
 #define ADD(number, NAME, name, place, metric, text)                                               \
@@ -69,6 +81,15 @@ void add(listenq_info &sum, const listenq_info &more)
 		sum.name += more.name;
 	LISTENQ_NUMBERS(ADD)
 #undef ADD
+	sum.overflow_ago_s -= more.overflow_ago_s;
+	sum.overflow_shortest_ms -= more.overflow_shortest_ms;
+	sum.overflow_longest_ms -= more.overflow_longest_ms;
+	sum.overflow_ago_s =
+		goes_on(sum, sum.overflows - more.overflows) || goes_on(more, more.overflows)
+			? 0
+			: least(sum.overflow_ago_s, more.overflow_ago_s);
+	sum.overflow_shortest_ms = least(sum.overflow_shortest_ms, more.overflow_shortest_ms);
+	sum.overflow_longest_ms = max(sum.overflow_longest_ms, more.overflow_longest_ms);
 	sum.accept_interval_us =
 		together(sum.accept_interval_us - more.accept_interval_us, more.accept_interval_us);
 	sum.accepted += more.accepted;

@@ -246,6 +246,8 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 		lq_filter_room_locked(shard);
 	}
 	spin_unlock(&shard->lock);
+	if (promotion->cookie && commit != LQ_COMMIT_CLOSED)
+		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
 
 	if (unlikely(commit == LQ_COMMIT_CLOSED)) {
 		struct lq_shard *heir = shard; /* parked: nobody is woken by it */

@@ -179,7 +179,6 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 		return verdict;
 	}
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
-	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
 	if (verdict != LQ_ACK_COOKIE) {
 		lq_drop(lst, &ack->key, ack->reason);
 		lq_event_check(shard);

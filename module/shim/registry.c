@@ -124,6 +124,7 @@ void lq_listener_state(struct lq_listener *lst, struct lq_listener_state *state)
 		spin_lock_bh(&shard->lock);
 		lq_core_info(shard->core, &to->info);
 		to->info.accept_gone = lq_cull_gone_locked(shard);
+		to->info.overflow_ago_s = lq_core_overflow_ago_s(shard->core, lq_now_s());
 		lq_core_counters(shard->core, &to->counters);
 		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
 		spin_unlock_bh(&shard->lock);
@@ -144,9 +145,12 @@ void lq_listener_info(struct lq_listener *lst, struct listenq_info *info)
 	lq_listener_refresh(lst);
 	memset(info, 0, sizeof(*info));
 	lq_for_each_shard(lst, shard, i) {
+		struct listenq_info *to = i == 0 ? info : &one;
+
 		spin_lock_bh(&shard->lock);
-		lq_core_info(shard->core, i == 0 ? info : &one);
-		(i == 0 ? info : &one)->accept_gone = lq_cull_gone_locked(shard);
+		lq_core_info(shard->core, to);
+		to->accept_gone = lq_cull_gone_locked(shard);
+		to->overflow_ago_s = lq_core_overflow_ago_s(shard->core, lq_now_s());
 		spin_unlock_bh(&shard->lock);
 		if (i > 0)
 			lq_core_info_add(info, &one);

@@ -16,13 +16,13 @@
 #include "table.h"
 #include "timer.h"
 
-static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list)
+static void lq_tick_expired(struct lq_listener *lst, struct lq_request *list, u8 reason)
 {
 	while (list) {
 		struct lq_request *request = list;
 
 		list = request->next;
-		lq_request_end(lst, request, LISTENQ_DROP_REQUEST_EXPIRED);
+		lq_request_end(lst, request, reason);
 	}
 }
 
@@ -38,6 +38,7 @@ static void lq_timer(struct timer_list *timer)
 	lq_listener_refresh(lst);
 	do {
 		tick.now = lq_now();
+		tick.now_s = lq_now_s();
 		spin_lock(&shard->lock);
 		lq_core_tick(shard->core, &tick);
 		shard->timer_ran = jiffies;
@@ -62,7 +63,8 @@ static void lq_timer(struct timer_list *timer)
 			else
 				lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_RETRANS);
 		}
-		lq_tick_expired(lst, tick.expired);
+		lq_tick_expired(lst, tick.expired, LISTENQ_DROP_REQUEST_EXPIRED);
+		lq_tick_expired(lst, tick.unserved, LISTENQ_DROP_REQUEST_UNSERVED);
 	} while (tick.again && calls < LQ_TICK_CALLS);
 	rcu_read_unlock();
 	lq_event_check(shard);

@@ -15,7 +15,8 @@ TEST(counters, drop__one_reason_each)
 	EXPECT_EQ(counters.values().drops[LISTENQ_DROP_NONE], 0u);
 	for (u8 reason = 1; reason < __LISTENQ_DROP_MAX; reason++)
 		EXPECT_EQ(counters.values().drops[reason], 1u);
-	EXPECT_EQ(counters.drops_total(), u64{LISTENQ_DROP_MAX});
+	// All but those that lose nothing.
+	EXPECT_EQ(counters.drops_total(), u64{LISTENQ_DROP_MAX} - 2);
 }
 
 TEST(counters, drop__an_unknown_reason_is_ignored)

@@ -53,7 +53,7 @@ TEST(episode, take_back__the_only_time_was_none)
 	e.take_back();
 	e.take_back();
 	EXPECT_TRUE(e.running());
-	e.tick(Ticks{7 + kQuiet}, kQuiet);
+	e.tick(Ticks{7 + kQuiet}, kQuiet, 0);
 	EXPECT_EQ(e.take_event().count, 1u);
 }
 
@@ -64,9 +64,9 @@ TEST(episode, tick__a_quiet_time_ends)
 	e.happened(Ticks{0}, 7);
 	EXPECT_EQ(told(e), What::Began);
 	e.happened(Ticks{50}, 8);
-	e.tick(Ticks{50 + kQuiet - 1}, kQuiet);
+	e.tick(Ticks{50 + kQuiet - 1}, kQuiet, 0);
 	EXPECT_FALSE(e.pending());
-	e.tick(Ticks{50 + kQuiet}, kQuiet);
+	e.tick(Ticks{50 + kQuiet}, kQuiet, 0);
 	EXPECT_TRUE(e.pending() && e.active());
 	const Episode::Event event = e.take_event();
 	EXPECT_EQ(event.what, What::Ended);
@@ -76,8 +76,50 @@ TEST(episode, tick__a_quiet_time_ends)
 	// Another one counts anew.
 	e.happened(Ticks{500}, 3);
 	EXPECT_EQ(e.take_event().cause, 3);
-	e.tick(Ticks{900}, kQuiet);
+	e.tick(Ticks{900}, kQuiet, 0);
 	EXPECT_EQ(e.take_event().count, 1u);
+}
+
+TEST(episode, lasts__there_is_no_end_while_it_does)
+{
+	Episode e;
+
+	e.happened(Ticks{0}, 7);
+	EXPECT_EQ(told(e), What::Began);
+	for (u32 now = 0; now < 10 * kQuiet; now += kQuiet / 2) {
+		e.lasts(Ticks{now});
+		e.tick(Ticks{now}, kQuiet, 0);
+		EXPECT_FALSE(e.pending()) << now;
+	}
+	e.tick(Ticks{10 * kQuiet + kQuiet / 2}, kQuiet, 0);
+	EXPECT_EQ(e.take_event().count, 1u);
+}
+
+TEST(episode, times__and_how_long_they_were)
+{
+	Episode e;
+
+	EXPECT_EQ(e.times(), 0u);
+	EXPECT_EQ(e.ago_s(50), 0u);
+	EXPECT_EQ(e.shortest_ms(kQuiet) + e.longest_ms(kQuiet), 0u);
+	e.happened(Ticks{0});
+	e.take_back(); // it was none
+	EXPECT_EQ(e.times(), 0u);
+	for (const u32 length : {700u, 300u, 500u}) {
+		const u32 begin = 10000 * length;
+
+		e.happened(Ticks{begin});
+		EXPECT_EQ(told(e), What::Began);
+		EXPECT_EQ(e.ago_s(length), 0u) << "one goes on";
+		e.happened(Ticks{begin + length});
+		e.tick(Ticks{begin + length + kQuiet}, kQuiet, length);
+		EXPECT_EQ(told(e), What::Ended);
+		EXPECT_EQ(e.ago_s(length), 1u) << "1 at least";
+	}
+	EXPECT_EQ(e.times(), 3u);
+	EXPECT_EQ(e.shortest_ms(kQuiet), 3000u);
+	EXPECT_EQ(e.longest_ms(kQuiet), 7000u);
+	EXPECT_EQ(e.ago_s(500 + 720), 720u);
 }
 
 TEST(episode, tick__across_the_end_of_the_clock)
@@ -86,9 +128,9 @@ TEST(episode, tick__across_the_end_of_the_clock)
 
 	e.happened(Ticks{0xfffffff0});
 	EXPECT_EQ(told(e), What::Began);
-	e.tick(Ticks{0xffffffff}, kQuiet);
+	e.tick(Ticks{0xffffffff}, kQuiet, 0);
 	EXPECT_FALSE(e.pending());
-	e.tick(Ticks{0xfffffff0u + kQuiet}, kQuiet);
+	e.tick(Ticks{0xfffffff0u + kQuiet}, kQuiet, 0);
 	EXPECT_EQ(told(e), What::Ended);
 }
 
@@ -97,9 +139,9 @@ TEST(episode, tick__a_beginning_is_told_first)
 	Episode e;
 
 	e.happened(Ticks{0});
-	e.tick(Ticks{kQuiet}, kQuiet);
+	e.tick(Ticks{kQuiet}, kQuiet, 0);
 	EXPECT_EQ(told(e), What::Began);
-	e.tick(Ticks{kQuiet}, kQuiet);
+	e.tick(Ticks{kQuiet}, kQuiet, 0);
 	EXPECT_EQ(told(e), What::Ended);
 }
 
@@ -109,11 +151,11 @@ TEST(episode, happened__takes_an_untold_end_back)
 
 	e.happened(Ticks{0}, 7);
 	EXPECT_EQ(told(e), What::Began);
-	e.tick(Ticks{kQuiet}, kQuiet);
+	e.tick(Ticks{kQuiet}, kQuiet, 0);
 	e.happened(Ticks{kQuiet}, 8);
 	EXPECT_FALSE(e.pending());
 	EXPECT_TRUE(e.running());
-	e.tick(Ticks{2 * kQuiet}, kQuiet);
+	e.tick(Ticks{2 * kQuiet}, kQuiet, 0);
 	const Episode::Event event = e.take_event();
 	EXPECT_EQ(event.what, What::Ended);
 	EXPECT_EQ(event.count, 2u);
@@ -145,7 +187,7 @@ TEST(episode, happened__an_older_clock_does_not_end_it_early)
 	e.happened(Ticks{1000});
 	EXPECT_EQ(told(e), What::Began);
 	e.happened(Ticks{990});
-	e.tick(Ticks{990 + kQuiet}, kQuiet);
+	e.tick(Ticks{990 + kQuiet}, kQuiet, 0);
 	EXPECT_FALSE(e.pending());
 }
 
@@ -165,7 +207,7 @@ TEST(episode, property__begin_and_end_alternate)
 				e.happened(Ticks{now});
 				count++;
 			}
-			e.tick(Ticks{now}, kQuiet);
+			e.tick(Ticks{now}, kQuiet, 0);
 			if (step % 8 == 1)
 				continue; // nobody asks
 			const Episode::Event event = e.take_event();

@@ -359,11 +359,13 @@ public:
 
 		do {
 			tick.now = now;
+			tick.now_s = now / 1000;
 			{
 				std::lock_guard lock(lock_);
 				lq_core_tick(core_, &tick);
 			}
 			release_all(tick.expired, false);
+			release_all(tick.unserved, false);
 		} while (tick.again);
 		if (tick.idle)
 			grow();

@@ -48,9 +48,14 @@ TEST_F(listener, event__an_overflow_of_the_accept_queue)
 			EXPECT_EQ(event.info.accept_qlen, 9u);
 		}
 	}
-	// Nothing is half open, and still the timer is needed.
-	tick();
-	EXPECT_FALSE(idle);
+	// Nothing is half open, and still the timer is needed: it goes on until there is room.
+	for (unsigned i = 0; i < 20 * LQ_TICKS_PER_SECOND; i++) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+		EXPECT_FALSE(idle);
+		EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_NONE);
+	}
+	ASSERT_TRUE(accept());
 	now += kHz - 1;
 	tick();
 	EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_NONE);
@@ -62,6 +67,11 @@ TEST_F(listener, event__an_overflow_of_the_accept_queue)
 	EXPECT_EQ(event.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN);
 	tick();
 	EXPECT_TRUE(idle);
+	EXPECT_EQ(info().overflows, 1u);
+	EXPECT_EQ(info().overflow_shortest_ms, info().overflow_longest_ms);
+	EXPECT_EQ(info().overflow_longest_ms, 20000u);
+	EXPECT_EQ(core.overflow_ago_s(now / kHz), 1u);
+	EXPECT_EQ(core.overflow_ago_s(now / kHz + 60), 60u);
 }
 
 TEST_F(listener, event__an_overflow_of_the_syn_queue)
@@ -75,6 +85,15 @@ TEST_F(listener, event__an_overflow_of_the_syn_queue)
 	const lq_event event = told(core);
 	EXPECT_EQ(event.type, LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN);
 	EXPECT_EQ(event.reason, LISTENQ_DROP_SYN_QUEUE_FULL);
+	now += kHz + kHz / 2;
+	tick();
+	EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_NONE);
+	send_rst(3);
+	EXPECT_TRUE(was_freed);
+	tick();
+	now += kHz;
+	tick();
+	EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_OVERFLOW_ENDED);
 }
 
 TEST_F(listener, event__cookies)

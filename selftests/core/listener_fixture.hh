@@ -170,13 +170,15 @@ protected:
 	{
 		lq_tick t;
 
-		resent = silent = expired = 0;
+		resent = silent = expired = unserved = 0;
 		do {
 			t.now = now;
+			t.now_s = now / kHz;
 			core.tick(t);
 			resent += t.resend_count;
 			silent += t.silent_count;
 			expired += free_list(t.expired);
+			unserved += free_list(t.unserved);
 		} while (t.again);
 		idle = t.idle;
 		wait = t.wait;
@@ -200,7 +202,8 @@ protected:
 	Request *evicted = nullptr;
 	bool was_freed = false, idle = false, is_open = false;
 	u32 wait = 0;
-	unsigned resent = 0, silent = 0, expired = 0, closed_requests = 0, closed_connections = 0;
+	unsigned resent = 0, silent = 0, expired = 0, unserved = 0, closed_requests = 0,
+		 closed_connections = 0;
 };
 
 } // namespace testing_core

@@ -94,7 +94,7 @@ TEST_F(listener_overload, sweep__while_others_are_refused)
 	establish(0, 1);
 	establish(1, 2);
 	const auto wants_sweep = [&] {
-		lq_tick t;
+		lq_tick t{};
 
 		t.now = now;
 		core.tick(t);

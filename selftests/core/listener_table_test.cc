@@ -63,7 +63,7 @@ protected:
 		u32 calls = 0, seen = 0;
 
 		now += 2 * kHz;
-		for (lq_tick t; seen < qlen; calls++) {
+		for (lq_tick t{}; seen < qlen; calls++) {
 			t.now = now;
 			core.tick(t);
 			ASSERT_LE(t.silent_count, 4096u + limit) << calls;

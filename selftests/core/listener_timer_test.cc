@@ -60,6 +60,58 @@ TEST_F(listener, tick__across_the_wrap_of_ticks)
 	EXPECT_EQ(resent, 1u);
 }
 
+TEST_F(listener, tick__expires_apart_whose_ack_came)
+{
+	listen(classic(0)); // a place for one
+	ASSERT_TRUE(half_open(0) && half_open(1) && half_open(2));
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	ASSERT_EQ(commit(), LQ_COMMIT_OK);
+	ASSERT_EQ(send_ack(1), LQ_ACK_DROP);
+	unsigned lost = 0, late = 0;
+	for (unsigned i = 0; i < 100 * LQ_TICKS_PER_SECOND; i++) {
+		now += kHz / LQ_TICKS_PER_SECOND;
+		tick();
+		lost += expired;
+		late += unserved;
+	}
+	EXPECT_EQ(lost, 1u);
+	EXPECT_EQ(late, 1u);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_EXPIRED), 1u);
+	EXPECT_EQ(drops(LISTENQ_DROP_REQUEST_UNSERVED), 1u);
+}
+
+// An ACK that was held back says nothing of the accept queue.
+TEST_F(listener, tick__a_deferred_one_is_unserved_only_while_there_is_no_room)
+{
+	for (const bool full : {false, true}) {
+		lq_config c = classic(0);
+
+		c.defer_accept = 2;
+		c.synack_retries = 2;
+		listen(c);
+		ASSERT_TRUE(half_open(1));
+		ASSERT_EQ(send_ack(1), LQ_ACK_DROP);
+		ASSERT_EQ(ack.reason, LISTENQ_DROP_ACK_DEFERRED);
+		if (full) {
+			ASSERT_TRUE(half_open(0));
+			ack = make_ack(0);
+			ack.end_seq = ack.seq + 1; // with data
+			ASSERT_EQ(send_ack(ack), LQ_ACK_PROMOTE);
+			ASSERT_EQ(commit(), LQ_COMMIT_OK);
+		}
+		unsigned lost = 0, late = 0;
+		for (unsigned i = 0; i < 30 * LQ_TICKS_PER_SECOND; i++) {
+			now += kHz / LQ_TICKS_PER_SECOND;
+			tick();
+			lost += expired;
+			late += unserved;
+		}
+		EXPECT_EQ(lost, full ? 0u : 1u);
+		EXPECT_EQ(late, full ? 1u : 0u);
+		close();
+	}
+}
+
 TEST_F(listener, tick__a_full_queue_gives_up_earlier)
 {
 	listen(config(8, 8192)); // 16 buckets
@@ -90,7 +142,7 @@ TEST_F(listener, tick__a_request_being_promoted_is_left_alone)
 
 TEST_F(listener, tick__batches_and_forgets_none)
 {
-	lq_tick t;
+	lq_tick t{};
 	unsigned calls = 0, sent = 0;
 
 	listen(config(4096, 4096));
@@ -115,7 +167,7 @@ TEST_F(listener, tick__batches_and_forgets_none)
 TEST_F(listener, tick__expiry_in_batches)
 {
 	lq_config c = config(4096, 4096);
-	lq_tick t;
+	lq_tick t{};
 	unsigned gone = 0;
 
 	c.synack_retries = 0;
@@ -234,10 +286,14 @@ TEST_F(listener, tick__an_episode_is_looked_at_in_intervals)
 	lq_event event;
 	ASSERT_EQ(send_ack(1), LQ_ACK_DROP); // an overflow
 	ASSERT_TRUE(core.take_event(event));
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 12; i++) {
 		tick();
 		EXPECT_EQ(wait, kHz / LQ_TICKS_PER_SECOND) << i;
 		now += wait;
+		// Its end is a second after there is room.
+		if (i == 5) {
+			ASSERT_TRUE(accept());
+		}
 	}
 	tick();
 	ASSERT_TRUE(core.take_event(event));

@@ -371,7 +371,8 @@ private:
 	bool is_silent(const Half &h) const;
 	void timed_out(Half &h);
 	void resent(const lq_request_copy &copy, unsigned threshold);
-	void expire(lq_request *r, const std::map<unsigned, Half> &before, unsigned threshold);
+	void expire(lq_request *r, const std::map<unsigned, Half> &before, unsigned threshold,
+		    bool unserved);
 	void arm(u32 wait)
 	{
 		const u32 later = static_cast<s32>(wait) > 0 ? wait : 0;

@@ -37,6 +37,7 @@ void Session::tick()
 		MODEL_CHECK(calls < 100);
 		std::memset(&t, 0xee, sizeof(t));
 		t.now = now();
+		t.now_s = now() / kHz;
 		const unsigned threshold = thresh();
 		const std::map<unsigned, Half> before = half_;
 		lq_core_tick(core_, &t);
@@ -48,10 +49,14 @@ void Session::tick()
 		silent += t.silent_count;
 		for (u32 i = 0; i < t.resend_count; i++)
 			resent(t.resend[i], threshold);
-		while (lq_request *r = t.expired) {
-			t.expired = r->next;
-			expired++;
-			expire(r, before, threshold);
+		for (lq_request *list : {t.expired, t.unserved}) {
+			const bool unserved = list && list == t.unserved;
+
+			while (lq_request *r = list) {
+				list = r->next;
+				expired++;
+				expire(r, before, threshold, unserved);
+			}
 		}
 		MODEL_CHECK(expired == t.expired_count);
 		MODEL_CHECK(t.idle == (half_.empty() && overflow_.quiet() && cookies_.quiet()));
@@ -112,7 +117,8 @@ void Session::resent(const lq_request_copy &copy, unsigned threshold)
 	event(LISTENQ_EVENT_SYNACK_RETRANS);
 }
 
-void Session::expire(lq_request *r, const std::map<unsigned, Half> &before, unsigned threshold)
+void Session::expire(lq_request *r, const std::map<unsigned, Half> &before, unsigned threshold,
+		     bool unserved)
 {
 	const auto it = std::find_if(before.begin(), before.end(),
 				     [&](auto &each) { return each.second.memory == r; });
@@ -120,7 +126,10 @@ void Session::expire(lq_request *r, const std::map<unsigned, Half> &before, unsi
 	MODEL_CHECK(it != before.end());
 	MODEL_CHECK(!it->second.promoting && reached(it->second.expires));
 	MODEL_CHECK(is_given_up(it->second, threshold));
-	drop(LISTENQ_DROP_REQUEST_EXPIRED);
+	const bool full = listenq::policy::ack(config_, limits_, snapshot()) !=
+			  listenq::policy::AckAction::Admit;
+	MODEL_CHECK(unserved == (it->second.acked && (!config_.defer_accept || full)));
+	drop(unserved ? LISTENQ_DROP_REQUEST_UNSERVED : LISTENQ_DROP_REQUEST_EXPIRED);
 	half_.erase(it->first);
 	release(r);
 }

@@ -212,7 +212,18 @@ TEST(Shards, WhatTheySayAddsUp)
 	more.accept_gone = 3;
 	sum.accept_interval_us = 3000;
 	more.accept_interval_us = 6000;
+	sum.overflows = 2;
+	more.overflows = 1;
+	sum.overflow_ago_s = 60;
+	more.overflow_ago_s = 50;
+	sum.overflow_shortest_ms = sum.overflow_longest_ms = 300;
+	more.overflow_shortest_ms = 200;
+	more.overflow_longest_ms = 900;
 	shards::add(sum, more);
+	EXPECT_EQ(sum.overflows, 3u);
+	EXPECT_EQ(sum.overflow_ago_s, 50u);
+	EXPECT_EQ(sum.overflow_shortest_ms, 200u);
+	EXPECT_EQ(sum.overflow_longest_ms, 900u);
 	EXPECT_EQ(sum.backlog, 100u);
 	EXPECT_EQ(sum.synack_retries, 5u);
 	EXPECT_EQ(sum.accept_limit, 101u);
@@ -229,8 +240,16 @@ TEST(Shards, WhatTheySayAddsUp)
 	// One each 3 ms and one each 6 ms are three in 6 ms.
 	EXPECT_EQ(sum.accept_interval_us, 2000u);
 	more.accept_interval_us = 0; // not known
+	more.overflow_ago_s = 0;     // of one that goes on
+	more.overflow_shortest_ms = more.overflow_longest_ms = 0;
 	shards::add(sum, more);
 	EXPECT_EQ(sum.accept_interval_us, 2000u);
+	EXPECT_EQ(sum.overflow_ago_s, 0u);
+	EXPECT_EQ(sum.overflow_shortest_ms, 200u);
+	more.overflows = 0; // of one that had none
+	sum.overflow_ago_s = 7;
+	shards::add(sum, more);
+	EXPECT_EQ(sum.overflow_ago_s, 7u);
 
 	lq_counters all{}, one{};
 

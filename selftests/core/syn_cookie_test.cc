@@ -391,6 +391,24 @@ TEST_F(cookie_listener, ack__good_one_reserves_and_commits)
 	EXPECT_EQ(core.check(), nullptr);
 }
 
+// However often its ACK comes before there is room.
+TEST_F(cookie_listener, ack__one_that_finds_no_room_is_counted_when_it_does)
+{
+	listen(2, false, 0); // a place for one
+	for (u32 n = 0; n < 2; n++)
+		ASSERT_EQ(send_syn(n), LQ_SYN_COOKIE);
+	ASSERT_TRUE(establish(0));
+	for (unsigned i = 0; i < 3; i++)
+		ASSERT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 1u);
+	Request *r = core.accept(Micros{0});
+	ASSERT_TRUE(r);
+	free_request(r);
+	core.accept_done(1);
+	ASSERT_TRUE(establish(1));
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 2u);
+}
+
 TEST_F(cookie_listener, ack__bad_one_is_passed_on_and_counted)
 {
 	listen(2);

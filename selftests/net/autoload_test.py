@@ -91,6 +91,27 @@ def without_it_socket_fails():
             os.rename(f"{MODULES}/away", f"{MODULES}/updates")
 
 
+@lq.case(timeout=200)
+def the_modprobe_example():
+    """With it nobody's socket() loads the module; root's modprobe does."""
+    example = "/etc/modprobe.d/listenq-test.conf"
+    with installed():
+        shutil.copy(os.path.join(lq.TOP, "examples/modprobe.conf"), example)
+        try:
+            with lq.fails_with(errno.EAFNOSUPPORT):
+                socket.socket(lq.AF_LISTENQ, socket.SOCK_STREAM, 0)
+            done = subprocess.run(["lqctl", "list"], capture_output=True, text=True, check=False)
+            lq.equal(done.returncode, 2)
+            lq.equal(lq.module_users(), None)
+            lq.run("modprobe", "listenq")
+            lq.expect_serves(lq.listener())
+        finally:
+            os.unlink(example)
+    # It was the example.
+    with installed():
+        lq.expect_serves(lq.listener())
+
+
 @lq.case()
 def the_sysctl_example():
     """sysctl(8) takes every line of it, and it is what it says afterwards."""

@@ -159,7 +159,8 @@ def bad_network(percent, v6):
     counts = lq.counters()
     lq.equal((counts["Accepted"], counts["Established"]), (COUNT, COUNT))
     lq.equal(counts["RequestCreated"] + counts["CookieReceived"],
-             COUNT + counts["DropRequestExpired"] + counts["DropRequestReset"])
+             COUNT + counts["DropRequestExpired"] + counts["DropRequestUnserved"]
+             + counts["DropRequestReset"])
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0, 70)
     lq.diag(f"{percent} %: {COUNT} connections in {seconds:.1f} s, the slowest in {max(took):.1f} "
             f"s; {counts['SynackRetrans']} SYN-ACKs again, {counts['SynDuplicate']} duplicate SYNs,"

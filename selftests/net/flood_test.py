@@ -138,7 +138,8 @@ def spoofed_syns(mode, v6):
 
         def ends():
             return (moved("Accepted") - moved("CookieReceived") + moved("DropRequestExpired")
-                    + moved("DropRequestEvicted") + lq.Info(listener).syn_qlen)
+                    + moved("DropRequestUnserved") + moved("DropRequestEvicted")
+                    + lq.Info(listener).syn_qlen)
 
         # Requests expire while one counts.
         lq.wait_for(lambda: ends() == moved("RequestCreated"), 30,

@@ -622,13 +622,14 @@ def expect_serves(sock, v6=False):
 class Info:  # pylint: disable=too-few-public-methods
     """getsockopt(LQ_INFO)."""
 
-    FORMAT = "=Q16sIi12I3Q16s13I"
+    FORMAT = "=Q16sIi12I3Q16s17I"
     FIELDS = (
         "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
         " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
         " accepted established drops accept_filter filter_qlen filter_limit syncookies shards"
         " accept_max_wait_ms accept_dead accept_order codel_target_ms codel_interval_ms"
-        " syn_admission_ms accept_gone accept_interval_us grace_ms"
+        " syn_admission_ms accept_gone accept_interval_us grace_ms overflows overflow_ago_s"
+        " overflow_shortest_ms overflow_longest_ms"
     ).split()
 
     def __init__(self, sock):

@@ -174,9 +174,8 @@ def explain_nothing():
     listener = lq.listener(port=8080)
     for _ in range(5):
         lq.expect_serves(listener)
-    out = lqctl("explain", "-i", "0.1", ":8080")[1]
-    assert "nothing holds it back: its accept queue never held more than 1 of 9" in out, out
-    assert "5 accepted" in out, out
+    out = " ".join(lqctl("explain", "-i", "0.1", ":8080")[1].split())
+    assert "nothing holds it back: its accept queue holds 0 of 9, and never held more than 1" in out
     lq.equal(findings(":8080", "-i", "0"), {})
 
 
@@ -201,6 +200,7 @@ def explain_a_program_that_is_stopped():
         clients.append(lq.stream("tcp"))
         clients[-1].setblocking(False)
         clients[-1].connect_ex(address)
+    lq.wait_for(lambda: lq.lqctl_listeners()[0]["accept_oldest_us"] > 1000000)
     found = findings(":8080", "-i", "0.1")
     lq.equal(found["accept_stalled"]["commands"], [f"kill -CONT {pid}"])
     assert "5 connections wait" in found["accept_stalled"]["text"], found

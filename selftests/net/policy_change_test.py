@@ -245,8 +245,8 @@ def switching_under_load():
         lq.equal((moved("Established"), moved("Accepted")), (served, served))
         # DropChildFailed is none of these: the request stays, for the next ACK.
         ended = sum(moved(name) for name in (
-            "Established", "DropAbortOnOverflow", "DropRequestExpired", "DropRequestReset",
-            "DropRequestSynInWindow", "DropRequestEvicted"))
+            "Established", "DropAbortOnOverflow", "DropRequestExpired", "DropRequestUnserved",
+            "DropRequestReset", "DropRequestSynInWindow", "DropRequestEvicted"))
         lq.equal(moved("RequestCreated"), ended)
         lq.equal((info.accepted, info.established), (served, served))
         assert served > 0

@@ -292,12 +292,15 @@ void Server::tick()
 		;
 	do {
 		tick.now = ticks();
+		tick.now_s = ticks() / 1000;
 		lq_core_tick(core_, &tick);
 		for (u32 i = 0; i < tick.resend_count; i++)
 			at(now_ + kRoundTrip, What::Ack, tick.resend[i].request.addr[0]);
-		while (lq_request *r = tick.expired) {
-			tick.expired = r->next;
-			std::free(r);
+		for (lq_request *list : {tick.expired, tick.unserved}) {
+			while (lq_request *r = list) {
+				list = r->next;
+				std::free(r);
+			}
 		}
 	} while (tick.again);
 	while (tick.sweep) {

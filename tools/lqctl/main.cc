@@ -23,10 +23,10 @@ constexpr Command (*commands[])(CLI::App &) = {list,	show,	  adopt, release, dra
 					       probe,	export_,  top,	 monitor, record, report};
 
 /* A reader that has seen enough is no error. */
-Exit write_out(const std::string &text)
+int write_out(const std::string &text)
 {
 	(void)write_stdout(text);
-	return Exit::ok;
+	return static_cast<int>(Exit::ok);
 }
 
 std::string not_understood(const CLI::App &app)
@@ -44,7 +44,7 @@ std::string not_understood(const CLI::App &app)
 	return fmt::format("unknown {} \"{}\": see \"{} --help\"", what, extras[0], where);
 }
 
-Exit main_(int argc, char **argv)
+int main_(int argc, char **argv)
 {
 	CLI::App app("Looks into the listeners of the listenq module and sets its sysctls",
 		     "lqctl");
@@ -79,10 +79,12 @@ Exit main_(int argc, char **argv)
 	for (const Command &command : all) {
 		if (!app.got_subcommand(command.app))
 			continue;
-		if (const std::string text = command.run(); !text.empty())
-			return write_out(text);
+		const Answer answer = command.run();
+		if (!answer.text.empty())
+			(void)write_out(answer.text);
+		return answer.status;
 	}
-	return Exit::ok;
+	return static_cast<int>(Exit::ok);
 }
 
 } // namespace
@@ -96,7 +98,7 @@ int main(int argc, char **argv)
 	std::setlocale(LC_CTYPE, "");
 	std::signal(SIGPIPE, SIG_IGN);
 	try {
-		return static_cast<int>(lqctl::main_(argc, argv));
+		return lqctl::main_(argc, argv);
 	} catch (const lqctl::Error &error) {
 		what = error.what();
 		status = error.status();

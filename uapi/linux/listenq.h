@@ -223,7 +223,7 @@ struct listenq_accept_filter_arg {
 	X(13, ACCEPT_QLEN,      accept_qlen,      30, "accept_queue_length", "Connections that wait for accept().") \
 	X(14, ACCEPT_LIMIT,     accept_limit,     31, "accept_queue_limit",  "Connections that may wait for accept().") \
 	X(15, SYN_QLEN,         syn_qlen,         40, "syn_queue_length",    "Half-open requests.") \
-	X(16, SYN_YOUNG,        syn_young,        41, "syn_queue_young",     "Half-open requests whose SYN-ACK was never sent again.") \
+	X(16, SYN_YOUNG,        syn_young,        41, "syn_queue_young",     "Half-open requests that no timeout has come to yet.") \
 	X(17, SYN_LIMIT,        syn_limit,        42, "syn_queue_limit",     "Half-open requests that there may be.") \
 	X(18, SYN_BUCKETS,      syn_buckets,      44, "",                    "Buckets that the SYN queue's hash table has now.") \
 	X(19, MAX_SYN_BACKLOG,  max_syn_backlog,  20, "",                    "In force: what limits the SYN queue, as the policy has it.") \
@@ -243,7 +243,11 @@ struct listenq_accept_filter_arg {
 	X(41, SYN_ADMISSION_MS, syn_admission_ms, 29, "",                    "In force: milliseconds that a new connection may expect to wait; 0: any.") \
 	X(42, ACCEPT_GONE,      accept_gone,      33, "accept_queue_gone",   "Connections that wait for accept() and that their peer has reset; of each shard the oldest 128 are looked at.") \
 	X(43, ACCEPT_INTERVAL,  accept_interval_us, 34, "",                  "Microseconds between two calls of accept() while connections wait, a moving average; 0: not known.") \
-	X(45, GRACE_MS,         grace_ms,         23, "",                    "In force: milliseconds for which it is kept what the listener had as it ended; 0: not at all.")
+	X(45, GRACE_MS,         grace_ms,         23, "",                    "In force: milliseconds for which it is kept what the listener had as it ended; 0: not at all.") \
+	X(47, OVERFLOWS,        overflows,        35, "",                    "Overflows that began: times, not drops.") \
+	X(48, OVERFLOW_AGO,     overflow_ago_s,   36, "",                    "Seconds since the last overflow ended, 1 at least; 0: none has, or one goes on.") \
+	X(49, OVERFLOW_SHORTEST, overflow_shortest_ms, 37, "",               "Milliseconds of the shortest overflow that ended; 0: none has.") \
+	X(50, OVERFLOW_LONGEST, overflow_longest_ms, 38, "",                 "Milliseconds of the longest overflow that ended; 0: none has.")
 #define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
 /* clang-format on */
 
@@ -263,7 +267,7 @@ struct listenq_info {
 	__u32 pad;
 	__u64 accepted;		    /* connections handed to accept() */
 	__u64 established;	    /* connections put on the accept queue */
-	__u64 drops;		    /* all counters of enum listenq_drop added up */
+	__u64 drops;		    /* of enum listenq_drop all but LISTENQ_DROPS_HARMLESS */
 	char accept_filter[16];	    /* its name, or empty */
 	LISTENQ_NUMBERS_LATER(LISTENQ_X)
 #undef LISTENQ_X
@@ -305,7 +309,8 @@ struct listenq_info {
 	X(27, ACCEPT_FINISHED,   accept_finished,   "connection: its peer closed it before accept(), without data") \
 	X(28, ACCEPT_EXPIRED,    accept_expired,    "connection: it waited for accept() for accept_max_wait_ms") \
 	X(29, ACCEPT_CODEL,      accept_codel,      "connection: the oldest of too long a queue (CoDel)") \
-	X(30, SYN_ADMISSION,     syn_admission,     "SYN: accept() would come later than syn_admission_ms")
+	X(30, SYN_ADMISSION,     syn_admission,     "SYN: accept() would come later than syn_admission_ms") \
+	X(31, REQUEST_UNSERVED,  request_unserved,  "request: its ACK came, and the accept queue never had room for it")
 /* clang-format on */
 
 enum listenq_drop {
@@ -316,6 +321,13 @@ enum listenq_drop {
 		__LISTENQ_DROP_MAX
 };
 #define LISTENQ_DROP_MAX (__LISTENQ_DROP_MAX - 1)
+
+/*
+ * Those that lose nobody anything, 1 << number: the peer gave up by itself, or its data brings what its
+ * ACK did not. They are counted, and are not in the sums: listenq_info.drops, lqctl's Drops.
+ */
+#define LISTENQ_DROPS_HARMLESS \
+	((1ULL << LISTENQ_DROP_REQUEST_RESET) | (1ULL << LISTENQ_DROP_ACK_DEFERRED))
 
 /* What went well, beside the drops: X(NUMBER, NAME, name, "what happened"). */
 /* clang-format off */
@@ -328,7 +340,7 @@ enum listenq_drop {
 	X(6, ESTABLISHED,     established,     "connections put on an accept queue") \
 	X(7, ACCEPTED,        accepted,        "connections handed to accept()") \
 	X(8, COOKIE_SENT,     cookie_sent,     "SYNs answered with a SYN cookie") \
-	X(9, COOKIE_RECEIVED, cookie_received, "ACKs that brought a good cookie back") \
+	X(9, COOKIE_RECEIVED, cookie_received, "connections that a good cookie brought back") \
 	X(10, COOKIE_FAILED,  cookie_failed,   "ACKs without a request that brought no good cookie") \
 	X(11, FILTER_HELD,    filter_held,     "connections held back by an accept filter") \
 	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go") \
@@ -352,8 +364,8 @@ enum listenq_event {
  *
  * An overflow begins with the first drop because a queue was full, a time of
  * SYN cookies with the first cookie; each ends when a second or more has gone
- * by without another. So at most one of each begins and one ends per listener
- * and second. What a listener began ends, at the latest, before it stops.
+ * by without another, and an overflow when its queue was not full for that long.
+ * So at most one of each begins and one ends per listener and second. What a listener began ends, at the latest, before it stops.
  */
 /* clang-format off */
 #define LISTENQ_EVENT_TYPES(X) \
@@ -361,7 +373,7 @@ enum listenq_event {
 	X(2, LISTENER_STOPPED,  listener_stopped,  "a listener closed, with what its queues held") \
 	X(3, BACKLOG_TRUNCATED, backlog_truncated, "listen() asked for more than it got") \
 	X(4, OVERFLOW_BEGAN,    overflow_began,    "the first drop because a queue was full") \
-	X(5, OVERFLOW_ENDED,    overflow_ended,    "no more such drops for a second") \
+	X(5, OVERFLOW_ENDED,    overflow_ended,    "no such drop, and room in its queue, for a second") \
 	X(6, COOKIES_BEGAN,     cookies_began,     "the first SYN cookie was sent") \
 	X(7, COOKIES_ENDED,     cookies_ended,     "no more SYN cookies for a second")
 /* clang-format on */
@@ -487,10 +499,11 @@ enum {
 	/* u32: us that the oldest connection waits for accept(), modulo 2^32; absent: none */
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
 	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
-#define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
-	LISTENQ_NUMBERS(LISTENQ_X) /* u32 each */
-#undef LISTENQ_X
 	LISTENQ_A_LISTENER_DRAIN = 46, /* u32, set only: 0 or 1 */
+	/* u32 each; the last of them is the last of all */
+#define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
+	LISTENQ_NUMBERS(LISTENQ_X)
+#undef LISTENQ_X
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

@@ -33,6 +33,13 @@ bool write_all(int fd, const std::string &text)
 
 void write_whole(const std::filesystem::path &path, const std::string &text, mode_t mode)
 {
+	struct stat st {};
+	/* A device, a pipe or a directory would be replaced by a file; a link that leads to a file
+	 * may be. */
+	if (stat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
+		throw Error(fmt::format("{} is no regular file, and is left as it is: \"-\" is the "
+					"standard output",
+					path.string()));
 	std::string beside = path.string() + ".XXXXXX";
 	const int fd = mkostemp(beside.data(), 0);
 	const auto failed = [&] {

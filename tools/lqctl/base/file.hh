@@ -9,7 +9,7 @@
 
 namespace lqctl {
 
-/* By a new file beside it, and rename(2). Throws. */
+/* By a new file beside it, and rename(2); over nothing but a regular file. Throws. */
 void write_whole(const std::filesystem::path &path, const std::string &text, mode_t mode);
 
 } // namespace lqctl

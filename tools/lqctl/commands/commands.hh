@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace CLI {
 class App;
@@ -11,10 +12,18 @@ class App;
 
 namespace lqctl {
 
+/* What a command ends with. */
+struct Answer {
+	std::string text; /* to stdout; empty: the command has written that itself */
+	int status = 0;	  /* the exit status, where it says more than that all went well */
+
+	Answer(std::string said) : text(std::move(said)) {}
+	Answer(std::string said, int with) : text(std::move(said)), status(with) {}
+};
+
 struct Command {
-	CLI::App *app; /* its part of the command line: name, options, help */
-	/* Once that is parsed. Returns what goes to stdout; empty: it has written that itself. */
-	std::function<std::string()> run;
+	CLI::App *app;		     /* its part of the command line: name, options, help */
+	std::function<Answer()> run; /* once that is parsed */
 };
 
 /* Each adds itself to lqctl's command line. */

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl explain: what holds listeners back, in words. */
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <map>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <thread>
 
+#include "base/error.hh"
 #include "base/json.hh"
+#include "base/plural.hh"
 #include "base/terminal.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
 #include "kernel/find_some.hh"
 #include "kernel/genl.hh"
+#include "kernel/netns.hh"
+#include "kernel/observer.hh"
 #include "kernel/sysctl.hh"
 #include "kernel/tcp_listeners.hh"
+#include "model/baseline.hh"
 #include "view/diagnosis.hh"
 
 namespace lqctl {
@@ -25,34 +33,72 @@ namespace {
 struct Options {
 	bool numeric = false;
 	bool json = false;
+	bool check = false;
+	bool all_netns = false;
 	double interval = 1; /* seconds between two looks; 0: one look */
+	std::string netns;
+	std::string since; /* a file */
 	std::vector<std::string> filter;
 };
 
-std::vector<Observation> observe(const Options &options, Genl &genl, const Selection &selection)
-{
-	std::map<std::uint64_t, Listener> before;
+/* One network namespace, and what is seen there. */
+struct Place {
+	std::string name; /* empty: only this one was asked for */
+	std::unique_ptr<Genl> genl;
+	std::optional<Observer> observer;
 	std::vector<Observation> observations;
-	const auto start = std::chrono::steady_clock::now();
+	std::vector<Listener> plain; /* TCP's */
+};
 
-	if (options.interval > 0) {
-		for (Listener &l : find_some(genl, selection))
-			before.emplace(l.id, std::move(l));
-		std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
-	}
-	const std::uint32_t somaxconn = read_somaxconn();
-	for (Listener &l : find_some(genl, selection, true)) {
+/* What a file says of the time before, instead of a first look. */
+struct Baseline {
+	std::map<std::uint64_t, Listener> listeners;
+	double seconds = 0; /* ago */
+};
+
+Baseline read_baseline(const std::string &file)
+{
+	std::ifstream in(file);
+	struct stat st {};
+	struct timespec now {};
+
+	if (!in || stat(file.c_str(), &st) != 0)
+		throw Error(fmt::format("{} cannot be read: give a file that \"lqctl list --json\" "
+					"wrote",
+					file));
+	const std::string text{std::istreambuf_iterator<char>(in), {}};
+	clock_gettime(CLOCK_REALTIME, &now);
+	const double ago = static_cast<double>(now.tv_sec - st.st_mtim.tv_sec) +
+			   static_cast<double>(now.tv_nsec - st.st_mtim.tv_nsec) / 1e9;
+	return {parse_baseline(text, file), std::max(ago, 0.001)};
+}
+
+std::vector<Observation> observe(Place &place, const Baseline *baseline, double seconds)
+{
+	std::vector<Observation> observations;
+	const std::uint32_t somaxconn = read_somaxconn(), host = read_host_somaxconn();
+	const auto tcp = read_tcp_settings();
+	const auto &before = baseline ? baseline->listeners : place.observer->before();
+
+	for (Sight &sight : place.observer->look(*place.genl)) {
 		Observation o;
-		o.now = std::move(l);
+		o.now = std::move(sight.listener);
 		o.somaxconn = somaxconn;
-		if (const auto it = before.find(o.now.id); it != before.end()) {
-			o.before = std::move(it->second);
-			o.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() -
-								  start)
-					    .count();
+		o.host_somaxconn = host;
+		o.tcp = tcp;
+		o.holders = std::move(sight.holders);
+		o.holders_before = std::move(sight.holders_before);
+		o.waiting = std::move(sight.waiting);
+		if (sight.requests_seen)
+			o.half_open = half_open_of(sight.requests);
+		const auto it = before.find(o.now.id);
+		if (it != before.end() && is_past_of(it->second, o.now)) {
+			o.before = it->second;
+			o.seconds = seconds;
 		}
 		observations.push_back(std::move(o));
 	}
+	find_groups(observations);
 	return observations;
 }
 
@@ -69,18 +115,24 @@ Tone tone_of(Severity severity)
 	return Tone::plain;
 }
 
+std::string name_of(const Listener &l, bool numeric)
+{
+	return to_string(l.address, numeric) +
+	       (l.processes.empty() ? fmt::format(" (@{})", l.id)
+				    : fmt::format(" ({}, @{})", l.processes.front().name, l.id));
+}
+
 std::string text_of(const Observation &o, bool numeric, const Terminal &terminal)
 {
 	const std::size_t width = terminal.columns ? terminal.columns : 80;
 	const std::vector<Finding> findings = diagnose(o);
-	std::string name = to_string(o.now.address, numeric);
+	const std::string crowds = crowds_text(o);
 	std::string out;
 
-	name += o.now.processes.empty()
-			? fmt::format(" (@{})", o.now.id)
-			: fmt::format(" ({}, @{})", o.now.processes.front().name, o.now.id);
-	out += paint(name, Tone::title, terminal.colour) + ":\n" +
+	out += paint(name_of(o.now, numeric), Tone::title, terminal.colour) + ":\n" +
 	       wrapped(verdict(o, findings), "  ", width);
+	if (!crowds.empty())
+		out += wrapped(crowds, "  ", width);
 	for (const Finding &f : findings) {
 		out += '\n' +
 		       paint(fmt::format("  {}: {}", to_string(f.severity), f.code),
@@ -93,12 +145,14 @@ std::string text_of(const Observation &o, bool numeric, const Terminal &terminal
 	return out;
 }
 
-nlohmann::ordered_json json_of(const Observation &o)
+nlohmann::ordered_json json_of(const Place &place, const Observation &o)
 {
 	const std::vector<Finding> findings = diagnose(o);
 	nlohmann::ordered_json json;
 
 	json["id"] = o.now.id;
+	json["netns"] =
+		place.name.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(place.name);
 	json["family"] = family_name(o.now.address);
 	json["address"] = o.now.address.host();
 	json["port"] = o.now.address.port;
@@ -107,6 +161,8 @@ nlohmann::ordered_json json_of(const Observation &o)
 	json["findings"] = nlohmann::ordered_json::array();
 	for (const Finding &f : findings)
 		json["findings"].push_back(to_json(f));
+	json["half_open"] = o.half_open ? o.half_open->peers.to_json() : nlohmann::ordered_json();
+	json["waiting"] = o.waiting.to_json();
 	return json;
 }
 
@@ -131,28 +187,126 @@ std::string plain_text(const std::vector<Listener> &plain, const Selection &sele
 	       fmt::format("      $ {}\n", command);
 }
 
-std::string run(const Options &options)
+std::vector<Place> places_of(const Options &options)
+{
+	std::vector<Place> places;
+
+	if (!options.netns.empty())
+		enter_netns(options.netns);
+	if (!options.all_netns) {
+		places.emplace_back();
+		places.back().genl = std::make_unique<Genl>();
+		return places;
+	}
+	for (const Netns &ns : all_netns()) {
+		Place place;
+		bool incomplete;
+		enter_netns(ns.file);
+		place.name = ns.name;
+		place.genl = std::make_unique<Genl>();
+		if (!place.genl->listeners(incomplete).empty())
+			places.push_back(std::move(place));
+	}
+	if (places.empty())
+		throw Error("no listener in any network namespace is listenq's");
+	return places;
+}
+
+/* Who asks for all namespaces means those that can be entered by the names that they have. */
+std::vector<Place> watch(const Options &options, const Selection &selection)
+{
+	const std::optional<Baseline> baseline =
+		options.since.empty() ? std::nullopt : std::optional(read_baseline(options.since));
+	const double interval = baseline ? 0 : options.interval;
+	std::vector<Place> places = places_of(options);
+
+	if (!options.all_netns)
+		(void)find_some(*places.front().genl, selection); /* or says why there is none */
+	for (Place &place : places)
+		place.observer.emplace(*place.genl, interval > 0);
+	const auto start = std::chrono::steady_clock::now();
+	std::this_thread::sleep_for(std::chrono::duration<double>(interval));
+	for (Place &place : places) {
+		const double seconds =
+			std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+				.count();
+		place.observations = observe(place, baseline ? &*baseline : nullptr,
+					     baseline ? baseline->seconds : seconds);
+		std::erase_if(place.observations,
+			      [&](const Observation &o) { return !selection.matches(o.now); });
+		if (!options.all_netns)
+			place.plain = find_plain_listeners(*place.genl, selection);
+	}
+	return places;
+}
+
+/* As Nagios and its kin have it: one line, 0 all is well, 1 a warning, 2 a problem, 3 not known. */
+Answer check(const std::vector<Place> &places, bool numeric)
+{
+	constexpr const char *words[] = {"OK", "WARNING", "CRITICAL"};
+	std::size_t count = 0;
+	std::string text;
+	int status = 0;
+
+	for (const Place &place : places) {
+		for (const Observation &o : place.observations) {
+			count++;
+			for (const Finding &f : diagnose(o)) {
+				if (f.severity == Severity::note)
+					continue;
+				status = std::max(status, f.severity == Severity::problem ? 2 : 1);
+				text += fmt::format("{}{}: {}", text.empty() ? "" : "; ",
+						    name_of(o.now, numeric), f.code);
+			}
+		}
+	}
+	if (text.empty())
+		text = fmt::format("nothing holds {} back", many(count, "listener"));
+	return {fmt::format("LISTENQ {} - {}\n", words[status], text), status};
+}
+
+Answer explain_all(const Options &options)
 {
 	const Selection selection(options.filter);
-	Genl genl;
-	const std::vector<Observation> observations = observe(options, genl, selection);
-	const std::vector<Listener> plain = find_plain_listeners(genl, selection);
+	const std::vector<Place> places = watch(options, selection);
 
+	if (options.check)
+		return check(places, true);
 	if (options.json) {
 		nlohmann::ordered_json json;
 		json["listeners"] = nlohmann::ordered_json::array();
-		for (const Observation &o : observations)
-			json["listeners"].push_back(json_of(o));
 		json["plain"] = nlohmann::ordered_json::array();
-		for (const Listener &l : plain)
-			json["plain"].push_back(to_json(l));
+		for (const Place &place : places) {
+			for (const Observation &o : place.observations)
+				json["listeners"].push_back(json_of(place, o));
+			for (const Listener &l : place.plain)
+				json["plain"].push_back(to_json(l));
+		}
 		return json_text(json);
 	}
 	const Terminal terminal = stdout_terminal();
 	std::string out;
-	for (const Observation &o : observations)
-		out += (out.empty() ? "" : "\n") + text_of(o, options.numeric, terminal);
-	return out + plain_text(plain, selection, options.numeric, terminal);
+	for (const Place &place : places) {
+		if (!place.name.empty())
+			out += fmt::format("{}{}\n", out.empty() ? "" : "\n",
+					   paint("network namespace: " + place.name, Tone::title,
+						 terminal.colour));
+		for (const Observation &o : place.observations)
+			out += (out.empty() ? "" : "\n") + text_of(o, options.numeric, terminal);
+		out += plain_text(place.plain, selection, options.numeric, terminal);
+	}
+	return out;
+}
+
+Answer run(const Options &options)
+{
+	if (!options.check)
+		return explain_all(options);
+	try {
+		return explain_all(options);
+	} catch (const Error &error) {
+		return {fmt::format("LISTENQ UNKNOWN - {}\n", error.what()), 3};
+	}
 }
 
 } // namespace
@@ -163,10 +317,22 @@ Command explain(CLI::App &app)
 	auto *command = app.add_subcommand(
 		"explain", "What holds listeners back, in words, and what to change");
 	command->add_flag("-n,--numeric", o->numeric, numeric_help);
-	command->add_flag("-j,--json", o->json, "JSON");
-	command->add_option("-i,--interval", o->interval,
-			    "Seconds to watch, 1 unless given; 0: what was counted is all")
-		->check(CLI::Range(0.0, 3600.0));
+	auto *json = command->add_flag("-j,--json", o->json, "JSON");
+	command->add_flag("--check", o->check,
+			  "One line for Nagios and its kin; exit status 0, 1, 2, or 3: not known")
+		->excludes(json);
+	auto *interval =
+		command->add_option("-i,--interval", o->interval,
+				    "Seconds to watch, 1 unless given; 0: what was counted is all")
+			->check(CLI::Range(0.0, 3600.0));
+	command->add_option("--since", o->since,
+			    "Judge what was counted since \"lqctl list --json\" wrote this file")
+		->excludes(interval);
+	auto *netns = command->add_option("-N,--netns", o->netns,
+					  "In this network namespace: a name, a file, or a pid");
+	command->add_flag("--all-netns", o->all_netns,
+			  "In every network namespace that has a name or a process")
+		->excludes(netns);
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};
 }

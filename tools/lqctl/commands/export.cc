@@ -30,7 +30,7 @@ std::string run(const Options &options)
 	const std::vector<Listener> listeners = find_listeners(genl, selection);
 	const std::string text = prometheus_text(genl.stats(), listeners);
 
-	if (options.output.empty())
+	if (options.output.empty() || options.output == "-")
 		return text;
 	/* The collector runs as another user. */
 	write_whole(options.output, text, 0644);
@@ -45,7 +45,8 @@ Command export_(CLI::App &app)
 	auto *command = app.add_subcommand("export", "Counters and queues for another program");
 	command->add_flag("--prometheus", o->prometheus,
 			  "The text format of Prometheus, for node_exporter's textfile collector");
-	command->add_option("-o,--output", o->output, "This file, replaced at once as a whole");
+	command->add_option("-o,--output", o->output,
+			    "This file, replaced at once as a whole; -: stdout");
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};
 }

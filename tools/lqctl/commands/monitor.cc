@@ -63,6 +63,8 @@ public:
 		Signals signals(all, all);
 		auto next = Clock::now();
 
+		/* What comes from here on is told; what is so already is told first. */
+		tell_state(genl);
 		for (;;) {
 			if (thresholds_ && Clock::now() >= next) {
 				warn(genl);
@@ -105,6 +107,21 @@ private:
 		return left.count() > 0 ? static_cast<int>(left.count()) : 0;
 	}
 
+	void tell_state(Genl &genl)
+	{
+		bool incomplete;
+
+		for (const Listener &l : poll_listeners(genl, incomplete)) {
+			Event event = as_event(l, now_ns());
+			event.type = "listener_state";
+			print(event);
+			if (l.overflows && !l.overflow_ago_s) {
+				event.type = "overflow_goes_on";
+				print(event);
+			}
+		}
+	}
+
 	void warn(Genl &genl)
 	{
 		bool incomplete;
@@ -117,10 +134,11 @@ private:
 			print(event);
 	}
 
-	void print(const Event &event)
+	void print(Event event)
 	{
 		if (closed_ || (event.listener && !selection_.matches(as_listener(event))))
 			return;
+		event.seq = ++shown_;
 		if (!write_stdout(options_.json
 					  ? json_line(to_json(event))
 					  : event_text(event, options_.numeric, locale_glyphs()))) {
@@ -136,6 +154,7 @@ private:
 	Selection selection_;
 	std::optional<Thresholds> thresholds_;
 	std::optional<Runner> runner_;
+	std::uint64_t shown_ = 0;
 	bool closed_ = false; /* nobody reads stdout any more */
 };
 

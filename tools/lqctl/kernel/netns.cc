@@ -5,11 +5,16 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <system_error>
+#include <utility>
 
 #include "base/error.hh"
 #include "base/fd.hh"
@@ -62,6 +67,50 @@ void enter_netns(const std::string &where)
 
 	if (fd.get() < 0 || setns(fd.get(), CLONE_NEWNET) < 0)
 		throw not_entered(where, errno);
+}
+
+std::vector<Netns> all_netns()
+{
+	std::vector<Netns> all;
+	std::set<std::pair<dev_t, ino_t>> seen;
+	std::error_code error;
+	const auto add = [&](const std::string &name, const fs::path &file) {
+		struct stat st {};
+		if (stat(file.c_str(), &st) == 0 && seen.emplace(st.st_dev, st.st_ino).second)
+			all.push_back({name, file});
+	};
+
+	add("this one", fmt::format("/proc/{}/ns/net", getpid()));
+	for (fs::directory_iterator it("/run/netns", error), end; !error && it != end;
+	     it.increment(error))
+		add(it->path().filename(), it->path());
+	for (fs::directory_iterator it("/proc", error), end; !error && it != end;
+	     it.increment(error)) {
+		const std::string pid = it->path().filename();
+		std::string comm;
+		if (pid.find_first_not_of("0123456789") != pid.npos)
+			continue;
+		std::getline(std::ifstream(it->path() / "comm"), comm);
+		for (char &c : comm)
+			c = static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c;
+		add(fmt::format("pid {} ({})", pid, comm), it->path() / "ns/net");
+	}
+	return all;
+}
+
+std::uint32_t read_host_somaxconn()
+{
+	const Fd here(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+	const Fd host(open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC));
+	std::uint32_t value = 0;
+
+	if (here.get() < 0 || host.get() < 0 || in_our_netns(1) ||
+	    setns(host.get(), CLONE_NEWNET) < 0)
+		return 0;
+	std::ifstream("/proc/sys/net/core/somaxconn") >> value;
+	if (setns(here.get(), CLONE_NEWNET) < 0)
+		throw Error("this network namespace cannot be entered again");
+	return value;
 }
 
 bool in_our_netns(int pid)

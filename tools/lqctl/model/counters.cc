@@ -50,6 +50,28 @@ std::uint64_t total(const Counters &counters)
 	return sum;
 }
 
+bool is_harmless(unsigned drop)
+{
+	return drop < 64 && (LISTENQ_DROPS_HARMLESS >> drop & 1);
+}
+
+std::uint64_t total_drops(const Counters &drops)
+{
+	std::uint64_t sum = 0;
+	for (const Counter &counter : drops)
+		sum += is_harmless(counter.number) ? 0 : counter.value;
+	return sum;
+}
+
+std::uint64_t counted(const Counters &counters, unsigned number)
+{
+	for (const Counter &counter : counters) {
+		if (counter.number == number)
+			return counter.value;
+	}
+	return 0;
+}
+
 nlohmann::ordered_json to_json(const Counters &counters)
 {
 	auto json = nlohmann::ordered_json::object();

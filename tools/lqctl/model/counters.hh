@@ -31,6 +31,11 @@ using Counters = std::vector<Counter>;
 [[nodiscard]] Counters parse_counters(CounterKind kind, const Attr &nest);
 
 [[nodiscard]] std::uint64_t total(const Counters &counters);
+/* Of drops: without those that lose nobody anything, LISTENQ_DROPS_HARMLESS. */
+[[nodiscard]] std::uint64_t total_drops(const Counters &drops);
+[[nodiscard]] bool is_harmless(unsigned drop);
+/* 0 for one that is not among them. */
+[[nodiscard]] std::uint64_t counted(const Counters &counters, unsigned number);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Counters &counters);
 

@@ -76,4 +76,17 @@ TEST(counters, to_json__names_and_zeros)
 	EXPECT_EQ(json["accepted"], 0);
 }
 
+TEST(counters, total_drops__without_those_that_lose_nothing)
+{
+	Counters drops = zero_counters(CounterKind::drop);
+	for (Counter &c : drops)
+		c.value = 1;
+	EXPECT_EQ(total_drops(drops), total(drops) - 2);
+	EXPECT_TRUE(is_harmless(LISTENQ_DROP_ACK_DEFERRED) &&
+		    is_harmless(LISTENQ_DROP_REQUEST_RESET));
+	EXPECT_FALSE(is_harmless(LISTENQ_DROP_NONE) || is_harmless(LISTENQ_DROP_NO_ROUTE));
+	EXPECT_FALSE(is_harmless(200)) << "a newer module's";
+	EXPECT_EQ(counted(drops, 200), 0u);
+}
+
 } // namespace

@@ -13,8 +13,6 @@ namespace lqctl {
 
 namespace {
 
-constexpr std::uint64_t ns_per_s = 1'000'000'000;
-
 std::string type_name(std::uint32_t type)
 {
 	switch (type) {
@@ -164,8 +162,7 @@ Event events_lost(std::uint64_t time)
 
 std::string event_text(const Event &e, bool numeric, const Glyphs &glyphs)
 {
-	std::string out = fmt::format("{}.{:03} {}", time_of_day(e.time),
-				      e.time % ns_per_s / 1'000'000, e.type);
+	std::string out = utc_text(e.time, 3) + ' ' + e.type;
 
 	if (!e.listener)
 		return out + '\n';
@@ -192,6 +189,8 @@ nlohmann::ordered_json to_json(const Event &e)
 	json["event"] = e.type;
 	json["time"] = utc_text(e.time, 9);
 	json["time_ns"] = e.time;
+	if (e.seq)
+		json["seq"] = e.seq;
 	if (!e.listener)
 		return json;
 	json["id"] = e.listener;

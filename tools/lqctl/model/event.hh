@@ -31,6 +31,7 @@ struct Event {
 	std::uint32_t syn_limit = 0;
 	std::string reason; /* a name of LISTENQ_DROPS, or empty */
 	std::optional<std::uint64_t> count;
+	std::uint64_t seq = 0; /* of those that this lqctl shows, from 1 on; 0: not counted */
 	std::optional<std::uint32_t> untold; /* starts and truncations before it, not sent */
 };
 

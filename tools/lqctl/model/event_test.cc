@@ -92,7 +92,8 @@ TEST_F(event, parse__what_must_be_there)
 TEST_F(event, text__all_of_it)
 {
 	EXPECT_EQ(event_text(overflow_ended(), true, ascii_glyphs),
-		  "10:31:02.123 overflow_ended 192.0.2.1:8080 @7 linux backlog 511 accept 512/512 "
+		  "2025-11-21T10:31:02.123Z overflow_ended 192.0.2.1:8080 @7 linux backlog 511 "
+		  "accept 512/512 "
 		  "syn 3/256 reason accept_queue_full_ack count 907\n");
 }
 
@@ -103,7 +104,8 @@ TEST_F(event, text__a_truncated_backlog)
 	e.count.reset();
 	e.reason.clear();
 	EXPECT_EQ(event_text(e, true, ascii_glyphs),
-		  "10:31:02.123 overflow_ended 192.0.2.1:8080 @7 linux backlog -1->511 accept "
+		  "2025-11-21T10:31:02.123Z overflow_ended 192.0.2.1:8080 @7 linux backlog -1->511 "
+		  "accept "
 		  "512/512 syn 3/256\n");
 }
 
@@ -118,7 +120,8 @@ TEST_F(event, untold__is_said)
 
 TEST_F(event, text__lost)
 {
-	EXPECT_EQ(event_text(events_lost(at), true, ascii_glyphs), "10:31:02.123 events_lost\n");
+	EXPECT_EQ(event_text(events_lost(at), true, ascii_glyphs),
+		  "2025-11-21T10:31:02.123Z events_lost\n");
 }
 
 TEST_F(event, json__all_of_it)

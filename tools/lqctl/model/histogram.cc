@@ -42,6 +42,16 @@ bool Histogram::empty() const
 	return std::all_of(buckets_.begin(), buckets_.end(), [](auto count) { return count == 0; });
 }
 
+/* A connection that nobody took in the end is counted back: no bucket is below 0 for that. */
+Histogram Histogram::since(const Histogram &before) const
+{
+	Histogram difference = *this;
+
+	for (std::size_t i = 0; i < std::min(buckets_.size(), before.buckets_.size()); i++)
+		difference.buckets_[i] -= std::min(buckets_[i], before.buckets_[i]);
+	return difference;
+}
+
 /* Bucket 0: less than 1 us; bucket n: 2^(n-1) to 2^n - 1 us; the last has no upper end. */
 Histogram::Range Histogram::range(std::size_t bucket) const
 {

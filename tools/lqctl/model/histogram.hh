@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/glyphs.hh"
@@ -19,7 +20,12 @@ public:
 	/* LISTENQ_A_LISTENER_ACCEPT_WAIT: u64 per power of two of microseconds. */
 	explicit Histogram(const Attr &attr);
 
+	explicit Histogram(std::vector<std::uint64_t> buckets) : buckets_(std::move(buckets)) {}
+
 	[[nodiscard]] bool empty() const; /* nothing was counted */
+
+	/* What was counted since @before, the same histogram a while ago. */
+	[[nodiscard]] Histogram since(const Histogram &before) const;
 
 	/* One line for each bucket from the first to the last that counted something. */
 	[[nodiscard]] std::string draw(const Glyphs &glyphs, const std::string &indent,

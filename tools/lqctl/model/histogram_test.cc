@@ -78,4 +78,15 @@ TEST(histogram, to_json__ranges)
 	EXPECT_EQ(json[31].dump(), R"({"from_us":1073741824,"to_us":null,"count":0})");
 }
 
+TEST(histogram, since__what_was_counted_meanwhile)
+{
+	const Histogram before(std::vector<std::uint64_t>{1, 5, 2});
+	const Histogram now(std::vector<std::uint64_t>{4, 5, 1});
+	const Histogram meanwhile = now.since(before);
+	EXPECT_EQ(meanwhile.count(), 3u) << "one was counted back";
+	EXPECT_EQ(meanwhile.percentile_us(99), 1u);
+	EXPECT_TRUE(now.since(now).empty());
+	EXPECT_EQ(now.since(Histogram()).count(), 10u);
+}
+
 } // namespace

@@ -106,4 +106,18 @@ TEST_F(history, write_whole__nothing_when_it_fails)
 	EXPECT_EQ(std::distance(fs::directory_iterator(home), fs::directory_iterator()), 1);
 }
 
+TEST_F(history, write_whole__over_nothing_but_a_regular_file)
+{
+	const fs::path pipe = home / "pipe", file = home / "file", link = home / "link";
+	ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+	EXPECT_THROW(write_whole(pipe, "text", 0644), Error);
+	EXPECT_TRUE(fs::is_fifo(pipe)) << "root's export replaced a device once";
+	fs::create_symlink(pipe, link);
+	EXPECT_THROW(write_whole(link, "text", 0644), Error);
+	EXPECT_TRUE(fs::is_symlink(link));
+	write_whole(file, "old", 0644);
+	write_whole(file, "new", 0644);
+	EXPECT_EQ(fs::file_size(file), 3u);
+}
+
 } // namespace

@@ -245,7 +245,7 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
 	json["following"] = own_json(l.following);
-	json["drops_total"] = total(l.drops);
+	json["drops_total"] = total_drops(l.drops);
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);
 	json["accept_wait"] = l.accept_wait.to_json();

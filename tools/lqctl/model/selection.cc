@@ -87,7 +87,7 @@ constexpr NumberField number_fields[] = {
 	{"backlog", [](const Listener &l) -> std::uint64_t { return l.backlog; }},
 	{"recv-q", [](const Listener &l) -> std::uint64_t { return l.accept_qlen; }},
 	{"syn-q", [](const Listener &l) -> std::uint64_t { return l.syn_qlen; }},
-	{"drops", [](const Listener &l) { return total(l.drops); }},
+	{"drops", [](const Listener &l) { return total_drops(l.drops); }},
 };
 
 /* Words, operators and parentheses, which need no space around them. */

@@ -63,7 +63,7 @@ nlohmann::ordered_json to_json(const Stats &stats)
 {
 	nlohmann::ordered_json json;
 	json["listeners"] = stats.listeners;
-	json["drops_total"] = total(stats.drops);
+	json["drops_total"] = total_drops(stats.drops);
 	json["drops"] = to_json(stats.drops);
 	json["events"] = to_json(stats.events);
 	return json;

@@ -6,7 +6,6 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "base/timespan.hh"
 
@@ -16,35 +15,51 @@ namespace {
 
 constexpr std::uint64_t slow_us = 100'000; /* half of all wait longer: accept() is slow */
 
-} // namespace
-
-std::uint64_t counted(const Counters &counters, unsigned number)
+/* What came to nothing after all is counted back. */
+std::uint64_t grown(std::uint64_t now, std::uint64_t before)
 {
-	for (const Counter &c : counters) {
-		if (c.number == number)
-			return c.value;
-	}
-	return 0;
+	return now - std::min(now, before);
 }
+
+} // namespace
 
 std::uint32_t rounded_up(std::uint64_t n)
 {
-	return std::bit_ceil(
-		static_cast<std::uint32_t>(std::clamp<std::uint64_t>(n, 128, 1 << 20)));
+	std::uint64_t unit = 1;
+
+	n = std::clamp<std::uint64_t>(n, 16, 1 << 20);
+	while (n > 100 * unit)
+		unit *= 10;
+	return static_cast<std::uint32_t>(
+		std::min<std::uint64_t>((n + unit - 1) / unit * unit, 1 << 20));
+}
+
+Case::Case(const Observation &o)
+    : o_(o), l_(o.now),
+      waits_(o.before ? o.now.accept_wait.since(o.before->accept_wait) : o.now.accept_wait),
+      stalled_(is_stalled(o))
+{
 }
 
 std::vector<Finding> Case::all()
 {
+	descriptors();
 	accept_stalled();
 	clients_gone();
 	overloaded();
 	accept_queue();
+	throttled();
+	memory_pressure();
+	group();
 	shards();
 	aborts();
+	reflection();
 	syn_queue();
 	syn_bucket();
 	last_quarter();
 	both_queues();
+	deferred();
+	unserved();
 	truncated();
 	filter();
 	no_memory();
@@ -53,6 +68,9 @@ std::vector<Finding> Case::all()
 	acks_missing();
 	resets();
 	close_call();
+	cookie_options();
+	tcp_settings();
+	past();
 	std::stable_sort(found_.begin(), found_.end(), [](const Finding &a, const Finding &b) {
 		return a.severity > b.severity;
 	});
@@ -61,30 +79,28 @@ std::vector<Finding> Case::all()
 
 std::uint64_t Case::drops(unsigned number) const
 {
-	return counted(l_.drops, number);
+	return grown(counted(l_.drops, number), o_.before ? counted(o_.before->drops, number) : 0);
 }
 
 std::uint64_t Case::events(unsigned number) const
 {
-	return counted(l_.events, number);
+	return grown(counted(l_.events, number),
+		     o_.before ? counted(o_.before->events, number) : 0);
 }
 
-std::uint64_t Case::lately(std::initializer_list<unsigned> reasons) const
-{
-	std::uint64_t sum = 0;
-	for (const unsigned number : reasons)
-		sum += drops(number) - (o_.before ? counted(o_.before->drops, number) : 0);
-	return o_.before ? sum : 0;
-}
-
-std::string Case::of_late(std::initializer_list<unsigned> reasons) const
+std::string Case::meanwhile() const
 {
 	if (!o_.before)
-		return "";
-	const std::uint64_t n = lately(reasons);
-	if (n == 0)
-		return fmt::format(" (none in the last {:.1f} s)", o_.seconds);
-	return fmt::format(" ({} of them in the last {:.1f} s)", n, o_.seconds);
+		return " since it began to listen";
+	return o_.seconds < 120
+		       ? fmt::format(" in the last {:.1f} s", o_.seconds)
+		       : fmt::format(" in the last {}",
+				     duration_text(static_cast<std::uint64_t>(o_.seconds * 1e6)));
+}
+
+double Case::per_second(std::uint64_t count) const
+{
+	return o_.before && o_.seconds > 0 ? static_cast<double>(count) / o_.seconds : 0;
 }
 
 std::string Case::program() const
@@ -92,9 +108,11 @@ std::string Case::program() const
 	return l_.processes.empty() ? "the program" : l_.processes.front().name;
 }
 
-std::string Case::program_word() const
+std::string Case::program_words() const
 {
-	return l_.processes.empty() ? "PROGRAM" : l_.processes.front().name;
+	if (!o_.holders.empty() && !o_.holders.front().command.empty())
+		return o_.holders.front().command;
+	return l_.processes.empty() ? "PROGRAM" : shell_quoted(l_.processes.front().name);
 }
 
 std::string Case::from(std::uint32_t flag) const
@@ -130,13 +148,13 @@ std::uint64_t Case::accept_refused() const
 
 bool Case::half_wait_long() const
 {
-	const auto half = l_.accept_wait.percentile_us(50);
-	return !l_.accept_wait.empty() && (!half || *half > slow_us);
+	const auto half = waits_.percentile_us(50);
+	return !waits_.empty() && (!half || *half > slow_us);
 }
 
 std::string Case::half_waited() const
 {
-	const auto half = l_.accept_wait.percentile_us(50);
+	const auto half = waits_.percentile_us(50);
 	return half ? "half of the connections waited less than " + duration_text(*half)
 		    : "half of the connections waited very long";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Findings about the accept queue, its filter and the backlog. */
+/* Findings about the accept queue, and its filter. */
 #include "view/case.hh"
 
 #include <fmt/core.h>
@@ -15,46 +15,51 @@ namespace lqctl {
 
 namespace {
 
-constexpr std::uint64_t very_slow_us = 1'000'000; /* one of a hundred waits longer */
-constexpr std::uint64_t stalled_us = 1'000'000;	  /* so does the oldest */
+constexpr std::uint64_t very_slow_us = 1'000'000; /* one of a hundred waits longer, or the oldest */
 
 } // namespace
 
 void Case::accept_stalled()
 {
-	if (!o_.before && l_.accept_qlen && l_.accept_oldest >= stalled_us &&
-	    events(LISTENQ_EVENT_ACCEPTED) == 0)
-		return stalled("none was ever taken");
-	if (l_.accept_qlen == 0 || !o_.before ||
-	    events(LISTENQ_EVENT_ACCEPTED) != counted(o_.before->events, LISTENQ_EVENT_ACCEPTED) ||
-	    (l_.accept_qlen < l_.accept_limit && l_.accept_oldest < stalled_us))
+	if (!stalled_ || has("no_descriptors"))
 		return;
-	stalled(fmt::format("none was taken in the last {:.1f} s", o_.seconds));
-}
-
-void Case::stalled(const std::string &since)
-{
 	const std::uint32_t waiting = l_.accept_qlen - std::min(l_.accept_gone, l_.accept_qlen);
-	std::string text =
-		fmt::format("{} does not call accept(): {} and {}; ", program(),
-			    plural(waiting, "connection waits", "connections wait"), since);
-	if (waiting == 0)
-		text = fmt::format("{} does not call accept(), and its clients have left: {}; ",
-				   program(), since);
-	text += waiting == 0
-			? fmt::format("the first of {} came {} ago.",
-				      plural(l_.accept_gone, "connection", "connections"),
-				      duration_text(l_.accept_oldest))
-			: fmt::format("the oldest has waited {}.", duration_text(l_.accept_oldest));
+	std::string text = o_.before ? fmt::format("{}: no accept(){}", program(), meanwhile())
+				     : program() + ": no accept() at all";
+	if (waiting)
+		text += fmt::format(", and {}; the oldest has waited {}.",
+				    plural(waiting, "connection waits", "connections wait"),
+				    duration_text(l_.accept_oldest));
+	else
+		text += fmt::format(", and its clients have left; the first of {} came {} ago.",
+				    plural(l_.accept_gone, "connection", "connections"),
+				    duration_text(l_.accept_oldest));
+	if (o_.group.members > 1)
+		text += fmt::format(
+			" It is one of {} listeners at this address, {}: about {:.0f} % "
+			"of the clients wait here.",
+			o_.group.members,
+			o_.group.stalled.size() == o_.group.members
+				? "which all do so"
+				: "and the kernel gives each its part",
+			100.0 / static_cast<double>(o_.group.members));
 	std::vector<std::string> commands;
-	for (const Process &p : l_.processes) {
-		if (p.state != 'T')
-			continue;
-		text += fmt::format(" It is stopped (pid {}).", p.pid);
-		commands.push_back(fmt::format("kill -CONT {}", p.pid));
-		break;
-	}
-	if (commands.empty()) {
+	const std::string why = stopped(commands);
+	text += why;
+	if (why.empty()) {
+		for (const Holder &h : o_.holders) {
+			if (h.wchan.empty() || h.state == 'R')
+				continue;
+			text += fmt::format(" {} (pid {}) sleeps in {}.", h.name, h.pid, h.wchan);
+			break;
+		}
+		for (const Holder &h : o_.holders) {
+			if (h.state != 'R')
+				continue;
+			text += fmt::format(" {} (pid {}) runs: it is busy with something else.",
+					    h.name, h.pid);
+			break;
+		}
 		text += " No setting of the kernel's helps: see what it does instead.";
 		commands.push_back(l_.processes.empty() ? fmt::format("lqctl list -p @{}", l_.id)
 							: fmt::format("strace -f -tt -p {}",
@@ -72,7 +77,7 @@ void Case::clients_gone()
 {
 	const std::uint64_t n =
 		drops(LISTENQ_DROP_ACCEPT_GONE) + drops(LISTENQ_DROP_ACCEPT_FINISHED);
-	std::string text, verb;
+	std::string text;
 
 	if (l_.accept_gone)
 		text = fmt::format("of {} on the accept queue {} reset by the client meanwhile",
@@ -81,11 +86,9 @@ void Case::clients_gone()
 					   ? "all were"
 					   : plural(l_.accept_gone, "was", "were"));
 	if (n)
-		text += fmt::format(
-			"{}{} left before accept(){}, and {} not handed out",
-			text.empty() ? "" : "; ", many(n, "client"),
-			of_late({LISTENQ_DROP_ACCEPT_GONE, LISTENQ_DROP_ACCEPT_FINISHED}),
-			n == 1 ? "was" : "were");
+		text += fmt::format("{}{} left before accept(){}, and {} not handed out",
+				    text.empty() ? "" : "; ", many(n, "client"), meanwhile(),
+				    n == 1 ? "was" : "were");
 	if (text.empty())
 		return;
 	text += l_.accept_dead == LISTENQ_DEAD_KEEP
@@ -119,41 +122,36 @@ void Case::overloaded()
 	add("overloaded", Severity::problem,
 	    fmt::format("{} is offered more than it serves: {}{}. So it was set, and whom it still "
 			"serves does not wait in vain; more workers would serve them all.",
-			program(), text,
-			of_late({LISTENQ_DROP_ACCEPT_EXPIRED, LISTENQ_DROP_ACCEPT_CODEL,
-				 LISTENQ_DROP_SYN_ADMISSION})));
+			program(), text, meanwhile()));
 }
 
 void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,
 			 std::uint32_t wanted) const
 {
 	const Reason reason = backlog_reason(l_);
+
 	switch (reason.cause) {
 	case Cause::somaxconn: {
-		const std::uint32_t want =
-			l_.backlog_asked > 0
-				? std::max<std::uint32_t>(
-					  static_cast<std::uint32_t>(l_.backlog_asked), 1)
-				: wanted;
-		if (o_.somaxconn >= want) {
-			text += fmt::format(" listen() asked for {} and got {}: {}. It is {} by "
-					    "now.",
-					    l_.backlog_asked, l_.backlog, reason.text,
-					    o_.somaxconn);
-			commands.push_back(set_backlog(want));
-			return;
-		}
-		text += fmt::format(" listen() asked for {} and got {}: {}. Raise that, then the "
-				    "backlog.",
-				    l_.backlog_asked, l_.backlog, reason.text);
-		commands.push_back(fmt::format("sysctl -w net.core.somaxconn={}", want));
-		commands.push_back(set_backlog(want));
+		const std::uint32_t asked =
+			std::max(l_.backlog_asked > 0 ? static_cast<std::uint32_t>(l_.backlog_asked)
+						      : wanted,
+				 wanted);
+		text += fmt::format(" listen() asked for {} and got {}: {}.", l_.backlog_asked,
+				    l_.backlog, reason.text);
+		if (o_.somaxconn && o_.somaxconn < asked)
+			commands.push_back(fmt::format("sysctl -w net.core.somaxconn={}", asked));
+		else
+			text += fmt::format(" It is {} by now.", o_.somaxconn);
+		if (o_.host_somaxconn && o_.host_somaxconn != o_.somaxconn)
+			text += fmt::format(" The host's is {}: each network namespace has its "
+					    "own, and this one's counts.",
+					    o_.host_somaxconn);
+		commands.push_back(set_backlog(asked));
 		return;
 	}
 	case Cause::soacceptqueue:
-		text += fmt::format(" listen() asked for {} and got {}: {}. It may be raised "
-				    "while {} runs.",
-				    l_.backlog_asked, l_.backlog, reason.text, program());
+		text += fmt::format(" listen() asked for {} and got {}: {}.", l_.backlog_asked,
+				    l_.backlog, reason.text);
 		commands.push_back(fmt::format(
 			"lqctl set soacceptqueue={}",
 			std::min<std::uint32_t>(
@@ -176,35 +174,67 @@ void Case::raise_backlog(std::string &text, std::vector<std::string> &commands,
 	if (o_.somaxconn && o_.somaxconn < wanted)
 		commands.push_back(fmt::format("sysctl -w net.core.somaxconn={}", wanted));
 	commands.push_back(set_backlog(wanted));
-	commands.push_back(fmt::format("LISTENQ={} lqrun {}", wanted, program_word()));
+	const std::string unit = o_.holders.empty() ? "" : unit_of(o_.holders.front());
+	if (unit.empty())
+		commands.push_back(fmt::format("LISTENQ={} lqrun {}", wanted, program_words()));
+	else
+		commands.push_back(
+			fmt::format("systemctl edit {}   # [Service] "
+				    "Environment=LISTENQ={}, its ExecStart= behind lqrun",
+				    unit, wanted));
+}
+
+/* Little's law: who comes while accept() pauses must find room. */
+std::uint32_t Case::wanted_backlog(std::string &text) const
+{
+	const std::uint64_t came = events(LISTENQ_EVENT_ESTABLISHED) + accept_refused();
+	const double rate = per_second(came);
+	const std::uint64_t pause = waits_.percentile_us(99).value_or(0);
+	const double needed = rate * static_cast<double>(pause) / 1e6;
+
+	if (!o_.before || !pause || needed <= l_.accept_limit)
+		/* What was turned away would have needed room beside what was there. */
+		return rounded_up(std::min<std::uint64_t>(l_.backlog + accept_refused(),
+							  2ULL * l_.backlog + 128));
+	text += fmt::format(" {:.0f} a second came, and up to {} passed until accept() took them: "
+			    "that is {:.0f} at once.",
+			    rate, duration_text(pause), needed);
+	return rounded_up(static_cast<std::uint64_t>(needed) + 1);
 }
 
 void Case::accept_queue()
 {
 	const std::uint64_t refused = accept_refused();
-	const auto ninety_nine = l_.accept_wait.percentile_us(99);
-	const bool slow = !l_.accept_wait.empty() && (!ninety_nine || *ninety_nine > very_slow_us);
+	const auto ninety_nine = waits_.percentile_us(99);
+	const bool late = (!waits_.empty() && (!ninety_nine || *ninety_nine > very_slow_us)) ||
+			  (l_.accept_qlen > l_.accept_gone && l_.accept_oldest > very_slow_us &&
+			   l_.accept_order == LISTENQ_ORDER_FIFO);
 
 	if (refused == 0) {
-		if (slow && !has("accept_stalled"))
+		if (late && !stalled_)
 			add("accept_slow", Severity::warning,
-			    fmt::format("accept() comes late: of {} one in a hundred waited {} "
-					"or longer for it. Nothing was refused yet.",
-					many(l_.accept_wait.count(), "connection"),
-					duration_text(very_slow_us)));
+			    fmt::format(
+				    "accept() comes late: {}{}{}. Nothing was refused{}.",
+				    waits_.empty() ? std::string("none was taken")
+						   : fmt::format("of {} taken{} one in a hundred "
+								 "waited {} or longer for it",
+								 waits_.count(), meanwhile(),
+								 duration_text(very_slow_us)),
+				    l_.accept_qlen ? ", and the oldest that waits came " : "",
+				    l_.accept_qlen ? duration_text(l_.accept_oldest) + " ago" : "",
+				    meanwhile()));
 		return;
 	}
-	std::string text = fmt::format(
-		"{} was full, with {} connections: {} and {} were refused{}.",
-		uneven_shards() ? "a shard of the accept queue" : "the accept queue",
-		uneven_shards() ? l_.accept_limit / l_.shards : l_.accept_limit,
-		many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN), "SYN"),
-		many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK) +
-			     drops(LISTENQ_DROP_ABORT_ON_OVERFLOW),
-		     "final ACK"),
-		of_late({LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK,
-			 LISTENQ_DROP_ABORT_ON_OVERFLOW}));
-	if (has("accept_stalled")) {
+	std::string text =
+		fmt::format("{} was full, with {} connections: {} and {} were refused{}.",
+			    uneven_shards() ? "a shard of the accept queue" : "the accept queue",
+			    uneven_shards() ? l_.accept_limit / l_.shards : l_.accept_limit,
+			    many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN), "SYN"),
+			    many(drops(LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK) +
+					 drops(LISTENQ_DROP_ABORT_ON_OVERFLOW),
+				 "final ACK"),
+			    meanwhile());
+	if (stalled_) {
 		add("accept_queue_full", Severity::problem,
 		    text + " With nobody to accept them a larger queue fills as well.");
 		return;
@@ -220,12 +250,13 @@ void Case::accept_queue()
 	}
 	if (counts_both_queues(l_) && l_.accept_qlen_peak < l_.accept_limit)
 		return; /* both_queues() */
-	if (!l_.accept_wait.empty())
+	if (!waits_.empty())
 		text += fmt::format(" accept() keeps up: {}. So these were bursts, and the "
 				    "queue is too short for them.",
 				    half_waited());
 	std::vector<std::string> commands;
-	raise_backlog(text, commands, rounded_up(2ULL * l_.backlog));
+	const std::uint32_t wanted = wanted_backlog(text);
+	raise_backlog(text, commands, wanted);
 	add("backlog_small", Severity::problem, text, commands);
 }
 
@@ -247,10 +278,15 @@ void Case::aborts()
 	const std::uint64_t n = drops(LISTENQ_DROP_ABORT_ON_OVERFLOW);
 	if (n == 0)
 		return;
-	std::string text =
-		fmt::format("{} got a RST because the accept queue was full{}", many(n, "client"),
-			    of_late({LISTENQ_DROP_ABORT_ON_OVERFLOW}));
+	std::string text = fmt::format("{} got a RST because the accept queue was full{}",
+				       many(n, "client"), meanwhile());
 	if (!(l_.flags & LISTENQ_F_ABORT_ON_OVERFLOW)) {
+		if (l_.policy == "linux") {
+			/* Nothing that is set now does that: it was set otherwise then. */
+			add("aborted", Severity::problem,
+			    text + "; abort_on_overflow is 0 by now.");
+			return;
+		}
 		add("aborted", Severity::problem,
 		    text + fmt::format(", as the policy {} has it. Others let them try again.",
 				       l_.policy),
@@ -263,47 +299,21 @@ void Case::aborts()
 	    {set(LISTENQ_OWN_ABORT_ON_OVERFLOW, "abort_on_overflow=0")});
 }
 
-void Case::truncated()
-{
-	if (!(l_.flags & LISTENQ_F_BACKLOG_TRUNCATED) || has("backlog_small"))
-		return;
-	const bool tight = accept_refused() != 0 || 2ULL * l_.accept_qlen_peak >= l_.accept_limit;
-	std::string text = fmt::format(
-		"the backlog is smaller than {} wants it (the accept queue never held more "
-		"than {} of {}).",
-		program(), l_.accept_qlen_peak, l_.accept_limit);
-	std::vector<std::string> commands;
-	raise_backlog(text, commands, rounded_up(2ULL * l_.backlog));
-	add("backlog_truncated", tight ? Severity::warning : Severity::note, text, commands);
-}
-
 void Case::filter()
 {
 	const std::uint64_t n = drops(LISTENQ_DROP_FILTER_OVERFLOW);
 	if (n == 0)
 		return;
+	std::vector<std::string> commands;
+	if (!l_.accept_filter.empty())
+		commands.push_back(fmt::format("lqctl set -l @{} accept_filter=none", l_.id));
 	add("filter_overflow", Severity::problem,
 	    fmt::format("the accept filter held too many: {} reset to make room{}, each the "
 			"oldest, which had not sent what the filter waits for. Slow clients, "
 			"or such as never speak; of these {} may wait.",
-			plural(n, "connection was", "connections were"),
-			of_late({LISTENQ_DROP_FILTER_OVERFLOW}),
+			plural(n, "connection was", "connections were"), meanwhile(),
 			l_.filter_limit ? fmt::format("{}", l_.filter_limit) : "a backlog's worth"),
-	    {fmt::format("lqctl set -l @{} accept_filter=none", l_.id)});
-}
-
-void Case::close_call()
-{
-	if (accept_refused() != 0 || has("accept_stalled") ||
-	    5ULL * l_.accept_qlen_peak < 4ULL * l_.accept_limit || l_.accept_limit < 2)
-		return;
-	std::string text = fmt::format("the accept queue came close to its limit: it held {} of "
-				       "{} once.",
-				       l_.accept_qlen_peak, l_.accept_limit);
-	std::vector<std::string> commands;
-	if (!has("backlog_truncated"))
-		raise_backlog(text, commands, rounded_up(2ULL * l_.backlog));
-	add("close_to_limit", Severity::warning, text, commands);
+	    commands);
 }
 
 } // namespace lqctl

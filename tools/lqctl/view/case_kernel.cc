@@ -20,8 +20,8 @@ void Case::no_memory()
 	add("no_memory", Severity::problem,
 	    fmt::format("the kernel could not make {} and {}{}: memory is short, for the "
 			"machine, the cgroup of {} or TCP as a whole (net.ipv4.tcp_mem).",
-			many(requests, "request"), many(children, "child socket"),
-			of_late({LISTENQ_DROP_NO_MEMORY, LISTENQ_DROP_CHILD_FAILED}), program()),
+			many(requests, "request"), many(children, "child socket"), meanwhile(),
+			program()),
 	    {"cat /proc/net/sockstat /proc/pressure/memory", "nstat -az TcpExtTCPReqQFullDrop"
 							     " TcpExtListenDrops"});
 }
@@ -34,7 +34,7 @@ void Case::no_route()
 	add("no_route", Severity::problem,
 	    fmt::format("{} came from where no route leads back to{}: look at the routing "
 			"table, and at reverse path filters.",
-			many(n, "SYN"), of_late({LISTENQ_DROP_NO_ROUTE})),
+			many(n, "SYN"), meanwhile()),
 	    {"ip route show table all", "sysctl net.ipv4.conf.all.rp_filter"});
 }
 
@@ -44,8 +44,7 @@ void Case::lsm()
 	if (n == 0)
 		return;
 	add("security_module", Severity::problem,
-	    fmt::format("a security module refused {}{}.", many(n, "SYN"),
-			of_late({LISTENQ_DROP_LSM})),
+	    fmt::format("a security module refused {}{}.", many(n, "SYN"), meanwhile()),
 	    {"cat /sys/kernel/security/lsm", "journalctl -k -g 'avc|audit|apparmor'"});
 }
 

@@ -30,15 +30,38 @@ std::string verdict(const Observation &o, const std::vector<Finding> &findings)
 	if (problems || warnings)
 		return problems ? many(problems, "problem") : many(warnings, "warning");
 
-	std::string text =
-		fmt::format("nothing holds it back: its accept queue never held more than {} of {}",
-			    l.accept_qlen_peak, l.accept_limit);
-	if (const auto half = l.accept_wait.percentile_us(50))
-		text += fmt::format(", and half of all waited less than {}", duration_text(*half));
-	const std::uint64_t accepted = counted(l.events, LISTENQ_EVENT_ACCEPTED);
+	/* A look is judged by what it saw. */
+	const Histogram waits =
+		o.before ? l.accept_wait.since(o.before->accept_wait) : l.accept_wait;
+	const std::uint64_t accepted =
+		counted(l.events, LISTENQ_EVENT_ACCEPTED) -
+		(o.before ? counted(o.before->events, LISTENQ_EVENT_ACCEPTED) : 0);
+	std::string text = fmt::format("nothing holds it back: its accept queue holds {} of {}, "
+				       "and never held more than {}",
+				       l.accept_qlen, l.accept_limit, l.accept_qlen_peak);
 	if (accepted)
-		text += fmt::format("; {} accepted", accepted);
+		text += fmt::format("; {} accepted{}", accepted,
+				    o.before ? fmt::format(" in {:.1f} s", o.seconds) : "");
+	if (const auto half = waits.percentile_us(50))
+		text += fmt::format(", half of them after less than {}", duration_text(*half));
 	return text;
+}
+
+std::string crowds_text(const Observation &o)
+{
+	std::string out;
+	/* A few tell nothing. */
+	const auto say = [&](const char *where, const Crowd &crowd) {
+		const std::string who = crowd.count() < 4 ? "" : crowd.text();
+		if (!who.empty())
+			out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", where, who);
+	};
+
+	if (2ULL * o.now.accept_qlen >= o.now.accept_limit)
+		say("who waits for accept()", o.waiting);
+	if (o.half_open && 2ULL * o.now.syn_qlen >= o.now.syn_limit)
+		say("who is half open", o.half_open->peers);
+	return out;
 }
 
 const char *to_string(Severity severity)

@@ -20,6 +20,9 @@ namespace lqctl {
 [[nodiscard]] std::string verdict(const Observation &observation,
 				  const std::vector<Finding> &findings);
 
+/* Who fills its queues, where somebody stands out: a line for each queue, or none. */
+[[nodiscard]] std::string crowds_text(const Observation &observation);
+
 [[nodiscard]] const char *to_string(Severity severity);
 [[nodiscard]] nlohmann::ordered_json to_json(const Finding &finding);
 

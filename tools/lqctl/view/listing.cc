@@ -96,7 +96,7 @@ namespace {
 /* What TCP does not tell of itself is "-". */
 std::vector<Table::Cell> row(const Listener &l, const ListingStyle &style)
 {
-	const std::uint64_t drops = total(l.drops);
+	const std::uint64_t drops = total_drops(l.drops);
 	const auto known = [&](Table::Cell cell) { return l.plain ? Table::Cell("-") : cell; };
 
 	return {{"LISTEN"},

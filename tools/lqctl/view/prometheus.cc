@@ -158,6 +158,8 @@ std::string prometheus_text(const Stats &stats, const std::vector<Listener> &lis
 			.members.push_back(&l);
 
 	Writer w;
+	w.family("listenq_build_info", "gauge", "Always 1; the release of lqctl.");
+	w.sample(fmt::format("version=\"{}\"", escaped(LISTENQ_VERSION)), 1);
 	w.family("listenq_listeners", "gauge", "Sockets that listen in this network namespace.");
 	w.sample("", stats.listeners);
 	w.family("listenq_drops_total", "counter",

@@ -200,7 +200,7 @@ nlohmann::ordered_json reason_json(std::uint64_t limit, const Reason &reason)
 
 std::string show_text(const Listener &l, const ShowStyle &style)
 {
-	const std::uint64_t dropped = total(l.drops);
+	const std::uint64_t dropped = total_drops(l.drops);
 	std::string out = head(l, style) + '\n' + limits(l, style) + '\n' + queues(l, style);
 
 	out += fmt::format("\n{} {}\n", title("drops:", style), dropped);

@@ -121,7 +121,7 @@ Top::Rates Top::rates_of(const Listener &now) const
 				   event(old, LISTENQ_EVENT_SYN_RECEIVED)),
 		.accepts = per_second(event(now, LISTENQ_EVENT_ACCEPTED),
 				      event(old, LISTENQ_EVENT_ACCEPTED)),
-		.drops = per_second(total(now.drops), total(old.drops))};
+		.drops = per_second(total_drops(now.drops), total_drops(old.drops))};
 }
 
 std::vector<Top::Row> Top::rows() const
@@ -138,8 +138,8 @@ std::vector<Top::Row> Top::rows() const
 			return load(*a.listener) > load(*b.listener);
 		case TopSort::drops:
 			/* What happens now, before what happened once. */
-			return std::pair(a.rates.drops, total(a.listener->drops)) >
-			       std::pair(b.rates.drops, total(b.listener->drops));
+			return std::pair(a.rates.drops, total_drops(a.listener->drops)) >
+			       std::pair(b.rates.drops, total_drops(b.listener->drops));
 		case TopSort::syns:
 			return a.rates.syns > b.rates.syns;
 		case TopSort::accepts:
@@ -190,7 +190,7 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 		const Rates &r = all[i].rates;
 		const Tone accept = level_tone(l.accept_qlen, l.accept_limit);
 		const Tone syn = level_tone(l.syn_qlen, l.syn_limit);
-		const std::uint64_t drops = total(l.drops);
+		const std::uint64_t drops = total_drops(l.drops);
 		const std::string oldest =
 			l.accept_oldest ? fmt::format("{:.1f}s", l.accept_oldest / 1e6) : "";
 		table.add({{bar(l.accept_qlen, l.accept_limit, style.glyphs),
