@@ -111,7 +111,7 @@ def the_build_ends_there():
 def what_is_asked_is_used():
     """Each declaration and export that is probed decides something, and stands in the documents."""
     sources = "".join(path.read_text() for path in sorted((TOP / "module").rglob("*.[ch]")))
-    features = re.findall(r"^feature (\w+) ", PROBE.read_text(), re.M)
+    features = re.findall(r"^\s*feature (\w+) ", PROBE.read_text(), re.M)
     asked = [f"LQ_HAVE_{name}" for name in features] + [f"LQ_EXPORTS_{name.upper()}" for name in REPLACED]
     for name in asked:
         assert re.search(rf"\b{name}\b", sources), name
