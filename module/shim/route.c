@@ -60,6 +60,8 @@
 #include "route_fib.h"
 
 #define LQ_ROUTE_SLOT_BITS 3
+/* On PREEMPT_RT one softirq may preempt another on its CPU (6.18): the slots would be nobody's own. */
+#define LQ_ROUTE_REMEMBERS !IS_ENABLED(CONFIG_PREEMPT_RT)
 
 struct lq_route_slot {
 	struct dst_entry *dst;
@@ -196,11 +198,8 @@ static struct dst_entry *lq_route_ask(const struct lq_listener *lst,
 	return inet_csk_route_req(lst->sk, &fl.u.ip4, &ireq.req);
 }
 
-/* On PREEMPT_RT one softirq may preempt another on the same CPU (6.18): nothing is remembered. */
 static struct lq_route_slot *lq_route_slot(const struct lq_net *lqn, u32 peer)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return NULL;
 	return &this_cpu_ptr(lqn->routes)->slots[hash_32(peer, LQ_ROUTE_SLOT_BITS)];
 }
 
@@ -220,7 +219,7 @@ static bool lq_route_find_by_fib(const struct lq_listener *lst, const struct lq_
 	if (!dst)
 		return false;
 	*route = (struct lq_route) { .dst = dst };
-	if (!slot)
+	if (!LQ_ROUTE_REMEMBERS)
 		return true;
 	if (slot->stranger != peer)
 		slot->stranger = peer;
@@ -254,7 +253,7 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 		const u32 peer = lq_route_peer((const u32 *)lq_request_addresses(request), v6);
 
 		slot = lq_route_slot(lst->lqn, peer);
-		if (slot && lq_route_matches(slot, lst, request, v6)) {
+		if (LQ_ROUTE_REMEMBERS && lq_route_matches(slot, lst, request, v6)) {
 			if (likely(dst_check(slot->dst, slot->cookie))) {
 				*route = (struct lq_route) { .dst = slot->dst };
 				return true;
@@ -269,7 +268,7 @@ bool lq_route_find(const struct lq_listener *lst, const struct lq_request *reque
 	if (!route->dst)
 		return false;
 	route->advmss = 0;
-	route->owned = !slot || !lq_route_is_lasting(route->dst, v6);
+	route->owned = !LQ_ROUTE_REMEMBERS || !slot || !lq_route_is_lasting(route->dst, v6);
 	if (!route->owned)
 		lq_route_remember(slot, lst, request, v6, route->dst);
 	return true;

@@ -342,10 +342,12 @@ again:
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
 		lq_syn_drop(lst, &syn->key, syn->reason);
-	if (freed && verdict == LQ_SYN_NEW)
-		lq_request_end(lst, freed, LISTENQ_DROP_REQUEST_EVICTED);
-	else
-		lq_request_free(freed);
+	if (unlikely(freed)) {
+		if (verdict == LQ_SYN_NEW)
+			lq_request_end(lst, freed, LISTENQ_DROP_REQUEST_EVICTED);
+		else
+			lq_request_free(freed);
+	}
 	switch (verdict) {
 	case LQ_SYN_NEW:
 		lq_syn_new(shard, in);

@@ -50,9 +50,9 @@ static inline int lq_tcp_syncookies(const struct net *net)
 static inline u64 lq_tcp_sysctls(const struct net *net)
 {
 	return (u64)READ_ONCE(net->ipv4.sysctl_max_syn_backlog) << 32 |
-	       READ_ONCE(net->ipv4.sysctl_tcp_abort_on_overflow) << 16 |
-	       READ_ONCE(net->ipv4.sysctl_tcp_syncookies) << 8 |
-	       READ_ONCE(net->ipv4.sysctl_tcp_synack_retries);
+	       (u32)READ_ONCE(net->ipv4.sysctl_tcp_abort_on_overflow) << 16 |
+	       (u32)READ_ONCE(net->ipv4.sysctl_tcp_syncookies) << 8 |
+	       (u32)READ_ONCE(net->ipv4.sysctl_tcp_synack_retries);
 }
 
 /* LISTENQ_OWN_* of those that @lqn has not written. */
