@@ -75,6 +75,10 @@ TEST(listener, parse__everything)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_GONE, 28)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_INTERVAL, 29)
 		.u32(LISTENQ_A_LISTENER_GRACE_MS, 30)
+		.u32(LISTENQ_A_LISTENER_OVERFLOWS, 31)
+		.u32(LISTENQ_A_LISTENER_OVERFLOW_AGO, 32)
+		.u32(LISTENQ_A_LISTENER_OVERFLOW_SHORTEST, 33)
+		.u32(LISTENQ_A_LISTENER_OVERFLOW_LONGEST, 34)
 		.u32(LISTENQ_A_LISTENER_OWN, LISTENQ_OWN_POLICY)
 		.u32(LISTENQ_A_LISTENER_FOLLOWING,
 		     LISTENQ_OWN_ABORT_ON_OVERFLOW | LISTENQ_OWN_SYNCOOKIES);
@@ -96,7 +100,9 @@ TEST(listener, parse__everything)
 		  R"("accept_dead":"skip-fin","accept_order":"adaptive","codel_target_ms":25,)"
 		  R"("codel_interval_ms":26,"syn_admission_ms":27,)"
 		  R"("accept_qlen":10,"accept_limit":4097,)"
-		  R"("accept_qlen_peak":18,"accept_gone":28,"accept_interval_us":29,"syn_qlen":12,)"
+		  R"("accept_qlen_peak":18,"accept_gone":28,"accept_interval_us":29,)"
+		  R"("overflows":31,"overflow_ago_s":32,"overflow_shortest_ms":33,)"
+		  R"("overflow_longest_ms":34,"syn_qlen":12,)"
 		  R"("syn_young":13,"syn_limit":14,)"
 		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
 		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
