@@ -14,7 +14,7 @@ import socket
 import subprocess
 
 import lq
-from load import TESTS, Load, expect_no_loss
+from load import Load, expect_no_loss
 from nginx import serving
 
 # Of the first; the others make a quarter. 100 take two minutes.
@@ -107,9 +107,9 @@ def under_load(kind):
     """Servers of every kind, unmodified, with connections all the time."""
     words = kind.split()
     program = {"static": "server_static", "go": "server_go"}.get(words[0], "server")
-    if not os.path.exists(f"{TESTS}/{program}"):
+    if not os.path.exists(f"{lq.TESTS}/{program}"):
         raise lq.Skip(f"no {program}")
-    with server(f"{TESTS}/{program}", *(words[-1:] if kind != "go" else [])) as (port, process):
+    with server(f"{lq.TESTS}/{program}", *(words[-1:] if kind != "go" else [])) as (port, process):
         sockets = listening_sockets(process.pid, port)
         with lq.Counted(lq.mib) as moved, Load(port) as load:
             least = to_and_fro(sockets, ROUNDS if kind == "threads" else max(ROUNDS // 4, 1))
@@ -141,7 +141,7 @@ def by_systemd_socket_activate():
         raise lq.Skip("no systemd-socket-activate")
     port = 8081
     with subprocess.Popen(["systemd-socket-activate", "-l", f"[::]:{port}",
-                           f"{TESTS}/server_static", "inherit"], stdout=subprocess.DEVNULL,
+                           f"{lq.TESTS}/server_static", "inherit"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as process:
         try:
             lq.wait_for(lambda: inodes_of(port), what="it does not listen")
@@ -165,7 +165,7 @@ def by_systemd_socket_activate():
 @lq.case(timeout=300)
 def an_upgrade_of_the_module():
     """lqctl release --all, rmmod, insmod, lqctl adopt --all: connections go on, by TCP meanwhile."""
-    with server(f"{TESTS}/server", "threads") as (port, _):
+    with server(f"{lq.TESTS}/server", "threads") as (port, _):
         with lq.Counted(lq.mib) as moved, Load(port) as load:
             for _ in range(10):
                 lq.run("lqctl", "adopt", "--all")
