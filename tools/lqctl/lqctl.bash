@@ -38,7 +38,7 @@ _lqctl()
 		;;
 	drain) words='--end --timeout --no-wait --json --help' ;;
 	hold) words='--time --no-wait --json --help' ;;
-	explain) words='--numeric --interval --json --help' ;;
+	explain) words='--numeric --interval --json --check --since --netns --all-netns --help' ;;
 	requests) words='--no-header --numeric --json --help' ;;
 	stats) words='--zeros --since --interval --count --json --help' ;;
 	top) words='--numeric --batch --interval --count --help' ;;
