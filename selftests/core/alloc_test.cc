@@ -49,6 +49,9 @@ void story(HostShim &shim)
 		shim.accept();
 		shim.cookie_ack(n);
 	}
+	while (shim.accept())
+		;
+	shim.cookie_ack(2 * kPeers); // its ACK again, and there is room
 	shim.listen(settings(8, 0));
 	for (u32 n = 3 * kPeers; n < 4 * kPeers; n++)
 		shim.syn(n);
