@@ -40,6 +40,7 @@ static void lq_timer(struct timer_list *timer)
 		tick.now = lq_now();
 		tick.now_s = lq_now_s();
 		spin_lock(&shard->lock);
+		lq_shard_accept_done_locked(shard);
 		lq_core_tick(shard->core, &tick);
 		shard->timer_ran = jiffies;
 		if (tick.again && ++calls == LQ_TICK_CALLS)
