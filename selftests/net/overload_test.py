@@ -474,7 +474,7 @@ def admission(v6):
         assert kernels("TcpExtListenDrops") >= 1
     assert not lq.connected(client)
     client.close()
-    said = lq.run("lqctl", "explain", which)
+    said = lq.run("lqctl", "explain", "-i", "0", which)
     assert "syn_admission_ms" in said, said
     lq.run("lqctl", "set", "-l", which, "abort_on_overflow=1")
     with lq.fails_with(errno.ECONNREFUSED):
