@@ -9,6 +9,7 @@ namespace listenq {
 // 4.4BSD, of a connection that never measured a round trip: tcp_newtcpcb() waits 12 ticks of half a
 // second, then tcp_timers() 24 ticks times tcp_backoff[1], and TCPTV_KEEP_INIT ends it after 75 s.
 static constexpr u32 kBerkeleyMs[] = {6000, 24000, 45000};
+static_assert(std::size(kBerkeleyMs) == policy::kBerkeleyRetries + 1);
 
 static u32 to_ticks(u32 ms, u32 hz)
 {

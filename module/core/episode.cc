@@ -19,6 +19,7 @@ void Episode::happened(Ticks now, u8 cause)
 	// Another CPU may have read its clock later and come first.
 	if (count_ == 1 || now.reached(last_))
 		last_ = now;
+	happened_ = now;
 }
 
 void Episode::take_back()

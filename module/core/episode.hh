@@ -39,6 +39,8 @@ public:
 	void tick(Ticks now, u32 quiet, u32 now_s);
 	// While running(): what it is about goes on, though nothing happens.
 	void lasts(Ticks now);
+	// While active(): ticks since it happened last.
+	[[nodiscard]] u32 quiet(Ticks now) const { return now.value - happened_.value; }
 	[[nodiscard]] Event take_event();
 	void close();
 
@@ -75,8 +77,9 @@ private:
 	}
 
 	u64 count_ = 0;
-	Ticks last_{0};	 // when it happened last, unless Quiet
-	Ticks began_{0}; // the same
+	Ticks last_{0};	    // when it happened or lasted last, unless Quiet
+	Ticks happened_{0}; // when it happened last; the same
+	Ticks began_{0};    // the same
 	u32 times_ = 0;
 	u32 shortest_ = 0, longest_ = 0; // ticks, from the first time to the last; with ended_
 	u32 ended_s_ = 0;		 // when the last one ended; with ended_

@@ -175,6 +175,7 @@ private:
 	void drop(u8 reason, Ticks now);
 	[[nodiscard]] bool is_unserved(const Request &r) const;
 	[[nodiscard]] bool overflows() const;
+	[[nodiscard]] u32 patience(Ticks now) const;
 
 	[[nodiscard]] bool pauses() const
 	{

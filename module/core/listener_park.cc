@@ -14,7 +14,7 @@ void Listener::park(const Config &config, const Limits &limits)
 	Config parked = config;
 
 	parked.overload = {};
-	parked.abort_on_overflow = 0;
+	parked.abort_on_overflow = LQ_ABORT_NEVER;
 	configure(parked, limits);
 	limits_.admit_limit = limits_.accept_limit;
 }

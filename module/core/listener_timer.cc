@@ -55,6 +55,13 @@ bool Listener::begins_run(Ticks now)
 	return true;
 }
 
+// A full queue where nobody knocks is looked at less often, the longer that is so: whoever leaves
+// such listeners about costs the machine no timers.
+u32 Listener::patience(Ticks now) const
+{
+	return clamp<u32>(overflow_.quiet(now) / 8, interval(), 10 * config_.hz);
+}
+
 void Listener::tick(lq_tick &tick)
 {
 	const Ticks now{tick.now};
@@ -63,7 +70,8 @@ void Listener::tick(lq_tick &tick)
 	tick.silent_count = 0;
 	tick.expired = tick.unserved = nullptr;
 	tick.expired_count = 0;
-	if (overflow_.running() && overflows())
+	const bool full = overflow_.running() && overflows();
+	if (full)
 		overflow_.lasts(now);
 	overflow_.tick(now, config_.hz, tick.now_s);
 	cookies_.tick(now, config_.hz, tick.now_s);
@@ -76,9 +84,10 @@ void Listener::tick(lq_tick &tick)
 	tick.sweep = wants_sweep();
 	const bool empty = syn_queue_.qlen() == 0 || !open_;
 	tick.idle = empty && !episode;
-	tick.wait = empty ? interval() : wait(now);
+	const u32 look = full && !cookies_.active() ? patience(now) : interval();
+	tick.wait = empty ? look : wait(now);
 	if (episode)
-		tick.wait = min(tick.wait, interval());
+		tick.wait = min(tick.wait, look);
 }
 
 // A part of a run.

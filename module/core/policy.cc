@@ -229,7 +229,7 @@ Limits limits(const Config &config)
 u8 retries(const Config &config)
 {
 	if (is_berkeley(config))
-		return 2;
+		return kBerkeleyRetries;
 	return min(config.synack_retries, rules(config).max_retries);
 }
 

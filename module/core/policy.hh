@@ -74,7 +74,8 @@ enum class AckAction : u8 {
 // SYN-ACKs after the first: the policy's system may send fewer than @config asks for.
 [[nodiscard]] u8 retries(const Config &config);
 
-// Whether requests have Berkeley's own schedule: backoff.hh.
+// Whether requests have Berkeley's own schedule (backoff.cc), and how often that sends again.
+inline constexpr u8 kBerkeleyRetries = 2;
 [[nodiscard]] bool is_berkeley(const Config &config);
 
 // Solaris's defence against floods of SYNs: on or off, given @old half-open requests that

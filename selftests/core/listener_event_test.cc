@@ -74,6 +74,40 @@ TEST_F(listener, event__an_overflow_of_the_accept_queue)
 	EXPECT_EQ(core.overflow_ago_s(now / kHz + 60), 60u);
 }
 
+// Any user may leave such listeners about, and their timers are the machine's.
+TEST_F(listener, tick__a_full_queue_where_nobody_knocks_is_looked_at_ever_less)
+{
+	lq_config c = config(0);
+
+	c.policy = LQ_POLICY_LINUX_MODERN;
+	listen(c);
+	ASSERT_TRUE(establish(0));
+	syn = make_syn(1);
+	ASSERT_EQ(send_syn(syn), LQ_SYN_DROP);
+	EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_OVERFLOW_BEGAN);
+	const u32 begin = now;
+	u32 looks = 0, last = 0;
+	for (; now - begin < 600 * kHz; now += wait, looks++) {
+		tick();
+		ASSERT_FALSE(idle);
+		EXPECT_GE(wait, last); // and never sooner
+		EXPECT_LE(wait, std::max((now - begin) / 8, kHz / LQ_TICKS_PER_SECOND));
+		last = wait;
+	}
+	EXPECT_EQ(wait, 10 * kHz);
+	EXPECT_LE(looks, 120u); // not 3000
+	// Whoever knocks is looked after at once again.
+	syn = make_syn(2);
+	ASSERT_EQ(send_syn(syn), LQ_SYN_DROP);
+	tick();
+	EXPECT_EQ(wait, kHz / LQ_TICKS_PER_SECOND);
+	// And its end is found.
+	ASSERT_TRUE(accept());
+	now += kHz;
+	tick();
+	EXPECT_EQ(told(core).type, LISTENQ_EVENT_TYPE_OVERFLOW_ENDED);
+}
+
 TEST_F(listener, event__an_overflow_of_the_syn_queue)
 {
 	listen(config(8, 8192)); // 16 buckets

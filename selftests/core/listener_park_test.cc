@@ -58,6 +58,32 @@ TEST_F(park, parked_ack__the_final_ack_is_remembered_and_makes_no_child)
 	EXPECT_EQ(say(ack), LQ_PARKED_KEPT); // as often as it comes
 }
 
+// Whatever the policy and the settings say: the next listener may have room.
+TEST_F(park, parked_ack__a_full_queue_resets_nobody)
+{
+	for (const u8 policy : {LQ_POLICY_FREEBSD, LQ_POLICY_WINDOWS, LQ_POLICY_LINUX}) {
+		lq_config c = config(0);
+
+		c.policy = policy;
+		c.somaxconn = 1;
+		c.abort_on_overflow = LQ_ABORT_ALWAYS;
+		close();
+		open_place(c);
+		const u32 limit = info().accept_limit;
+		for (u32 n = 0; n < limit; n++) {
+			Request *r = new_request(peer(100 + n), kRcvIsn, kSntIsn);
+
+			ASSERT_EQ(core.inherit(*r, &core, LQ_FILTER_NONE, Micros{0}, Micros{1}),
+				  LQ_INHERITED_QUEUED);
+		}
+		parked(0);
+		ack = make_ack(0);
+		EXPECT_EQ(say(ack), LQ_PARKED_KEPT) << policy;
+		EXPECT_FALSE(was_freed);
+		EXPECT_EQ(info().syn_qlen, 1u);
+	}
+}
+
 TEST_F(park, parked_ack__of_nothing_that_is_parked)
 {
 	parked(0);
