@@ -218,7 +218,7 @@ def prefixes(v6):
 def several_ways(what, v6):
     """A multipath route: each stranger goes the way that TCP's answer would; where TCP chooses by
     chance (IPv6 since 7.2), some go either way."""
-    if not os.path.exists("/proc/sys/net/ipv4/fib_multipath_hash_policy"):
+    if not v6 and not os.path.exists("/proc/sys/net/ipv4/fib_multipath_hash_policy"):
         raise lq.Skip("a kernel without multipath routes")
     via = ["2001:db8::3", "2001:db8:1::4"] if v6 else ["192.0.2.3", "198.51.100.4"]
     ways_of = {}

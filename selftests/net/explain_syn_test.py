@@ -196,7 +196,7 @@ def deferred_is_no_flood():
     lq.accept(listener).close()  # nothing holds him: he came by a cookie
     lq.equal(lq.row_of(listener)["events"]["cookie_sent"], 1)
     clients.pop().close()
-    time.sleep(2.2)  # a timeout has come: they are not young any more
+    lq.wait_for(lambda: lq.Info(listener).syn_young == 0)  # a timeout has come
     found = since.must_say("syn_queue_deferred",
                            never=OURS + ("syn_flood", "acks_missing", "syn_queue_small"))
     assert "TCP_DEFER_ACCEPT" in found["syn_queue_deferred"]["text"], found
