@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl drain: listeners take no new connections, and what they have is served. */
 #include <fmt/core.h>
-#include <poll.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <optional>
 
@@ -14,7 +12,6 @@
 #include "base/json.hh"
 #include "base/output.hh"
 #include "base/plural.hh"
-#include "base/signals.hh"
 #include "base/timespan.hh"
 #include "commands/change.hh"
 #include "commands/commands.hh"
@@ -103,18 +100,12 @@ private:
 
 	void wait()
 	{
-		/* They leave it draining. */
-		const Signals signals({SIGINT, SIGTERM, SIGHUP}, {SIGINT, SIGTERM});
-		Progress progress;
-		auto pause = 5ms;
+		Wait wait("Ctrl-C leaves it draining");
 
 		while (!is_empty() && !(deadline_ && Clock::now() >= *deadline_)) {
-			progress.tell(waiting(), "Ctrl-C leaves it draining");
-			pollfd fd{signals.fd(), POLLIN, 0};
-			interrupted_ = poll(&fd, 1, static_cast<int>(pause.count())) > 0;
+			interrupted_ = !wait.goes_on(waiting());
 			if (interrupted_)
 				return;
-			pause = std::min<std::chrono::milliseconds>(pause * 2, 200ms);
 			look();
 		}
 	}

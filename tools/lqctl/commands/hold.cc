@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl hold: what listeners have as they end is kept for the next ones, and that is waited for. */
 #include <fmt/core.h>
-#include <poll.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <optional>
 
@@ -14,7 +12,6 @@
 #include "base/json.hh"
 #include "base/output.hh"
 #include "base/plural.hh"
-#include "base/signals.hh"
 #include "base/timespan.hh"
 #include "commands/change.hh"
 #include "commands/commands.hh"
@@ -66,12 +63,17 @@ public:
 	{
 		const auto ms =
 			std::chrono::duration_cast<std::chrono::milliseconds>(grace_).count();
-		const std::set<std::uint64_t> ids = change_some(
+		const std::vector<Listener> before = look();
+		std::set<std::uint64_t> ids = change_some(
 			genl_, selection_,
 			{{LISTENQ_A_LISTENER_GRACE_MS, static_cast<std::uint32_t>(ms)}});
-		for (const Listener &l : look()) {
-			if (ids.contains(l.id))
-				held_.push_back({.listener = l, .gone = {}, .next = {}});
+		/* Who began meanwhile is not among the first, who has ended already not among the
+		 * last. */
+		for (const std::vector<Listener> &some : {before, look()}) {
+			for (const Listener &l : some) {
+				if (ids.erase(l.id))
+					held_.push_back({.listener = l, .gone = {}, .next = {}});
+			}
 		}
 		if (!options_.no_wait)
 			wait();
@@ -127,14 +129,10 @@ private:
 
 	void wait()
 	{
-		/* They leave the setting as it is. */
-		const Signals signals({SIGINT, SIGTERM, SIGHUP}, {SIGINT, SIGTERM});
-		Progress progress;
+		Wait wait("Ctrl-C leaves it held", 50ms);
 
 		while (!std::all_of(held_.begin(), held_.end(), is_over)) {
-			progress.tell(waiting(), "Ctrl-C leaves it held");
-			pollfd fd{signals.fd(), POLLIN, 0};
-			interrupted_ = poll(&fd, 1, 50) > 0;
+			interrupted_ = !wait.goes_on(waiting());
 			if (interrupted_)
 				return;
 			const std::vector<Listener> now = look();

@@ -3,11 +3,16 @@
 #pragma once
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <string>
+
+#include "base/signals.hh"
 
 namespace lqctl {
 
@@ -41,6 +46,41 @@ private:
 	bool told_ = false;
 	/* What is over at once needs no words. */
 	Clock::time_point next_ = Clock::now() + std::chrono::seconds(1);
+};
+
+/* A look now and then at something that goes on by itself, until it is done or a signal comes. */
+class Wait final {
+public:
+	using Pause = std::chrono::milliseconds;
+
+	/* @hint: what interrupting it means; @longest: between two looks. */
+	explicit Wait(const char *hint, Pause longest = Pause(200)) : hint_(hint), longest_(longest)
+	{
+	}
+
+	/* Says what is waited for, and waits until the next look; false: a signal came. */
+	[[nodiscard]] bool goes_on(const std::string &text)
+	{
+		const Pause now = pause_;
+
+		progress_.tell(text, hint_);
+		pause_ = std::min(pause_ * 2, longest_);
+		return pauses(now);
+	}
+	/* The same without words. */
+	[[nodiscard]] bool pauses(Pause pause) const
+	{
+		pollfd fd{signals_.fd(), POLLIN, 0};
+
+		return poll(&fd, 1, static_cast<int>(pause.count())) <= 0;
+	}
+
+private:
+	const char *hint_;
+	Pause longest_;
+	Pause pause_{5};
+	Signals signals_{{SIGINT, SIGTERM, SIGHUP}, {SIGINT, SIGTERM}};
+	Progress progress_;
 };
 
 } // namespace lqctl

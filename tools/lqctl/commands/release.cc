@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lqctl release: listeners of listenq's become TCP's again, once their queues have drained. */
 #include <fmt/core.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -16,7 +14,6 @@
 #include "base/json.hh"
 #include "base/output.hh"
 #include "base/plural.hh"
-#include "base/signals.hh"
 #include "base/timespan.hh"
 #include "commands/commands.hh"
 #include "commands/progress.hh"
@@ -156,40 +153,29 @@ private:
 
 	void wait()
 	{
-		/* They leave the release going. */
-		const Signals signals({SIGINT, SIGTERM, SIGHUP}, {SIGINT, SIGTERM});
-		Progress progress;
-		auto pause = 5ms;
+		Wait wait("Ctrl-C leaves it going");
 
 		while (drains() && !(deadline_ && Clock::now() >= *deadline_)) {
-			progress.tell(waiting_text(outcomes_), "Ctrl-C leaves it going");
-			if (interrupted(signals, pause))
+			interrupted_ = !wait.goes_on(waiting_text(outcomes_));
+			if (interrupted_)
 				return;
-			pause = std::min<std::chrono::milliseconds>(pause * 2, 200ms);
 			for (std::size_t i = 0; i < outcomes_.size(); i++) {
 				if (outcomes_[i].result == Result::draining)
 					outcomes_[i] = look(found_[i]);
 			}
 		}
 		if (options_.target.all && !drains())
-			wait_for_module(signals);
+			wait_for_module(wait);
 	}
 
-	bool interrupted(const Signals &signals, std::chrono::milliseconds pause)
-	{
-		pollfd fd{signals.fd(), POLLIN, 0};
-
-		interrupted_ = poll(&fd, 1, static_cast<int>(pause.count())) > 0;
-		return interrupted_;
-	}
-
-	void wait_for_module(const Signals &signals)
+	void wait_for_module(const Wait &wait)
 	{
 		const auto end = std::min(Clock::now() + last_users_time,
 					  deadline_.value_or(Clock::time_point::max()));
 
 		while (module_users() && Clock::now() < end) {
-			if (interrupted(signals, 20ms))
+			interrupted_ = !wait.pauses(20ms);
+			if (interrupted_)
 				return;
 		}
 	}

@@ -3,9 +3,7 @@
 #include "kernel/tcp_listeners.hh"
 
 #include <fmt/core.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +12,7 @@
 
 #include "base/error.hh"
 #include "kernel/lookup.hh"
-#include "kernel/netlink.hh"
+#include "kernel/sock_diag.hh"
 
 namespace lqctl {
 
@@ -23,31 +21,15 @@ namespace {
 /* TCP_LISTEN, whose header does not go with the kernel's. */
 constexpr std::uint32_t listen_state = 10;
 
-void dump(Netlink &netlink, std::uint8_t family, std::vector<TcpListener> &all)
-{
-	alignas(nlmsghdr) char out[256];
-	nlmsghdr *header = mnl_nlmsg_put_header(out);
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	auto *request = static_cast<inet_diag_req_v2 *>(
-		mnl_nlmsg_put_extra_header(header, sizeof(inet_diag_req_v2)));
-	request->sdiag_family = family;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states = 1U << listen_state;
-	/* Only who asks for this is told of MD5 keys and the ULP (inet_sk_diag_fill()). */
-	request->idiag_ext = 1U << (INET_DIAG_INFO - 1);
-	(void)netlink.request(
-		header, [&](Bytes message) { all.push_back(parse_tcp_listener(message)); }, 0);
-}
-
 std::vector<TcpListener> dump_all()
 {
 	std::vector<TcpListener> all;
 
 	try {
-		Netlink netlink(NETLINK_SOCK_DIAG, "sock_diag");
-		dump(netlink, AF_INET, all);
-		dump(netlink, AF_INET6, all);
+		/* Only who asks for this is told of MD5 keys and the ULP (inet_sk_diag_fill()). */
+		dump_sockets(
+			{.states = 1U << listen_state, .extensions = 1U << (INET_DIAG_INFO - 1)},
+			[&](Bytes message) { all.push_back(parse_tcp_listener(message)); });
 	} catch (const NetlinkError &error) {
 		throw Error(fmt::format("TCP's listeners cannot be listed: {}: does the kernel "
 					"have its modules inet_diag and tcp_diag?",
