@@ -30,14 +30,17 @@ INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "
 # reads in the listener. shim/receive.c, syn.c, ack.c and child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N
 # bytes: of the timer, whether it is pending and when it expires.
 ALWAYS = ("af_ops", "sk", "lqn", "shard_count", "core")
+FRESH = ("settings_seen", "tcp_seen")  # lq_listener_refresh()
+SEGMENT = ALWAYS + FRESH + ("keys", "accepts_done", "lst")
 SHIM = {
-    "SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst", "timer:24")),
-    "duplicate SYN": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
-    "SYN dropped": (("lock",), ALWAYS + ("keys", "accepts_done", "lst")),
-    "final ACK": (("lock",), ALWAYS + ("keys", "orig_af_ops", "port_node", "accepts_done", "lst")),
-    "accept()": (("lock",), ALWAYS + ("lst",)),
-    "timer": (("lock", "timer", "timer_ran"), ("sk", "core", "lst")),
-    "timer (due)": (("lock", "timer", "timer_ran"), ("sk", "core", "lst", "lqn")),
+    "SYN": (("lock",), SEGMENT + ("isn_tag", "id", "timer:24")),
+    "duplicate SYN": (("lock",), SEGMENT + ("id",)),
+    "SYN dropped": (("lock",), SEGMENT),
+    "final ACK": (("lock",), SEGMENT + ("orig_af_ops", "id", "managed", "feeding")),
+    "accept()": (("lock",), ALWAYS + ("lst", "managed")),
+    "timer": (("lock", "timer", "timer_ran"), FRESH + ("sk", "core", "lst", "lqn", "accepts_done")),
+    "timer (due)": (("lock", "timer", "timer_ran"),
+                    FRESH + ("sk", "core", "lst", "lqn", "accepts_done")),
 }
 # Members elsewhere: (struct, member, who writes it, who only reads it).
 ELSEWHERE = [

@@ -55,9 +55,7 @@ int main()
 		full.insert(n);
 		full.promote(n);
 	}
-	full.insert(10);
-	full.insert(11);
-	full.refused(12);
+	full.refused(12); // the overflow has begun
 	std::printf("core %p\n", full.memory());
 	touch("SYN dropped", [&] { full.refused(13); });
 	std::fputs(names.c_str(), stdout);
