@@ -426,7 +426,6 @@ bool lq_heir_give_locked(struct lq_listener *heir, struct lq_request *entry, u8 
 
 void lq_heirs_moving(struct lq_listener *lst)
 {
-	WRITE_ONCE(lst->lqn->move_until, jiffies + HZ);
 	WRITE_ONCE(lst->moving, true);
 	/* Who sees the number sees that we are moving, before anything is in our hands. */
 	atomic_inc_return(&lst->lqn->moves);

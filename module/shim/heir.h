@@ -31,8 +31,9 @@ void lq_heirs_begin(struct lq_listener *lst, bool others, bool parks);
 void lq_heirs_moving(struct lq_listener *lst);
 static inline void lq_heirs_moved(struct lq_listener *lst)
 {
-	/* Who sees that sees them where they are. */
+	/* Who sees either sees them where they are. */
 	smp_store_release(&lst->moving, false);
+	atomic_inc_return_release(&lst->lqn->moved);
 }
 /* Whether lq_heirs_begin() found that there may be heirs, or a parking place. */
 static inline bool lq_heirs_are_there(const struct lq_listener *lst)

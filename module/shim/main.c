@@ -28,7 +28,6 @@ static int __net_init lq_net_init(struct net *net)
 	spin_lock_init(&lqn->parked_lock);
 	lqn->listeners = RB_ROOT;
 	lqn->generation = 1;
-	lqn->move_until = jiffies;
 	lq_event_init(lqn);
 	get_random_bytes(&lqn->keys, sizeof(lqn->keys));
 	lqn->counters = alloc_percpu_gfp(struct lq_net_counters, GFP_KERNEL_ACCOUNT);

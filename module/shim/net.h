@@ -67,8 +67,8 @@ struct lq_net {
 	struct lq_route_cache __percpu *routes; /* set before any listener */
 	struct lq_sysctls sysctls;   /* written by sysctl, read without a lock */
 	atomic_t settings;	     /* counts their changes */
-	unsigned long move_until;    /* jiffies; until then an ACK may be for what heir.c moved */
-	atomic_t moves;		     /* how often it began to */
+	atomic_t moves;		     /* how often heir.c began to move requests, */
+	atomic_t moved;		     /* and how often it was done with it */
 	struct lq_keys keys;	     /* all but a table's, which each listener draws; drawn once */
 	u32 cookie_sent_s[LQ_COOKIE_SLOTS]; /* 0: never; lq_now_s(); READ_ONCE() */
 	struct lq_cgroups __rcu *adopt_cgroups; /* NULL: none */

@@ -102,7 +102,7 @@ static void lq_ack_wait_moved(struct lq_net *lqn, const struct sk_buff *skb,
 }
 
 /*
- * Nobody had the request, and a listener of the namespace has ended of late: it may have been in the
+ * Nobody had the request, and requests of the namespace moved as we looked: it may have been in the
  * hands of heir.c, or have gone where we had been. Look again until nobody has begun to move meanwhile;
  * selftests/model/migration.pml says why that is enough. Rounds have a limit, lest whoever ends
  * listeners all the time makes us stay; beyond it TCP answers.
@@ -133,10 +133,14 @@ static noinline enum lq_received lq_ack_try_moved(struct lq_net *lqn, struct sk_
 	return result;
 }
 
-/* Whether the request of an ACK that nobody has may be elsewhere, or was on its way as we looked. */
-static __always_inline bool lq_moved_of_late(const struct lq_net *lqn)
+/*
+ * Whether the request of an ACK that nobody has may be parked, or on its way: what had begun to move by
+ * now was not over when the look began, which saw @moved moves done.
+ */
+static __always_inline bool lq_request_elsewhere(const struct lq_net *lqn, int moved)
 {
-	return unlikely(time_before(jiffies, READ_ONCE(lqn->move_until))) || lq_parked_any(lqn);
+	smp_rmb();
+	return unlikely(atomic_read(&lqn->moves) != moved) || lq_parked_any(lqn);
 }
 
 static noinline enum lq_received lq_rst_try_others(struct lq_net *lqn,
@@ -156,6 +160,7 @@ static noinline enum lq_received lq_rst_try_others(struct lq_net *lqn,
 static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk_buff *skb,
 						   struct lq_ack *ack)
 {
+	const int moved = atomic_read_acquire(&lqn->moved);
 	struct lq_listener *lst;
 	enum lq_received result;
 	bool only = false;
@@ -174,7 +179,7 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 		return result;
 	if (!ack->ack)
 		return lq_rst_try_others(lqn, lst, only, skb, ack);
-	if (lq_moved_of_late(lqn) && !skb->sk)
+	if (lq_request_elsewhere(lqn, moved) && !skb->sk)
 		return lq_ack_try_moved(lqn, skb, ack);
 	return only ? LQ_RECEIVED_PASS : lq_ack_try_tagged(lqn, lst, skb, ack);
 }

@@ -8,8 +8,8 @@
  *	end     leave the places | leave the core | { moving | take | heir: alias, insert | not moving } |
  *	        close the core | forget the tags
  *	ACK     TCP's lookup: some listener that is there | those that have the tag, one by one |
- *	        and if anybody moved of late: wait for those that move, and all of it again, until
- *	        nobody has begun to move meanwhile
+ *	        and if anybody moved meanwhile: wait for those that move, and all of it again, until
+ *	        nobody has begun to move in a round
  *
  * An atomic block is a critical section, or one look. Claims: the ACK finds the request, whatever it
  * meets (TCP would answer it with RST); at the end it is at one listener, which has not ended.
@@ -30,8 +30,8 @@ bool open[COUNT];    /* the core */
 bool has[COUNT];     /* the request is on its SYN queue */
 bool tagged[COUNT];  /* an entry of lq_ports.tags leads from A's tag to it: its own, or an alias */
 bool moving[COUNT];  /* lst->moving */
-bool of_late;	     /* lqn->move_until */
-byte moves;	     /* lqn->moves */
+byte moves;	     /* lqn->moves: began */
+byte moved;	     /* lqn->moved: are done */
 bool over[COUNT];
 bool found;
 byte ends;
@@ -127,9 +127,6 @@ proctype End(byte self)
 #ifndef BUG_NO_LEAVE
 	takes[self] = false;
 #endif
-#ifndef BUG_NOT_OF_LATE
-	of_late = true;
-#endif
 #ifdef BUG_COUNT_FIRST
 	moves++;
 #endif
@@ -140,11 +137,17 @@ proctype End(byte self)
 	moves++;
 #endif
 	take(self, hand);
+#ifdef BUG_DONE_EARLY
+	moved++;
+#endif
 	if
 	:: hand -> give(self, heir, ok)
 	:: else
 	fi;
 	moving[self] = false;
+#ifndef BUG_DONE_EARLY
+	moved++;
+#endif
 	/* lq_core_close(): nothing is left, as nothing came after lq_core_leave(). */
 	atomic {
 		takes[self] = false;
@@ -223,11 +226,19 @@ inline look(at, i)
 
 proctype Ack()
 {
-	byte at, i, before;
+	byte at, i, before, done;
 
+	done = moved;
 	look(at, i);
+#ifdef BUG_DONE_LATE
+	done = moved;
+#endif
 	if
-	:: !found && of_late ->
+#ifdef BUG_NOT_AGAIN
+	:: false ->
+#else
+	:: !found && moves != done ->
+#endif
 		do
 		:: !found ->
 			before = moves;

@@ -12,7 +12,7 @@
  *	listen    placed | serving | claim, hand over
  *	deadline  claim, reset
  *	hand over the place takes nothing more | { moving | take | insert | not moving } | forget it
- *	ACK       who is at the place | if anybody moved of late, or anything is parked: wait for those
+ *	ACK       who is at the place | if anybody moved meanwhile, or anything is parked: wait for those
  *	          that move, and who is at the place, and what is parked; until nobody has begun to move
  *	SYN       who listens there | what is parked | and then TCP looks
  *
@@ -39,8 +39,8 @@ bool parked_has;
 bool filled;
 bool claimed;
 bool moving;	     /* lst->moving of A, which the place holds */
-bool of_late;	     /* lqn->move_until */
-byte moves;	     /* lqn->moves */
+byte moves;	     /* lqn->moves: began */
+byte moved;	     /* lqn->moved: are done */
 bool reset;	     /* the deadline came */
 byte handed;	     /* how often the place was handed over, or ended */
 byte running;
@@ -85,7 +85,6 @@ inline hand_over(to, hand)
 #ifdef BUG_FORGET_FIRST
 	parks = false;
 #endif
-	of_late = true;
 	atomic { moving = true; moves++ };
 	atomic { hand = parked_has; parked_has = false };
 	if
@@ -98,7 +97,7 @@ inline hand_over(to, hand)
 		:: else
 		fi
 	fi;
-	moving = false;
+	atomic { moving = false; moved++ };
 	parks = false
 }
 
@@ -118,7 +117,6 @@ proctype End()
 	fi;
 	placed[A] = false;
 	takes[A] = false;
-	of_late = true;
 	atomic { moving = true; moves++ };
 	atomic { hand = has[A]; has[A] = false };
 	do
@@ -135,7 +133,7 @@ proctype End()
 		fi
 	:: else -> break
 	od;
-	moving = false;
+	atomic { moving = false; moved++ };
 	if
 	:: parks ->
 		filled = true;
@@ -202,8 +200,9 @@ inline look(found)
 proctype Ack()
 {
 	bool found;
-	byte before;
+	byte before, done;
 
+	done = moved;
 	look(found);
 	/* By the tag A is found until it is forgotten. */
 	if
@@ -211,7 +210,7 @@ proctype Ack()
 	:: else
 	fi;
 	if
-	:: !found && (of_late || parks) ->
+	:: !found && (moves != done || parks) ->
 		do
 		:: true ->
 			before = moves;
