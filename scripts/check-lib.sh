@@ -203,11 +203,11 @@ check_symbols() {
 	scripts/audit-symbols "${modules[@]}" 2>&1 | tee "$log/$suite.log" | take_tap
 }
 
-# half_of_tests 0|1: every other of all system tests.
-half_of_tests() {
+# share_of_tests INDEX COUNT: every COUNT-th of all system tests.
+share_of_tests() {
 	find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
 		\( -name '*_test.py' -o -name '*_test.sh' -o -name '*_test' \) -printf '%f\n' |
-		sort | awk -v half="$1" 'NR % 2 == half'
+		sort | awk -v index_="$1" -v count="$2" 'NR % count == index_'
 }
 
 check_tools() {

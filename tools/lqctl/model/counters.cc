@@ -6,6 +6,7 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace lqctl {
 
@@ -61,6 +62,15 @@ std::uint64_t total_drops(const Counters &drops)
 	for (const Counter &counter : drops)
 		sum += is_harmless(counter.number) ? 0 : counter.value;
 	return sum;
+}
+
+Counters select_drops(const Counters &drops, bool harmless)
+{
+	Counters selected;
+
+	std::copy_if(drops.begin(), drops.end(), std::back_inserter(selected),
+		     [&](const Counter &c) { return is_harmless(c.number) == harmless; });
+	return selected;
 }
 
 std::uint64_t counted(const Counters &counters, unsigned number)

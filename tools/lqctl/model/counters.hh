@@ -34,6 +34,8 @@ using Counters = std::vector<Counter>;
 /* Of drops: without those that lose nobody anything, LISTENQ_DROPS_HARMLESS. */
 [[nodiscard]] std::uint64_t total_drops(const Counters &drops);
 [[nodiscard]] bool is_harmless(unsigned drop);
+/* Those of @drops that are harmless, or those that are not. */
+[[nodiscard]] Counters select_drops(const Counters &drops, bool harmless);
 /* 0 for one that is not among them. */
 [[nodiscard]] std::uint64_t counted(const Counters &counters, unsigned number);
 

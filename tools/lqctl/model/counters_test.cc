@@ -87,6 +87,9 @@ TEST(counters, total_drops__without_those_that_lose_nothing)
 	EXPECT_FALSE(is_harmless(LISTENQ_DROP_NONE) || is_harmless(LISTENQ_DROP_NO_ROUTE));
 	EXPECT_FALSE(is_harmless(200)) << "a newer module's";
 	EXPECT_EQ(counted(drops, 200), 0u);
+	EXPECT_EQ(total(select_drops(drops, false)), total_drops(drops));
+	EXPECT_EQ(select_drops(drops, true).size(), 2u);
+	EXPECT_EQ(counted(select_drops(drops, true), LISTENQ_DROP_ACK_DEFERRED), 1u);
 }
 
 } // namespace

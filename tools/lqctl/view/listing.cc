@@ -81,7 +81,8 @@ std::string details(const Listener &l, const ListingStyle &style)
 		out += fmt::format("{}own settings: {}\n", indent,
 				   fmt::join(own_names(*l.own), ", "));
 	out += nonzero_text(std::string(indent) + "events:", l.events, width);
-	out += nonzero_text(std::string(indent) + "drops:", l.drops, width);
+	out += nonzero_text(std::string(indent) + "drops:", select_drops(l.drops, false), width);
+	out += nonzero_text(std::string(indent) + "no loss:", select_drops(l.drops, true), width);
 	if (!l.accept_wait.empty()) {
 		out += fmt::format("{}waited for accept():\n", indent);
 		out += l.accept_wait.draw(style.glyphs, indent, width);

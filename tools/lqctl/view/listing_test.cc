@@ -112,6 +112,12 @@ TEST(listing, text__extended)
 	EXPECT_NE(out.find("abort_on_overflow 1, syncookies 0\n"), std::string::npos) << out;
 	EXPECT_NE(out.find("\n    events: accepted 9\n"), std::string::npos) << out;
 	EXPECT_NE(out.find("\n    drops: request_expired 2\n"), std::string::npos) << out;
+	EXPECT_EQ(out.find("no loss:"), std::string::npos) << out;
+	l.drops[LISTENQ_DROP_ACK_DEFERRED - 1].value = 16;
+	out = text(l, true);
+	EXPECT_NE(out.find("\n    drops: request_expired 2\n    no loss: ack_deferred 16\n"),
+		  std::string::npos)
+		<< out;
 	EXPECT_EQ(out.find("waited"), std::string::npos) << out;
 }
 

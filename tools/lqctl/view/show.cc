@@ -201,10 +201,14 @@ nlohmann::ordered_json reason_json(std::uint64_t limit, const Reason &reason)
 std::string show_text(const Listener &l, const ShowStyle &style)
 {
 	const std::uint64_t dropped = total_drops(l.drops);
+	const Counters harmless = select_drops(l.drops, true);
 	std::string out = head(l, style) + '\n' + limits(l, style) + '\n' + queues(l, style);
 
 	out += fmt::format("\n{} {}\n", title("drops:", style), dropped);
-	out += counters(l.drops, Tone::bad, style);
+	out += counters(select_drops(l.drops, false), Tone::bad, style);
+	if (total(harmless) != 0)
+		out += fmt::format("\n{}\n", title("no loss:", style)) +
+		       counters(harmless, Tone::plain, style);
 	if (total(l.events) != 0)
 		out += fmt::format("\n{}\n", title("events:", style)) +
 		       counters(l.events, Tone::good, style);

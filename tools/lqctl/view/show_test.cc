@@ -69,6 +69,16 @@ TEST(show, text__limits_and_why)
 	EXPECT_FALSE(has(text, "waited for")) << text;
 }
 
+TEST(show, text__what_loses_nothing_is_apart)
+{
+	Listener l = listener();
+	EXPECT_FALSE(has(show_text(l, {}), "no loss:"));
+	l.drops[LISTENQ_DROP_REQUEST_RESET - 1].value = 3;
+	const std::string text = show_text(l, {});
+	EXPECT_TRUE(has(text, "\ndrops: 36\n  syn_queue_full        12 ")) << text;
+	EXPECT_TRUE(has(text, "\nno loss:\n  request_reset 3 ")) << text;
+}
+
 TEST(show, text__colours_only_if_wanted)
 {
 	EXPECT_TRUE(has(show_text(listener(), {.terminal = {true, 100}}), "\033[31m"));
