@@ -421,9 +421,11 @@ def what_is_not_ours_is_shown():
     assert "8080" in lqctl("list", "-a", "name", "=", one["processes"][0]["name"], "-n")[1]
     assert lqctl("list", "-aL")[1] and lqctl("list", "-ae")[1]
 
-    for words in ("explain -i 0", "show", "requests", "reset"):
+    for words in ("show", "requests", "reset"):
         err = refused(*words.split(), ":8080")
         assert '"lqctl adopt :8080"' in err and "0.0.0.0:8080" in err, err
+    out = lqctl("explain", "-n", ":8080")[1]
+    assert "plain_tcp" in out and "0.0.0.0:8080" in out and "$ lqctl adopt :8080" in out, out
     assert "'sport < 8081'" in refused("explain", "sport < 8081")
     out = lqctl("explain", "-i", "0", "-n", "sport < 8082")[1]
     assert "0.0.0.0:8081 (" in out and "$ lqctl adopt :8080" in out, out

@@ -12,6 +12,7 @@ import socket
 
 import lq
 from rawtcp import RST, Peer, Tun
+from tool import lqctl, refused
 
 TCP_SYNCNT = 7
 NAMES = ("abort_on_overflow", "max_syn_backlog", "synack_retries", "syncookies")
@@ -227,6 +228,58 @@ def what_lqctl_says():
     row = lq.row_of(listener)
     lq.equal((row["own"], row["following"]),
              (["syncookies"], ["max_syn_backlog", "abort_on_overflow"]))
+
+
+@lq.case()
+def lqctl_and_the_kernel_s_own():
+    """get says which of ours follows, set writes them, and both refuse what is wrong."""
+    out = lqctl("get", *(f"net.ipv4.tcp_{name}" for name in NAMES))[1]
+    lq.equal(out.splitlines(), [f"net.ipv4.tcp_{name} = {tcps(name)} (net.listenq.{name} follows it)"
+                                for name in NAMES])
+    for name in NAMES:
+        ours(name, OTHERS[name][0])
+        lq.equal(lqctl("get", f"net/ipv4/tcp_{name}")[1],
+                 f"net.ipv4.tcp_{name} = {tcps(name)} (net.listenq.{name} does not follow it: "
+                 f'until "lqctl set {name}=-1")\n')
+        lq.run("lqctl", "set", f"net.ipv4.tcp_{name}={OTHERS[name][1]}", f"{name}=-1")
+        lq.equal((tcps(name), ours(name)), (OTHERS[name][1],) * 2)
+    lq.equal(lqctl("set", "net.core.somaxconn=77")[1],
+             "net.core.somaxconn = 77 (clamps every backlog as listen() is called)\n")
+    listener = lq.listener(backlog=100)
+    lq.equal(lq.Info(listener).backlog, 77)
+    lq.run("lqctl", "set", "net.core.somaxconn=99")
+    lq.equal(lq.Info(listener).backlog, 77)
+    lq.listen(listener, 100)
+    lq.equal(lq.Info(listener).backlog, 99)
+    lq.equal(lqctl("get", "-n", "net.core.somaxconn", "net.ipv4.tcp_syncookies")[1],
+             f"99\n{tcps('syncookies')}\n")
+    lq.equal(json.loads(lqctl("get", "-j", "net.core.somaxconn", "syncookies")[1]),
+             {"net.core.somaxconn": 99, "net.listenq.syncookies": ours("syncookies")})
+    if os.path.exists("/proc/sys/net/ipv4/tcp_migrate_req"):
+        assert "net.listenq.migrate is 0" in lqctl("get", "net.ipv4.tcp_migrate_req")[1]
+
+    assert "and of the kernel's net.core.somaxconn, " in refused("get", "net.core.rmem_max")
+    assert "a number from 0 to 2147483647" in refused("set", "net.core.somaxconn=-1")
+    assert "a number from 0 to 2147483647" in refused("set", "net.core.somaxconn=x")
+    # Nothing is set unless all is understood.
+    refused("set", "net.core.somaxconn=5", "net.core.nothing=1")
+    assert "cannot be set: needs CAP_NET_ADMIN" in refused(
+        "set", "net.core.somaxconn=5",
+        before=("setpriv", "--reuid", str(lq.NOBODY), "--clear-groups", "--no-new-privs"))
+    lq.equal(lq.sysctl("net.core.somaxconn"), "99")
+
+
+@lq.case()
+def lqctl_in_another_namespace():
+    """get -N and set -N: of that one, and this one stays."""
+    lq.run("ip", "netns", "add", "blue")
+    here = lq.sysctl("net.core.somaxconn")
+    lq.run("lqctl", "set", "-N", "blue", "net.core.somaxconn=55", "synack_retries=3")
+    lq.equal(lqctl("get", "-n", "-N", "blue", "net.core.somaxconn", "synack_retries")[1], "55\n3\n")
+    lq.equal((lq.sysctl("net.core.somaxconn"), following()), (here, list(NAMES)))
+    for words in (("get", "-N", "green"), ("set", "-N", "green", "shards=1")):
+        assert 'no network namespace "green"' in refused(*words)
+    lq.run("ip", "netns", "delete", "blue")
 
 
 # --- what it does, with nobody who looks ---

@@ -44,8 +44,8 @@ _lqctl()
 	top) words='--numeric --batch --interval --count --help' ;;
 	reset) words='--json --help' ;;
 	export) words='--prometheus --output --help' ;;
-	get) words='--values --json --help' ;;
-	set) words='--listener --json --help' ;;
+	get) words='--values --netns --json --help' ;;
+	set) words='--listener --netns --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	monitor) words='--numeric --json --warn --exec --help' ;;
 	record) words='--output --interval --duration --append --help' ;;
@@ -82,6 +82,8 @@ _lqctl_settings()
 	for file in /proc/sys/net/listenq/*; do
 		[[ -f $file ]] && echo "${file##*/}"
 	done
+	printf '%s\n' net.core.somaxconn \
+		net.ipv4.tcp_{abort_on_overflow,max_syn_backlog,migrate_req,synack_retries,syncookies}
 }
 
 complete -F _lqctl lqctl

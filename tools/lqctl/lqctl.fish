@@ -34,10 +34,12 @@ function __lqctl_arguments
             for file in /proc/sys/net/listenq/*
                 string replace -r '.*/' '' $file
             end
+            printf '%s\n' net.core.somaxconn net.ipv4.tcp_{abort_on_overflow,max_syn_backlog,migrate_req,synack_retries,syncookies}
         case set
             for file in /proc/sys/net/listenq/*
                 echo (string replace -r '.*/' '' $file)=
             end
+            printf '%s\n' net.core.somaxconn= net.ipv4.tcp_{abort_on_overflow,max_syn_backlog,migrate_req,synack_retries,syncookies}=
             printf '%s\n' backlog= accept_filter= # of listeners alone
         case probe
             printf '%s\n' linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 \

@@ -38,15 +38,16 @@ _lqctl() {
 		;;
 	argument)
 		local command=$words[1] name
+		local -a kernels=(net.core.somaxconn net.ipv4.tcp_{abort_on_overflow,max_syn_backlog,migrate_req,synack_retries,syncookies})
 		local -a specs
 		# _arguments has made the command the first word.
 		words[1]=lqctl specs=(${(f)"$(_lqctl_options $command)"})
 		words[1]=$command
 		case $command in
-		get) specs+=("*:setting:(${(j: :)$(cd /proc/sys/net/listenq 2>/dev/null && print -r -- *(N))})") ;;
+		get) specs+=("*:setting:(${(j: :)$(cd /proc/sys/net/listenq 2>/dev/null && print -r -- *(N)) $kernels})") ;;
 		set)
 			# The last two are of listeners alone.
-			name=(/proc/sys/net/listenq/*(N:t) backlog accept_filter)
+			name=(/proc/sys/net/listenq/*(N:t) $kernels backlog accept_filter)
 			specs+=("*:setting:_values -w setting ${(j: :)${name[@]/%/::value:}}")
 			;;
 		probe)

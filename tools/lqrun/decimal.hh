@@ -2,6 +2,8 @@
 /* Decimal numbers without libc: the preload library may not allocate, nor look at the locale. */
 #pragma once
 
+#include <climits>
+
 namespace lqrun {
 
 /* All of text as a number from 0 to max; false: it is none. */
@@ -20,6 +22,20 @@ namespace lqrun {
 	}
 	number = static_cast<int>(value);
 	return true;
+}
+
+/* As a program that has not set LISTENQ: its own backlog. No number of listen()'s that is used. */
+inline constexpr int own_backlog = INT_MIN;
+
+/* A backlog: a number, or -1, which listen() takes for as many as there may be; else own_backlog.
+ */
+[[nodiscard]] constexpr int parse_backlog(const char *text)
+{
+	int number = own_backlog;
+
+	if (text && text[0] == '-' && text[1] == '1' && !text[2])
+		return -1;
+	return text && parse_decimal(text, INT_MAX, number) ? number : own_backlog;
 }
 
 } // namespace lqrun

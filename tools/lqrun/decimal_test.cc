@@ -5,6 +5,8 @@
 
 #include <climits>
 
+using lqrun::own_backlog;
+using lqrun::parse_backlog;
 using lqrun::parse_decimal;
 
 namespace {
@@ -25,6 +27,16 @@ TEST(parse_decimal, bad)
 				 "99999999999999999999999999999999"})
 		EXPECT_FALSE(parse_decimal(text, INT_MAX, n)) << text;
 	EXPECT_EQ(n, -1);
+}
+
+TEST(parse_backlog, numbers_and_minus_one)
+{
+	EXPECT_EQ(parse_backlog("0"), 0);
+	EXPECT_EQ(parse_backlog("2147483647"), INT_MAX);
+	EXPECT_EQ(parse_backlog("-1"), -1);
+	for (const char *text : {"", "-", "-2", "-10", "-1 ", "--1", "many", "2147483648"})
+		EXPECT_EQ(parse_backlog(text), own_backlog) << text;
+	EXPECT_EQ(parse_backlog(nullptr), own_backlog);
 }
 
 } // namespace

@@ -46,11 +46,11 @@ bool outlives_exec(int fd)
 void dress(int fd)
 {
 	const bool verbose = std::getenv(env_verbose) != nullptr;
-	const int backlog = number_of(env_backlog, -1);
+	const int backlog = parse_backlog(std::getenv(env_backlog));
 
 	if (verbose)
 		tell_taken_over(fd);
-	if (backlog >= 0 && listen(fd, backlog) != 0)
+	if (backlog != own_backlog && listen(fd, backlog) != 0)
 		Line().put("backlog ")
 			.put(backlog)
 			.put(" could not be set on ")

@@ -41,6 +41,14 @@ std::string not_a_number(const std::string &text, int min, int max)
 	       std::to_string(max);
 }
 
+std::string not_a_backlog(const std::string &text)
+{
+	if (parse_backlog(text.c_str()) != own_backlog)
+		return "";
+	return '"' + text + "\" is not a number from 0 to " + std::to_string(INT_MAX) +
+	       ", or -1, for as many as net.core.somaxconn allows";
+}
+
 std::string not_a_filter(const std::string &name)
 {
 	if (std::find(std::begin(filters), std::end(filters), name) != std::end(filters))
@@ -108,8 +116,8 @@ class Formatter final : public CLI::Formatter {
 /* Of an option given twice the last one counts, as it does beside an alias with options. */
 void declare(CLI::App &app, Options &o)
 {
-	const CLI::Validator backlog(
-		[](const std::string &text) { return not_a_number(text, 0, INT_MAX); }, "");
+	const CLI::Validator backlog([](const std::string &text) { return not_a_backlog(text); },
+				     "");
 	const CLI::Validator family(
 		[](const std::string &text) { return not_a_number(text, 1, 255); }, "");
 	const CLI::Validator filter([](const std::string &name) { return not_a_filter(name); }, "");
@@ -223,7 +231,7 @@ void warn_of_launching(const Options &o, const std::string &file, char **argv)
 	warn_of_launching(options, file, argv);
 
 	if (const char *backlog = std::getenv(env_backlog)) {
-		const std::string wrong = not_a_number(backlog, 0, INT_MAX);
+		const std::string wrong = not_a_backlog(backlog);
 		if (!wrong.empty())
 			fail(1, "$LISTENQ: " + wrong);
 	}

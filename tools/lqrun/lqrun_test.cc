@@ -112,7 +112,7 @@ TEST(options, unknown_before_program_is_not_the_programs)
 
 TEST(options, bad_backlog)
 {
-	for (const char *bad : {"-1", "2147483648", "many", "''", "1.5"}) {
+	for (const char *bad : {"-2", "2147483648", "many", "''", "1.5"}) {
 		expect_one_line(lqrun(std::string("-b ") + bad + " true"), 1,
 				"a number from 0 to 2147483647");
 		expect_one_line(run(std::string("LISTENQ=") + bad + ' ' + lqrun_file + " true"), 1,
@@ -316,6 +316,19 @@ TEST(listen, backlog_of_the_option)
 		  "socket(18, 1, 0)\ndomain 2\nlisten(1024)\nlisten 0\n");
 	EXPECT_EQ(lqrun_fake("-b 0", tcp4 + " listen:511").out,
 		  "socket(18, 1, 0)\ndomain 2\nlisten(0)\nlisten 0\n");
+}
+
+/* As UNP's Listen() has it: listen() takes it for as many as there may be. */
+TEST(listen, backlog_of_minus_one)
+{
+	EXPECT_EQ(lqrun_fake("-b -1", tcp4 + " listen:511").out,
+		  "socket(18, 1, 0)\ndomain 2\nlisten(-1)\nlisten 0\n");
+	EXPECT_EQ(lqrun_fake("-v", tcp4 + " listen:511", "LISTENQ=-1").out,
+		  "socket(18, 1, 0)\n"
+		  "lqrun[pid]: socket 3: TCP/IPv4 on AF_LISTENQ\n"
+		  "domain 2\n"
+		  "lqrun[pid]: listen(3, 511) -> backlog -1\n"
+		  "listen(-1)\nlisten 0\n");
 }
 
 TEST(listen, backlog_of_the_environment)

@@ -40,7 +40,7 @@ struct Settings {
 	std::atomic<SocketCall> next_socket{nullptr}; /* libc's, or another preloaded library's */
 	std::atomic<ListenCall> next_listen{nullptr};
 	std::atomic<int> family{AF_LISTENQ};
-	std::atomic<int> backlog{-1};		   /* -1: the program's own */
+	std::atomic<int> backlog{lqrun::own_backlog};
 	std::atomic<const char *> filter{nullptr}; /* nullptr: none */
 	std::atomic<bool> strict{false};
 	std::atomic<bool> verbose{false};
@@ -69,7 +69,7 @@ void load_settings()
 	settings.next_socket = reinterpret_cast<SocketCall>(dlsym(RTLD_NEXT, "socket"));
 	settings.next_listen = reinterpret_cast<ListenCall>(dlsym(RTLD_NEXT, "listen"));
 	settings.family = number_or(lqrun::env_family, AF_LISTENQ);
-	settings.backlog = number_or(lqrun::env_backlog, -1);
+	settings.backlog = lqrun::parse_backlog(std::getenv(lqrun::env_backlog));
 	settings.filter = lqrun::known_filter(std::getenv(lqrun::env_filter));
 	settings.strict = is_set(lqrun::env_strict);
 	settings.verbose = is_set(lqrun::env_verbose);
@@ -212,9 +212,10 @@ int listen_on_listenq(const Settings &s, int fd, int backlog)
 {
 	ListenCall next = s.next_listen;
 	const char *filter = s.filter;
-	const int other = s.backlog;
+	const bool own = s.backlog == lqrun::own_backlog;
+	const int other = own ? backlog : s.backlog.load();
 
-	if (other >= 0 && other != backlog && s.verbose) {
+	if (other != backlog && s.verbose) {
 		ErrnoKeeper keeper;
 		Line().put("listen(")
 			.put(fd)
@@ -224,7 +225,7 @@ int listen_on_listenq(const Settings &s, int fd, int backlog)
 			.put(other)
 			.write();
 	}
-	const int result = next(fd, other < 0 ? backlog : other);
+	const int result = next(fd, other);
 	if (result == 0 && filter)
 		lqrun::set_filter(fd, filter, s.verbose);
 	return result;

@@ -15,6 +15,7 @@
 #include "base/json.hh"
 #include "base/plural.hh"
 #include "base/terminal.hh"
+#include "commands/absent.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
 #include "kernel/find_some.hh"
@@ -122,6 +123,18 @@ std::string name_of(const Listener &l, bool numeric)
 				    : fmt::format(" ({}, @{})", l.processes.front().name, l.id));
 }
 
+std::string text_of(const Finding &f, const Terminal &terminal, std::size_t width)
+{
+	std::string out = '\n' +
+			  paint(fmt::format("  {}: {}", to_string(f.severity), f.code),
+				tone_of(f.severity), terminal.colour) +
+			  '\n' + wrapped(f.text, "    ", width);
+	/* Whole, however long: they are to be copied. */
+	for (const std::string &command : f.commands)
+		out += fmt::format("      $ {}\n", command);
+	return out;
+}
+
 std::string text_of(const Observation &o, bool numeric, const Terminal &terminal)
 {
 	const std::size_t width = terminal.columns ? terminal.columns : 80;
@@ -133,15 +146,8 @@ std::string text_of(const Observation &o, bool numeric, const Terminal &terminal
 	       wrapped(verdict(o, findings), "  ", width);
 	if (!crowds.empty())
 		out += wrapped(crowds, "  ", width);
-	for (const Finding &f : findings) {
-		out += '\n' +
-		       paint(fmt::format("  {}: {}", to_string(f.severity), f.code),
-			     tone_of(f.severity), terminal.colour) +
-		       '\n' + wrapped(f.text, "    ", width);
-		/* Whole, however long: they are to be copied. */
-		for (const std::string &command : f.commands)
-			out += fmt::format("      $ {}\n", command);
-	}
+	for (const Finding &f : findings)
+		out += text_of(f, terminal, width);
 	return out;
 }
 
@@ -191,8 +197,6 @@ std::vector<Place> places_of(const Options &options)
 {
 	std::vector<Place> places;
 
-	if (!options.netns.empty())
-		enter_netns(options.netns);
 	if (!options.all_netns) {
 		places.emplace_back();
 		places.back().genl = std::make_unique<Genl>();
@@ -240,6 +244,22 @@ std::vector<Place> watch(const Options &options, const Selection &selection)
 	return places;
 }
 
+/* Nobody of ours is there. */
+Answer explain_absence(const Absence &absence, bool json)
+{
+	const std::vector<Finding> findings = diagnose(absence);
+
+	if (json)
+		return json_text(absence_json(absence, findings));
+	const Terminal terminal = stdout_terminal();
+	std::string out =
+		paint(name_of(absence.wanted, absence.numeric), Tone::title, terminal.colour) +
+		":\n";
+	for (const Finding &f : findings)
+		out += text_of(f, terminal, terminal.columns ? terminal.columns : 80);
+	return out;
+}
+
 /* As Nagios and its kin have it: one line, 0 all is well, 1 a warning, 2 a problem, 3 not known. */
 Answer check(const std::vector<Place> &places, bool numeric)
 {
@@ -268,6 +288,12 @@ Answer check(const std::vector<Place> &places, bool numeric)
 Answer explain_all(const Options &options)
 {
 	const Selection selection(options.filter);
+	if (!options.netns.empty())
+		enter_netns(options.netns);
+	if (!options.check && !options.all_netns) {
+		if (const auto absence = find_absence(options.filter, options.numeric))
+			return explain_absence(*absence, options.json);
+	}
 	const std::vector<Place> places = watch(options, selection);
 
 	if (options.check)

@@ -6,6 +6,7 @@
 #include "base/error.hh"
 #include "commands/change.hh"
 #include "commands/commands.hh"
+#include "kernel/netns.hh"
 #include "kernel/sysctl.hh"
 #include "view/sysctls.hh"
 
@@ -15,6 +16,7 @@ namespace {
 
 struct Options {
 	bool json = false;
+	std::string netns;
 	std::string listener; /* FILTER, or "@" and an id; empty: the sysctls */
 	std::vector<std::string> assignments;
 };
@@ -54,6 +56,8 @@ std::string run(const Options &options)
 {
 	if (options.assignments.empty())
 		throw Error("nothing to set: write it as NAME=VALUE, such as max_syn_backlog=1024");
+	if (!options.netns.empty())
+		enter_netns(options.netns);
 	return options.listener.empty() ? set_sysctls(options) : set_listeners(options);
 }
 
@@ -67,6 +71,8 @@ Command set(CLI::App &app)
 	command->add_flag("-j,--json", o->json, "JSON");
 	command->add_option("-l,--listener", o->listener,
 			    "The settings of these live listeners: @ID, or as in list");
+	command->add_option("-N,--netns", o->netns,
+			    "In this network namespace: a name, a file, or a pid");
 	command->add_option("NAME=VALUE", o->assignments, "Such as max_syn_backlog=1024");
 	return {command, [o] { return run(*o); }};
 }

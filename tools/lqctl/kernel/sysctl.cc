@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/error.hh"
+#include "model/kernel_setting.hh"
 
 namespace lqctl {
 
@@ -41,6 +42,8 @@ private:
 /* What a name may be set to: module/shim/sysctl.c. */
 std::string expected(std::string_view name)
 {
+	if (const KernelSetting *setting = find_kernel_setting(name))
+		return std::string(setting->takes);
 	if (name == "policy")
 		return "one of " + std::string(kPolicies);
 	if (name == "max_syn_backlog")
@@ -81,6 +84,12 @@ std::string expected(std::string_view name)
 	return "another value";
 }
 
+/* What its file is called below /proc/sys, and what a message calls it. */
+std::string full_name(const std::string &name)
+{
+	return find_kernel_setting(name) ? name : "net.listenq." + name;
+}
+
 } // namespace
 
 Error write_error(const std::string &name, const std::string &value, int code)
@@ -88,8 +97,8 @@ Error write_error(const std::string &name, const std::string &value, int code)
 	switch (code) {
 	case EINVAL:
 	case ERANGE:
-		return Error(fmt::format("net.listenq.{} does not take \"{}\": give {}", name,
-					 value, expected(name)));
+		return Error(fmt::format("{} does not take \"{}\": give {}", full_name(name), value,
+					 expected(name)));
 	case EOPNOTSUPP:
 		return Error(
 			fmt::format("net.listenq.{} cannot be set: this kernel lets no module look "
@@ -106,16 +115,16 @@ Error write_error(const std::string &name, const std::string &value, int code)
 					    "the first user namespace, for it is a cost of all "
 					    "the machine's",
 					    name));
-		return Error(fmt::format("net.listenq.{} cannot be set: needs CAP_NET_ADMIN in the "
+		return Error(fmt::format("{} cannot be set: needs CAP_NET_ADMIN in the "
 					 "network namespace's user namespace",
-					 name));
+					 full_name(name)));
 	case EROFS:
-		return Error(fmt::format("net.listenq.{} cannot be set: /proc/sys is mounted "
+		return Error(fmt::format("{} cannot be set: /proc/sys is mounted "
 					 "read-only here, as containers do: set it from outside, "
 					 "with nsenter --net",
-					 name));
+					 full_name(name)));
 	default:
-		return Error(fmt::format("net.listenq.{} cannot be set: {}", name,
+		return Error(fmt::format("{} cannot be set: {}", full_name(name),
 					 std::generic_category().message(code)));
 	}
 }
@@ -135,22 +144,41 @@ SysctlDir::SysctlDir(std::filesystem::path root) : root_(std::move(root))
 std::string SysctlDir::resolve(std::string_view given) const
 {
 	std::string_view name = given;
+	std::string dotted(given);
+	std::replace(dotted.begin(), dotted.end(), '/', '.');
+	if (find_kernel_setting(dotted))
+		return dotted;
 	for (std::string_view prefix : {"net.listenq.", "net/listenq/"})
 		if (name.starts_with(prefix))
 			name.remove_prefix(prefix.size());
-	if (std::find(names_.begin(), names_.end(), name) == names_.end())
-		throw Error(fmt::format("there is no setting \"{}\": the module has {}", given,
-					fmt::join(names_, ", ")));
+	if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
+		std::vector<std::string_view> kernels;
+		for (const KernelSetting &setting : kernel_settings)
+			kernels.push_back(setting.name);
+		throw Error(fmt::format("there is no setting \"{}\": the module has {}; and of "
+					"the kernel's {}",
+					given, fmt::join(names_, ", "), fmt::join(kernels, ", ")));
+	}
 	return std::string(name);
+}
+
+std::filesystem::path SysctlDir::file_of(const std::string &name) const
+{
+	if (!find_kernel_setting(name))
+		return root_ / name;
+	/* net.ipv4.tcp_syncookies lies beside our directory, in ipv4/. */
+	std::string below = name.substr(std::string_view("net.").size());
+	std::replace(below.begin(), below.end(), '.', '/');
+	return root_.parent_path() / below;
 }
 
 std::string SysctlDir::read(const std::string &name) const
 {
-	File file(root_ / name, O_RDONLY);
+	File file(file_of(name), O_RDONLY);
 	char text[4096]; /* a sysctl is read in one go */
 	ssize_t size = file.fd() < 0 ? -1 : ::read(file.fd(), text, sizeof(text));
 	if (size < 0)
-		throw Error(fmt::format("net.listenq.{} cannot be read: {}", name,
+		throw Error(fmt::format("{} cannot be read: {}", full_name(name),
 					std::generic_category().message(errno)));
 	std::string value(text, static_cast<std::size_t>(size));
 	while (value.ends_with('\n'))
@@ -180,7 +208,7 @@ std::vector<std::string> SysctlDir::following() const
 
 void SysctlDir::write(const std::string &name, const std::string &value) const
 {
-	File file(root_ / name, O_WRONLY | O_TRUNC);
+	File file(file_of(name), O_WRONLY | O_TRUNC);
 	if (file.fd() < 0)
 		throw write_error(name, value, errno);
 	std::string line = value + '\n';

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The settings of a network namespace: the files of /proc/sys/net/listenq. */
+/* The settings of a network namespace: the files of /proc/sys/net/listenq, and a few of the
+ * kernel's. */
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,11 @@ public:
 	/* What the loaded module has, sorted. */
 	[[nodiscard]] const std::vector<std::string> &names() const { return names_; }
 
-	/* "policy", "net.listenq.policy" or "net/listenq/policy" to "policy"; an Error lists the
-	 * known names. */
+	/*
+	 * "policy", "net.listenq.policy" or "net/listenq/policy" to "policy"; of the kernel's that
+	 * listeners depend on (model/kernel_setting.hh) the whole name. An Error lists the known
+	 * names.
+	 */
 	[[nodiscard]] std::string resolve(std::string_view given) const;
 
 	[[nodiscard]] std::string read(const std::string &name) const;
@@ -38,6 +42,8 @@ public:
 	void write(const std::string &name, const std::string &value) const;
 
 private:
+	[[nodiscard]] std::filesystem::path file_of(const std::string &name) const;
+
 	std::filesystem::path root_;
 	std::vector<std::string> names_;
 };

@@ -13,19 +13,21 @@ using namespace lqctl;
 
 namespace {
 
-/* Stands for /proc/sys/net/listenq. */
+/* Stands for /proc/sys/net and its listenq. */
 class sysctl : public ::testing::Test {
 protected:
 	void SetUp() override
 	{
 		char name[] = "/tmp/sysctl_test.XXXXXX";
 		ASSERT_NE(mkdtemp(name), nullptr);
-		root_ = name;
+		net_ = name;
+		root_ = net_ / "listenq";
+		std::filesystem::create_directory(root_);
 		std::ofstream(root_ / "policy") << "linux\n";
 		std::ofstream(root_ / "max_syn_backlog") << "256\n";
 		std::filesystem::create_directory(root_ / "conf");
 	}
-	void TearDown() override { std::filesystem::remove_all(root_); }
+	void TearDown() override { std::filesystem::remove_all(net_); }
 
 	std::string error_of(const std::function<void()> &call)
 	{
@@ -37,7 +39,7 @@ protected:
 		return "no error";
 	}
 
-	std::filesystem::path root_;
+	std::filesystem::path net_, root_;
 };
 
 TEST_F(sysctl, names__sorted_files_only)
@@ -69,7 +71,10 @@ TEST_F(sysctl, resolve__unknown_lists_the_known)
 	for (const char *name : {"polcy", "", "../policy", "conf", "net.core.policy"})
 		EXPECT_EQ(error_of([&] { (void)dir.resolve(name); }),
 			  "there is no setting \"" + std::string(name) +
-				  "\": the module has max_syn_backlog, policy");
+				  "\": the module has max_syn_backlog, policy; and of the kernel's "
+				  "net.core.somaxconn, net.ipv4.tcp_abort_on_overflow, "
+				  "net.ipv4.tcp_max_syn_backlog, net.ipv4.tcp_migrate_req, "
+				  "net.ipv4.tcp_synack_retries, net.ipv4.tcp_syncookies");
 }
 
 TEST_F(sysctl, read__without_newline)
@@ -99,6 +104,33 @@ TEST_F(sysctl, write__then_read)
 	SysctlDir dir(root_);
 	dir.write("max_syn_backlog", "1024");
 	EXPECT_EQ(dir.read("max_syn_backlog"), "1024");
+}
+
+TEST_F(sysctl, of_the_kernels__beside_ours)
+{
+	std::filesystem::create_directory(net_ / "core");
+	std::ofstream(net_ / "core/somaxconn") << "4096\n";
+	SysctlDir dir(root_);
+	for (const char *name : {"net.core.somaxconn", "net/core/somaxconn"})
+		EXPECT_EQ(dir.resolve(name), "net.core.somaxconn");
+	EXPECT_EQ(dir.read("net.core.somaxconn"), "4096");
+	dir.write("net.core.somaxconn", "128");
+	EXPECT_EQ(dir.read("net.core.somaxconn"), "128");
+	/* A kernel that lacks one. */
+	EXPECT_EQ(error_of([&] { (void)dir.read("net.ipv4.tcp_migrate_req"); }),
+		  "net.ipv4.tcp_migrate_req cannot be read: No such file or directory");
+	EXPECT_EQ(error_of([&] { dir.write("net.ipv4.tcp_migrate_req", "1"); }),
+		  "net.ipv4.tcp_migrate_req cannot be set: No such file or directory");
+}
+
+TEST(write_error, of_the_kernels)
+{
+	EXPECT_STREQ(write_error("net.core.somaxconn", "-1", EINVAL).what(),
+		     "net.core.somaxconn does not take \"-1\": give a number from 0 to "
+		     "2147483647");
+	EXPECT_STREQ(write_error("net.ipv4.tcp_syncookies", "1", EACCES).what(),
+		     "net.ipv4.tcp_syncookies cannot be set: needs CAP_NET_ADMIN in the network "
+		     "namespace's user namespace");
 }
 
 TEST(write_error, einval__says_what_fits)

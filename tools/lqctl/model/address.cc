@@ -101,6 +101,22 @@ bool same_prefix(const std::uint8_t *a, const std::uint8_t *b, unsigned bits)
 
 } // namespace
 
+bool serves(const Address &listener, const Address &wanted)
+{
+	constexpr std::uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+	if (listener.port != wanted.port)
+		return false;
+	if (listener.family == wanted.family)
+		return listener.is_wildcard() || listener.bytes == wanted.bytes;
+	/* IPv4 reaches a socket of IPv6 that is not IPv6's alone. */
+	if (listener.family != AF_INET6 || listener.v6only)
+		return false;
+	return listener.is_wildcard() || (std::equal(mapped, mapped + 12, listener.bytes.begin()) &&
+					  std::equal(wanted.bytes.begin(), wanted.bytes.begin() + 4,
+						     listener.bytes.begin() + 12));
+}
+
 Filter::Filter(std::string_view text)
 {
 	auto fail = [&](std::string_view why) {
@@ -170,6 +186,21 @@ bool Filter::matches(const Address &address) const
 		return false;
 	return !host_ || (host_->family == address.family &&
 			  same_prefix(host_->bytes.data(), address.bytes.data(), host_->bits));
+}
+
+std::optional<Endpoint> Filter::endpoint() const
+{
+	if (!port_)
+		return std::nullopt;
+	if (!host_)
+		return Endpoint{*port_, std::nullopt};
+	Address address;
+	address.family = host_->family;
+	address.bytes = host_->bytes;
+	address.port = *port_;
+	if (host_->bits != 8 * address.size())
+		return std::nullopt;
+	return Endpoint{*port_, address};
 }
 
 } // namespace lqctl

@@ -43,6 +43,15 @@ void parse_address(Address &address, const Attr &attr);
 /* A number or the name of a TCP service. */
 [[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);
 
+/* Whether a listener has what comes for this address and port, on whatever interface. */
+[[nodiscard]] bool serves(const Address &listener, const Address &wanted);
+
+/* What a client connects to: a port, of one address or of any. */
+struct Endpoint {
+	std::uint16_t port = 0;
+	std::optional<Address> address;
+};
+
 /* A port, an address, or both: what a filter is made of. */
 class Filter final {
 public:
@@ -53,6 +62,8 @@ public:
 	explicit Filter(std::string_view text);
 
 	[[nodiscard]] bool matches(const Address &address) const;
+	/* None: it has no port, or is of a whole network. */
+	[[nodiscard]] std::optional<Endpoint> endpoint() const;
 
 private:
 	struct Host {

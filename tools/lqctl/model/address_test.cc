@@ -105,4 +105,37 @@ TEST(filter, bad__one_line_that_says_how)
 	}
 }
 
+TEST(filter, endpoint)
+{
+	EXPECT_EQ(Filter(":9").endpoint()->port, 9);
+	EXPECT_FALSE(Filter(":9").endpoint()->address);
+	EXPECT_FALSE(Filter("*:9").endpoint()->address);
+	EXPECT_EQ(to_string(*Filter("127.0.0.1:9").endpoint()->address, true), "127.0.0.1:9");
+	EXPECT_EQ(to_string(*Filter("[::1]:9").endpoint()->address, true), "[::1]:9");
+	EXPECT_EQ(to_string(*Filter("10.0.0.0/32:9").endpoint()->address, true), "10.0.0.0:9");
+	for (const char *text : {"127.0.0.1", "::1", "10.0.0.0/8", "10.0.0.0/8:9"})
+		EXPECT_FALSE(Filter(text).endpoint()) << text;
+}
+
+TEST(serves, own_wildcard_and_mapped)
+{
+	const Address v4 = address("127.0.0.1", 9), v6 = address("::1", 9);
+	Address any6 = address("::", 9);
+
+	EXPECT_TRUE(serves(address("127.0.0.1", 9), v4));
+	EXPECT_TRUE(serves(address("0.0.0.0", 9), v4));
+	EXPECT_TRUE(serves(address("::ffff:127.0.0.1", 9), v4));
+	EXPECT_TRUE(serves(any6, v4));
+	EXPECT_TRUE(serves(any6, v6));
+	EXPECT_TRUE(serves(v6, v6));
+	EXPECT_FALSE(serves(address("127.0.0.2", 9), v4));
+	EXPECT_FALSE(serves(address("0.0.0.0", 10), v4));
+	EXPECT_FALSE(serves(address("::ffff:127.0.0.2", 9), v4));
+	EXPECT_FALSE(serves(address("0.0.0.0", 9), v6));
+	EXPECT_FALSE(serves(v6, v4));
+	any6.v6only = true;
+	EXPECT_FALSE(serves(any6, v4));
+	EXPECT_TRUE(serves(any6, v6));
+}
+
 } // namespace

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hh"
+#include "model/kernel_setting.hh"
 
 namespace lqctl {
 
@@ -35,10 +36,14 @@ std::string sysctls_text(const std::vector<std::pair<std::string, std::string>> 
 	std::string text;
 
 	for (const auto &[name, value] : sysctls) {
+		const KernelSetting *kernels = find_kernel_setting(name);
 		if (json)
-			object["net.listenq." + name] = json_value(name, value);
+			object[kernels ? name : "net.listenq." + name] = json_value(name, value);
 		else if (values)
 			text += value + '\n';
+		else if (kernels)
+			text += fmt::format("{} = {} ({})\n", name, value,
+					    followers(*kernels, following));
 		else if (std::find(following.begin(), following.end(), name) != following.end())
 			text += fmt::format("net.listenq.{0} = {1} (follows net.ipv4.tcp_{0})\n",
 					    name, value);

@@ -8,8 +8,10 @@
 
 namespace lqctl {
 
-/* @sysctls: names without net.listenq., and values; @following: those that are TCP's. @values:
- * these alone. */
+/*
+ * @sysctls: names, ours without net.listenq., and values; @following: those of ours that are TCP's.
+ * @values: these alone.
+ */
 [[nodiscard]] std::string
 sysctls_text(const std::vector<std::pair<std::string, std::string>> &sysctls,
 	     const std::vector<std::string> &following, bool json, bool values);
