@@ -137,6 +137,40 @@ def one_version():
         equal(re.match(r"listenq \((.*)\)", file.readline())[1], version)
 
 
+@case
+def links_of_the_installed_documents():
+    """Each leads to a file that is installed, too."""
+    with tempfile.TemporaryDirectory() as directory:
+        make("install-doc", f"DESTDIR={directory}", "PREFIX=/usr")
+        pages = glob.glob(os.path.join(directory, "usr/share/doc/listenq/**/*.md"), recursive=True)
+        assert len(pages) > 10, pages
+        lost = []
+        for page in pages:
+            with open(page, encoding="utf-8") as file:
+                links = re.findall(r"\]\(([^)#]+)[^)]*\)", file.read())
+            lost += [(os.path.basename(page), link) for link in links if "://" not in link and
+                     not os.path.exists(os.path.join(os.path.dirname(page), link))]
+        equal(lost, [])
+
+
+@case
+def an_upgrade_says_that_the_old_module_runs():
+    """And nothing else does."""
+    with open(os.path.join(TOP, "debian/listenq-dkms.postinst"), encoding="utf-8") as file:
+        script = file.read()
+    assert script.count("/sys/module/listenq") == 1
+    with tempfile.TemporaryDirectory() as directory:
+        def said(loaded, *words):
+            here = directory if loaded else os.path.join(directory, "none")
+            return run("sh", "-c", script.replace("/sys/module/listenq", here), "sh", *words)
+
+        text = said(True, "configure", "0.0.9")
+        assert "the upgrade (0.0.9) is still loaded" in text, text
+        assert all(line.startswith("listenq: ") for line in text.splitlines()), text
+        equal([said(False, "configure", "0.0.9"), said(True, "configure"),
+               said(True, "configure", ""), said(True, "abort-upgrade", "0.0.9")], [""] * 4)
+
+
 # --- man pages ---
 
 
