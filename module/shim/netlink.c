@@ -4,13 +4,14 @@
  * the caller's network namespace, and change a listener's settings.
  * uapi/listenq.yaml describes it. Process context. A dump of listeners holds
  * lq_net.list_lock for one message buffer at a time. The dump of half-open
- * requests is in request_dump.c.
+ * requests is in request_dump.c, whom drops hit in dropped.c.
  */
 #include <linux/in6.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
 
 #include "../compat/compat.h"
+#include "dropped.h"
 #include "filter_set.h"
 #include "genl.h"
 #include "listener.h"
@@ -415,6 +416,12 @@ static const struct genl_ops lq_genl_ops[] = {
 		.done = lq_request_get_done,
 		.policy = lq_request_get_policy,
 		.maxattr = LISTENQ_A_REQUEST_MAX,
+	},
+	{
+		.cmd = LISTENQ_CMD_DROPPED_GET,
+		.doit = lq_dropped_get_doit,
+		.policy = lq_dropped_get_policy,
+		.maxattr = LISTENQ_A_DROPPED_MAX,
 	},
 	{
 		.cmd = LISTENQ_CMD_STATS_GET,

@@ -11,6 +11,7 @@ import yaml
 import lq
 from genl import NLM_F_ACK, NLM_F_DUMP, Genl, attr, attrs
 from rawtcp import listener_and_peer
+from reuseport import member
 
 CTRL = 16
 GETFAMILY, GETPOLICY = 3, 10
