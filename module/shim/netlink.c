@@ -123,6 +123,21 @@ static u32 lq_overridden(const struct lq_listener *lst)
 	return flags;
 }
 
+/* lq_net.list_lock held. */
+static int lq_put_former(struct sk_buff *msg, const struct lq_counters *former)
+{
+	if (!former)
+		return 0;
+	if (lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_DROPS, former->drops,
+			    __LISTENQ_DROP_MAX) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_EVENTS, former->events,
+			    __LISTENQ_EVENT_MAX) ||
+	    nla_put(msg, LISTENQ_A_LISTENER_FORMER_WAIT, sizeof(former->accept_wait),
+		    former->accept_wait))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /* lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none. */
 static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 portid, u32 seq,
 			    int flags, struct netlink_callback *cb, struct user_namespace *reader)
@@ -150,7 +165,8 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, state.counters.events,
 			    __LISTENQ_EVENT_MAX) ||
 	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(state.counters.accept_wait),
-		    state.counters.accept_wait)) {
+		    state.counters.accept_wait) ||
+	    lq_put_former(msg, lst->former)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}

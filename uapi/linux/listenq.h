@@ -508,10 +508,18 @@ enum {
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
 	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
 	LISTENQ_A_LISTENER_DRAIN = 46, /* u32, set only: 0 or 1 */
-	/* u32 each; the last of them is the last of all */
+	/* u32 each */
 #define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
 	LISTENQ_NUMBERS(LISTENQ_X)
 #undef LISTENQ_X
+	/*
+	 * What listeners at the same address, port and interface that ended had counted, if there
+	 * were any: whoever adds up an address adds these as well, modulo 2^64, and the sum does not
+	 * fall as one of a group ends. As _DROPS, _EVENTS and _ACCEPT_WAIT.
+	 */
+	LISTENQ_A_LISTENER_FORMER_DROPS = 51,
+	LISTENQ_A_LISTENER_FORMER_EVENTS = 52,
+	LISTENQ_A_LISTENER_FORMER_WAIT = 53,
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

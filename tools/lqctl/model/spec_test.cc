@@ -120,6 +120,9 @@ TEST(spec, listener_attributes)
 		NAME(DRAIN, "drain"),
 		NAME(BACKLOG_GIVEN, "backlog-given"),
 		NAME(ACCEPT_OLDEST, "accept-oldest"),
+		NAME(FORMER_DROPS, "former-drops"),
+		NAME(FORMER_EVENTS, "former-events"),
+		NAME(FORMER_WAIT, "former-wait"),
 #undef NAME
 	};
 	for (const Number &n : numbers)
