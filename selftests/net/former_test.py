@@ -136,7 +136,7 @@ def another_address_is_another():
     client.close()
 
 
-@lq.case()
+@lq.case(timeout=200)
 def what_is_exported():
     """lqctl export has the sums."""
     members = [member(8080) for _ in range(4)]

