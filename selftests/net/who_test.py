@@ -128,7 +128,8 @@ def of_many_networks():
     lq.sysctl("net.listenq.syncookies", 0)
     listener = lq.listener(port=8080, backlog=64)
     tun = Tun()
-    # Those that there is no way back to would not fill it.
+    # Without a way back to them it is that what they are dropped for, and nobody is remembered.
+    lq.ip("route add default dev tun0")
     syn_flood(tun, 8080, [(f"192.0.2.{10 + n}", 1024 + n) for n in range(24)])
     lq.wait_for(lambda: lq.Info(listener).drops > 0)
     spread = [(f"10.{n % 250}.{n // 250}.7", 1024 + n) for n in range(500)]
