@@ -20,6 +20,7 @@
 #include "core/options.cc"
 #include "core/overload.cc"
 #include "core/policy.cc"
+#include "core/prefix_sketch.cc"
 #include "core/request_info.cc"
 #include "core/shards.cc"
 #include "core/syn_cookie.cc"

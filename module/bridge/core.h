@@ -713,6 +713,38 @@ struct lq_counters {
 };
 void lq_core_counters(const struct lq_core *core, struct lq_counters *counters);
 
+/*
+ * Where those come from that were dropped of late: prefixes, /24 of IPv4 and /64 of IPv6, each with
+ * about how often. Not among them are drops of LISTENQ_DROPS_HARMLESS, of a listener that closes, and of
+ * SYNs by lq_core_syn_abort() and lq_core_count_drop(). All counts are halved every 8 s.
+ */
+#define LQ_PREFIX_SETS 4
+#define LQ_PREFIX_WAYS 4
+#define LQ_PREFIXES (LQ_PREFIX_SETS * LQ_PREFIX_WAYS)
+struct lq_prefix { /* the core's */
+	u32 words[2];
+	u32 count;
+	u32 excess;
+};
+struct lq_prefixes {
+	struct lq_prefix slots[LQ_PREFIX_SETS][LQ_PREFIX_WAYS];
+	u32 total; /* of all, those that are in no slot too */
+};
+void lq_core_dropped_from(const struct lq_core *core, u32 now, struct lq_prefixes *out); /* [locked] */
+
+/* What several shards of one listener say, added up. */
+void lq_core_prefixes_add(struct lq_prefixes *sum, const struct lq_prefixes *more);
+
+struct lq_prefix_share {
+	u32 addr[4]; /* network order; of IPv4 word 0 */
+	u8 v6;
+	u8 length;  /* bits of the prefix */
+	u32 count;  /* it has had so many, or fewer, */
+	u32 excess; /* by so many at most */
+};
+/* The @room of them that have most, the most frequent first; returns their number. */
+u32 lq_core_prefixes_top(const struct lq_prefixes *all, struct lq_prefix_share *out, u32 room);
+
 /* [locked] How long the oldest connection has waited for accept(), modulo 2^32; 0: none does. */
 u32 lq_core_accept_oldest_us(const struct lq_core *core, u32 now_us);
 

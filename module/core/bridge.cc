@@ -340,6 +340,21 @@ LQ_BRIDGE void lq_core_counters(const lq_core *core, lq_counters *counters)
 	*counters = listener(core).counters().values();
 }
 
+LQ_BRIDGE void lq_core_dropped_from(const lq_core *core, u32 now, lq_prefixes *out)
+{
+	listener(core).dropped_from(*out, {now});
+}
+
+LQ_BRIDGE void lq_core_prefixes_add(lq_prefixes *sum, const lq_prefixes *more)
+{
+	listenq::prefixes::add(*sum, *more);
+}
+
+LQ_BRIDGE u32 lq_core_prefixes_top(const lq_prefixes *all, lq_prefix_share *out, u32 room)
+{
+	return listenq::prefixes::top(*all, out, room);
+}
+
 LQ_BRIDGE u32 lq_core_shards(const lq_limits *limits, u32 asked)
 {
 	return listenq::shards::count(*limits, asked);

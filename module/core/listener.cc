@@ -125,13 +125,32 @@ static bool is_overflow(u8 reason)
 	}
 }
 
-void Listener::drop(u8 reason, Ticks now)
+void Listener::drop(u8 reason, const lq_key &peer, Ticks now)
 {
 	if (reason == LISTENQ_DROP_NONE)
 		return;
 	counters_.drop(reason);
 	if (is_overflow(reason))
 		overflow_.happened(now, reason);
+	if (LISTENQ_DROPS_HARMLESS >> reason & 1)
+		return;
+	dropped_.age(now, config_.hz);
+	dropped_.add(prefix_hash_, peer.addr, peer.v6);
+}
+
+// Without a clock: the timer ages what is remembered.
+void Listener::drop(listenq_drop reason, const Request &r)
+{
+	counters_.drop(reason);
+	dropped_.add(prefix_hash_, request::words(r), has(r, LQ_REQ_V6));
+}
+
+// For a new SYN.
+void Listener::drop_for_room(const Request &r, Ticks now)
+{
+	overflow_.happened(now, LISTENQ_DROP_REQUEST_EVICTED);
+	dropped_.age(now, config_.hz);
+	drop(LISTENQ_DROP_REQUEST_EVICTED, r);
 }
 
 // While the queue whose overflow it is has no room there is no end, whether anybody knocks or not.

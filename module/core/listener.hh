@@ -19,6 +19,7 @@
 #include "filter_queue.hh"
 #include "overload.hh"
 #include "policy.hh"
+#include "prefix_sketch.hh"
 #include "syn_cookie.hh"
 #include "syn_queue.hh"
 
@@ -26,7 +27,9 @@ namespace listenq {
 
 class Listener final {
 public:
-	explicit Listener(const lq_keys &keys) : syn_queue_(keys), cookie_(keys) {}
+	explicit Listener(const lq_keys &keys) : syn_queue_(keys), prefix_hash_(keys), cookie_(keys)
+	{
+	}
 
 	void configure(const Config &config, const Limits &limits);
 	void open(Request **buckets, u32 count);
@@ -117,6 +120,10 @@ public:
 	[[nodiscard]] u32 accept_qlen() const { return accept_queue_.qlen(); }
 	[[nodiscard]] u32 syn_qlen() const { return syn_queue_.qlen(); }
 	[[nodiscard]] const Counters &counters() const { return counters_; }
+	void dropped_from(lq_prefixes &out, Ticks now) const
+	{
+		dropped_.read(out, now, config_.hz);
+	}
 	void info(listenq_info &info) const;
 	[[nodiscard]] u32 accept_oldest_us(Micros now) const;
 	[[nodiscard]] u32 overflow_ago_s(u32 now_s) const { return overflow_.ago_s(now_s); }
@@ -172,7 +179,9 @@ private:
 	[[nodiscard]] bool wants_sweep() const;
 	[[nodiscard]] Request *filter_overflow();
 	[[nodiscard]] bool filters(u8 passed) const;
-	void drop(u8 reason, Ticks now);
+	void drop(u8 reason, const lq_key &peer, Ticks now);
+	void drop(listenq_drop reason, const Request &r);
+	void drop_for_room(const Request &r, Ticks now);
 	[[nodiscard]] bool is_unserved(const Request &r) const;
 	[[nodiscard]] bool overflows() const;
 	[[nodiscard]] u32 patience(Ticks now) const;
@@ -190,6 +199,8 @@ private:
 	AcceptQueue accept_queue_;
 	FilterQueue filter_queue_;
 	Counters counters_;
+	PrefixSketch dropped_; // whom drops hit
+	TableHash prefix_hash_;
 	Episode overflow_; // drops because a queue was full
 	Episode cookies_;  // SYN cookies sent
 	Config config_{};

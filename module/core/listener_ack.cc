@@ -24,7 +24,7 @@ lq_ack_verdict Listener::ack(lq_ack &ack, lq_request_copy &copy, lq_promotion &p
 	if (!r)
 		return ack_unknown(ack);
 	const lq_ack_verdict verdict = ack_for_request(ack, *r, hash, copy, promotion, freed);
-	drop(ack.reason, Ticks{ack.now});
+	drop(ack.reason, ack.key, Ticks{ack.now});
 	return verdict;
 }
 
@@ -162,7 +162,7 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
 		break;
 	}
-	drop(ack.reason, Ticks{ack.now});
+	drop(ack.reason, ack.key, Ticks{ack.now});
 	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_DROP;
 }
 
@@ -218,7 +218,8 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop &reason
 	// Its ACK came: listen_overflow of tcp_check_req().
 	if (reason == LISTENQ_DROP_CHILD_FAILED)
 		r.flags |= LQ_REQ_ACKED;
-	counters_.drop(reason);
+	if (reason != LISTENQ_DROP_NONE)
+		drop(reason, r);
 	return false;
 }
 
@@ -238,7 +239,7 @@ lq_unreachable Listener::unreachable(const lq_key &key, Seq seq, bool fatal, Req
 		return LQ_UNREACHABLE_OUT_OF_WINDOW;
 	if (!fatal)
 		return LQ_UNREACHABLE_KEPT;
-	counters_.drop(LISTENQ_DROP_REQUEST_UNREACHABLE);
+	drop(LISTENQ_DROP_REQUEST_UNREACHABLE, *r);
 	freed = kill(*r, hash);
 	return LQ_UNREACHABLE_ENDED;
 }

@@ -18,7 +18,7 @@ Request *Listener::filter_overflow()
 		if (!r)
 			break;
 		if (!has(*r, LQ_REQ_REFUSED))
-			counters_.drop(LISTENQ_DROP_FILTER_OVERFLOW);
+			drop(LISTENQ_DROP_FILTER_OVERFLOW, *r);
 		evicted.push_back(*r);
 	}
 	return evicted.take_all();
@@ -119,7 +119,7 @@ bool Listener::filter_gone(Request &r)
 	if (!is_held(r))
 		return false;
 	filter_queue_.remove(r);
-	counters_.drop(LISTENQ_DROP_FILTER_GONE);
+	drop(LISTENQ_DROP_FILTER_GONE, r);
 	return true;
 }
 
@@ -128,7 +128,7 @@ bool Listener::filter_refuse(Request &r)
 	if (!is_waiting(r))
 		return false;
 	filter_queue_.refuse(r);
-	counters_.drop(LISTENQ_DROP_FILTER_REFUSED);
+	drop(LISTENQ_DROP_FILTER_REFUSED, r);
 	return true;
 }
 

@@ -63,7 +63,7 @@ listenq_drop Listener::accept_judge(Request &r, lq_peer peer, Micros now, bool a
 void Listener::give_up(Request &r, listenq_drop reason)
 {
 	accept_queue_.remove(r);
-	counters_.drop(reason);
+	drop(reason, r);
 	if (accept_queue_.qlen() == 0)
 		overload_.rate.emptied();
 }

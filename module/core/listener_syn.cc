@@ -34,7 +34,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 	if (found.request) {
 		const lq_syn_verdict verdict = syn_for_request(syn, *found.request, copy, freed);
 
-		drop(syn.reason, Ticks{syn.now});
+		drop(syn.reason, syn.key, Ticks{syn.now});
 		return verdict;
 	}
 	const bool paused = is_paused(syn.now_s);
@@ -68,7 +68,7 @@ lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed
 			freed = syn_queue_.evict_oldest(kEvictSteps);
 		if (!freed)
 			return refuse(syn, verdict.reason, LQ_SYN_DROP);
-		drop(LISTENQ_DROP_REQUEST_EVICTED, Ticks{syn.now});
+		drop_for_room(*freed, Ticks{syn.now});
 		syn.event_pending = event_pending();
 	}
 	syn_queue_.reserve();
@@ -107,7 +107,7 @@ lq_syn_verdict Listener::answer_by_cookie(lq_syn &syn)
 lq_syn_verdict Listener::refuse(lq_syn &syn, listenq_drop reason, lq_syn_verdict verdict)
 {
 	syn.reason = reason;
-	drop(reason, Ticks{syn.now});
+	drop(reason, syn.key, Ticks{syn.now});
 	syn.event_pending = event_pending();
 	return verdict;
 }
@@ -173,7 +173,7 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 		return LQ_COMMIT_CLOSED;
 	}
 	if (refused != LISTENQ_DROP_NONE) {
-		drop(refused, Ticks{syn.now});
+		drop(refused, syn.key, Ticks{syn.now});
 		return LQ_COMMIT_REFUSED;
 	}
 	// The same SYN may have come in on another CPU meanwhile.

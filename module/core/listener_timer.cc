@@ -70,6 +70,7 @@ void Listener::tick(lq_tick &tick)
 	tick.silent_count = 0;
 	tick.expired = tick.unserved = nullptr;
 	tick.expired_count = 0;
+	dropped_.age(now, config_.hz);
 	const bool full = overflow_.running() && overflows();
 	if (full)
 		overflow_.lasts(now);
@@ -152,8 +153,7 @@ void Listener::sweep(lq_tick &tick)
 	const auto leave = [&](Request &r) {
 		const bool acked = is_unserved(r);
 
-		counters_.drop(acked ? LISTENQ_DROP_REQUEST_UNSERVED
-				     : LISTENQ_DROP_REQUEST_EXPIRED);
+		drop(acked ? LISTENQ_DROP_REQUEST_UNSERVED : LISTENQ_DROP_REQUEST_EXPIRED, r);
 		(acked ? unserved : expired).push_back(r);
 		tick.expired_count++;
 	};

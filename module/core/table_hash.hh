@@ -32,6 +32,11 @@ public:
 	{
 		return hash(request::words(r), r.peer_port, request::has(r, LQ_REQ_V6));
 	}
+	// Of two words alone.
+	[[nodiscard]] u32 of_pair(u32 first, u32 second) const
+	{
+		return permute(static_cast<u32>((keys_[0] + second) * (keys_[1] + first) >> 32));
+	}
 
 private:
 	[[nodiscard]] u32 hash(const u32 *addr, u16 port, bool v6) const

@@ -59,6 +59,7 @@ static struct lq_listener *lq_listener_make(struct sock *sk)
 	lst->sk = sk;
 	lst->lqn = lq_net(sock_net(sk));
 	refcount_set(&lst->refs, 1);
+	RB_CLEAR_NODE(&lst->node);
 	mutex_init(&lst->control);
 	spin_lock_init(&lst->settings_lock);
 	INIT_WORK(&lst->end_work, lq_listener_end_work);
@@ -414,6 +415,7 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	lq_listener_info(lst, &stopped.info);
 	lq_heirs_begin(lst, others, parks);
 	lq_shards_close(lst, &stopped.info);
+	lq_net_unlisted(lst);
 	if (parks)
 		lq_grace_filled(lst);
 	lq_ports_remove(&lst->lqn->ports, lst);

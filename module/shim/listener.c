@@ -58,6 +58,7 @@ static void lq_listener_free_rcu(struct rcu_head *rcu)
 	if (lst->carrier)
 		lq_compat_carrier_put(lst->carrier);
 	lq_shards_free(lst->more_shards, lst->shard_count - 1);
+	kfree(lst->former);
 	kfree(lst);
 }
 

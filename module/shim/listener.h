@@ -84,6 +84,7 @@ struct lq_listener {
 	bool released;			 /* lock_sock; and is TCP's, but for the end of the work */
 	bool feeding;			 /* TCP's own accept() may wait for a connection; feed.c */
 	struct rb_node node;		 /* lq_net.list_lock; in lq_net.listeners while listening */
+	struct lq_counters *former;	 /* lq_net.list_lock; of ended ones at its address; former.c */
 	struct lq_guard *guard;		 /* lock_sock; while TCP listens; guard.c */
 	struct work_struct end_work;	 /* holds the listener and its sock while it waits */
 	struct request_sock *carrier;	 /* brings children into TCP's queue: accept.c */

@@ -4,13 +4,14 @@
  * the caller's network namespace, and change a listener's settings.
  * uapi/listenq.yaml describes it. Process context. A dump of listeners holds
  * lq_net.list_lock for one message buffer at a time. The dump of half-open
- * requests is in request_dump.c.
+ * requests is in request_dump.c, whom drops hit in dropped.c.
  */
 #include <linux/in6.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
 
 #include "../compat/compat.h"
+#include "dropped.h"
 #include "filter_set.h"
 #include "genl.h"
 #include "listener.h"
@@ -122,6 +123,21 @@ static u32 lq_overridden(const struct lq_listener *lst)
 	return flags;
 }
 
+/* lq_net.list_lock held. */
+static int lq_put_former(struct sk_buff *msg, const struct lq_counters *former)
+{
+	if (!former)
+		return 0;
+	if (lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_DROPS, former->drops,
+			    __LISTENQ_DROP_MAX) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_EVENTS, former->events,
+			    __LISTENQ_EVENT_MAX) ||
+	    nla_put(msg, LISTENQ_A_LISTENER_FORMER_WAIT, sizeof(former->accept_wait),
+		    former->accept_wait))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /* lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none. */
 static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 portid, u32 seq,
 			    int flags, struct netlink_callback *cb, struct user_namespace *reader)
@@ -149,7 +165,8 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, state.counters.events,
 			    __LISTENQ_EVENT_MAX) ||
 	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(state.counters.accept_wait),
-		    state.counters.accept_wait)) {
+		    state.counters.accept_wait) ||
+	    lq_put_former(msg, lst->former)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}
@@ -415,6 +432,12 @@ static const struct genl_ops lq_genl_ops[] = {
 		.done = lq_request_get_done,
 		.policy = lq_request_get_policy,
 		.maxattr = LISTENQ_A_REQUEST_MAX,
+	},
+	{
+		.cmd = LISTENQ_CMD_DROPPED_GET,
+		.doit = lq_dropped_get_doit,
+		.policy = lq_dropped_get_policy,
+		.maxattr = LISTENQ_A_DROPPED_MAX,
 	},
 	{
 		.cmd = LISTENQ_CMD_STATS_GET,

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "cull.h"
+#include "former.h"
 #include "listener.h"
 #include "net.h"
 #include "registry.h"
@@ -67,12 +68,29 @@ void lq_net_list(struct lq_listener *lst)
 void lq_net_unlist(struct lq_listener *lst)
 {
 	struct lq_net *lqn = lst->lqn;
+	struct lq_former former;
 
+	lq_former_prepare(&former);
 	spin_lock(&lqn->list_lock);
 	rb_erase(&lst->node, &lqn->listeners);
+	RB_CLEAR_NODE(&lst->node);
 	lqn->listener_count--;
 	lqn->generation++;
+	/* With the same turn of the lock: whoever adds up an address has it once. */
+	lq_former_pass_locked(lst, &former);
 	spin_unlock(&lqn->list_lock);
+	lq_former_done(&former);
+}
+
+void lq_net_unlisted(struct lq_listener *lst)
+{
+	struct lq_former former;
+
+	lq_former_prepare(&former);
+	spin_lock(&lst->lqn->list_lock);
+	lq_former_pass_locked(lst, &former);
+	spin_unlock(&lst->lqn->list_lock);
+	lq_former_done(&former);
 }
 
 /* The first listener after @id that lives, held, or NULL. */

@@ -14,6 +14,8 @@ struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* lst->control held: it has a new id from now on, and readers find it; and not any more. */
 void lq_net_list(struct lq_listener *lst);
 void lq_net_unlist(struct lq_listener *lst);
+/* lst->control held, it is unlisted and closed: what it counted since is its address's, too. */
+void lq_net_unlisted(struct lq_listener *lst);
 /* Process context: sysctls changed. */
 void lq_net_reconfigure(struct lq_net *lqn);
 

@@ -137,6 +137,40 @@ def one_version():
         equal(re.match(r"listenq \((.*)\)", file.readline())[1], version)
 
 
+@case
+def links_of_the_installed_documents():
+    """Each leads to a file that is installed, too."""
+    with tempfile.TemporaryDirectory() as directory:
+        make("install-doc", f"DESTDIR={directory}", "PREFIX=/usr")
+        pages = glob.glob(os.path.join(directory, "usr/share/doc/listenq/**/*.md"), recursive=True)
+        assert len(pages) > 10, pages
+        lost = []
+        for page in pages:
+            with open(page, encoding="utf-8") as file:
+                links = re.findall(r"\]\(([^)#]+)[^)]*\)", file.read())
+            lost += [(os.path.basename(page), link) for link in links if "://" not in link and
+                     not os.path.exists(os.path.join(os.path.dirname(page), link))]
+        equal(lost, [])
+
+
+@case
+def an_upgrade_says_that_the_old_module_runs():
+    """And nothing else does."""
+    with open(os.path.join(TOP, "debian/listenq-dkms.postinst"), encoding="utf-8") as file:
+        script = file.read()
+    assert script.count("/sys/module/listenq") == 1
+    with tempfile.TemporaryDirectory() as directory:
+        def said(loaded, *words):
+            here = directory if loaded else os.path.join(directory, "none")
+            return run("sh", "-c", script.replace("/sys/module/listenq", here), "sh", *words)
+
+        text = said(True, "configure", "0.0.9")
+        assert "the upgrade (0.0.9) is still loaded" in text, text
+        assert all(line.startswith("listenq: ") for line in text.splitlines()), text
+        equal([said(False, "configure", "0.0.9"), said(True, "configure"),
+               said(True, "configure", ""), said(True, "abort-upgrade", "0.0.9")], [""] * 4)
+
+
 # --- man pages ---
 
 
@@ -244,9 +278,30 @@ def man_pages_name_everything():
 # --- completions ---
 
 
+@contextlib.contextmanager
+def listening():
+    """A PATH whose lqctl lists two listeners, and is the one that was built for all else."""
+    with tempfile.TemporaryDirectory() as directory:
+        with open(os.path.join(directory, "lqctl"), "w", encoding="utf-8") as file:
+            file.write(f'''#!/bin/sh
+[ "$1" = list ] && [ "$2" != --help ] || exec {TOOLS}/lqctl "$@"
+echo "LISTEN 0 5 0/16 0 5 0 linux 127.0.0.1:8000"
+echo "LISTEN 0 5 0/16 0 5 0 linux      [::]:8080"
+echo "LISTEN 0 5 0/16 0 5 0 linux   0.0.0.0:8080"
+''')
+        os.chmod(os.path.join(directory, "lqctl"), 0o755)
+        yield f"{directory}:{TOOLS}:{os.environ['PATH']}"
+
+
 @case
 def bash_completes():
-    """Commands, options, and lqrun's programs."""
+    """Commands, options, values, ports, and lqrun's programs."""
+    with listening() as path:
+        bash_completes_with(path)
+
+
+def bash_completes_with(path):
+    """The same."""
     def complete(script, function, *words):
         line = " ".join(f"'{word}'" for word in words)
         return run("bash", "-c", f"""
@@ -254,7 +309,7 @@ def bash_completes():
             source {script}
             COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}
             {function} 2>&1
-            printf '%s\\n' "${{COMPREPLY[@]}}" """, env={"PATH": TOOLS + ":" + os.environ["PATH"]})
+            printf '%s\\n' "${{COMPREPLY[@]}}" """, env={"PATH": path})
 
     lqctl, lqrun = "tools/lqctl/lqctl.bash", "tools/lqrun/lqrun.bash"
     equal(complete(lqctl, "_lqctl", "lqctl", "mo"), "monitor\n")
@@ -265,6 +320,14 @@ def bash_completes():
         for option in re.findall(r"--[a-z-]+", run(os.path.join(TOOLS, "lqctl"), command,
                                                    "--help")):
             assert option in options, f"lqctl.bash lacks {command} {option}"
+    # bash makes words of ":" and "=".
+    equal(complete(lqctl, "_lqctl", "lqctl", "show", ":"), "8000\n8080\n")
+    equal(complete(lqctl, "_lqctl", "lqctl", "show", ":", "808"), "8080\n")
+    assert ":8000" in complete(lqctl, "_lqctl", "lqctl", "list", "").split()
+    equal(complete(lqctl, "_lqctl", "lqctl", "list", "policy", "=", "wi"), "windows\n")
+    equal(complete(lqctl, "_lqctl", "lqctl", "set", "policy", "=", "so"), "solaris\n")
+    equal(complete(lqctl, "_lqctl", "lqctl", "set", "accept_order", "="), "fifo\nlifo\nadaptive\n")
+    equal(complete(lqctl, "_lqctl", "lqctl", "set", "grace_ms", "=").strip(), "")
     equal(complete(lqrun, "_lqrun", "lqrun", "--str"), "--strict\n")
     equal(sorted(complete(lqrun, "_lqrun", "lqrun", "--").split()), sorted(lqrun_options()))
     assert "sed" in complete(lqrun, "_lqrun", "lqrun", "se").split()
@@ -275,12 +338,12 @@ def fish_completes():
     """The same."""
     if not shutil.which("fish"):
         raise Skip("no fish")
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, listening() as path:
         def complete(line):
             out = run("fish", "-c", f"""
                 source tools/lqctl/lqctl.fish; source tools/lqrun/lqrun.fish
                 complete -C '{line}'""", env={
-                    "HOME": home, "PATH": TOOLS + ":" + os.environ["PATH"]})
+                    "HOME": home, "PATH": path})
             return [one.split("\t")[0] for one in out.splitlines()]
 
         equal(complete("lqctl mo"), ["monitor"])
@@ -291,6 +354,9 @@ def fish_completes():
                                                        "--help")):
                 assert option in options, f"lqctl.fish lacks {command} {option}: {options}"
         assert "windows" in complete("lqctl probe w"), complete("lqctl probe w")
+        equal(complete("lqctl show :80"), [":8000", ":8080"])
+        equal(complete("lqctl set policy=wi"), ["policy=windows"])
+        equal(complete("lqctl set accept_order=l"), ["accept_order=lifo"])
         equal(complete("lqrun --str"), ["--strict"])
         options = complete("lqrun --")
         for option in lqrun_options():
@@ -302,10 +368,10 @@ def fish_completes():
 class Zsh:
     """An interactive zsh without a user's settings, in a terminal of its own."""
 
-    def __init__(self, functions):
+    def __init__(self, functions, path):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="dumb", PATH=TOOLS + ":" + os.environ["PATH"], LC_ALL="C.UTF-8")
+            os.environ.update(TERM="dumb", PATH=path, LC_ALL="C.UTF-8")
             os.chdir(TOP)
             os.execvp("zsh", ["zsh", "-f", "-i"])
         self.text = ""
@@ -347,13 +413,15 @@ def zsh_completes():
     """The same."""
     if not shutil.which("zsh"):
         raise Skip("no zsh")
-    with installed() as directory:
-        zsh = Zsh(os.path.join(directory, "usr/local/share/zsh/site-functions"))
+    with installed() as directory, listening() as path:
+        zsh = Zsh(os.path.join(directory, "usr/local/share/zsh/site-functions"), path)
         try:
             zsh.completes("lqctl moni", "lqctl monitor ")
             zsh.completes("lqctl monitor --nume", "--numeric")
             zsh.completes("lqctl record --inter", "--interval")
             zsh.completes("lqctl probe wind", "windows")
+            zsh.completes("lqctl show :800", "lqctl show :8000")
+            zsh.completes("lqctl set accept_filter=ht", "accept_filter=httpready")
             zsh.completes("lqctl report tools/Makef", "tools/Makefile")
             zsh.completes("lqrun --stri", "--strict")
             zsh.completes("lqrun --accept-filter=ht", "httpready")

@@ -621,15 +621,19 @@ def monitor_warns():
 
 @lq.case(timeout=120)
 def monitor_runs_a_command():
-    """For each event, with its words in the environment; one that hangs holds nothing up."""
+    """For each event, with its words in the environment, one listener's in order; one that hangs holds
+    no other listener's up."""
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, "out")
         command = ('echo "$LISTENQ_EVENT $LISTENQ_ADDRESS $LISTENQ_PORT $LISTENQ_ID" >>"$OUT";'
-                   'echo x; [ "$LISTENQ_EVENT" = listener_stopped ] || exec sleep 1000')
+                   'echo x; [ "$LISTENQ_EVENT$LISTENQ_PORT" != listener_started8000 ] ||'
+                   ' exec sleep 1000')
         monitor = Monitor("--exec", command, env={"OUT": out})
-        listener = lq.listener(port=8000, addr="127.0.0.1")
-        number = lq.Info(listener).id
-        listener.close()
+        numbers = []
+        for port in (8000, 8001):
+            listener = lq.listener(port=port, addr="127.0.0.1")
+            numbers.append(lq.Info(listener).id)
+            listener.close()
         monitor.wait("listener_stopped")
 
         def said():
@@ -637,23 +641,28 @@ def monitor_runs_a_command():
                 return sorted(file.read().splitlines())
             return []
 
-        lq.wait_for(lambda: len(said()) == 2, GENEROUS)
-        lq.equal(said(), [f"listener_{what} 127.0.0.1 8000 {number}"
-                          for what in ("started", "stopped")])
+        def line(port, what):
+            return f"listener_{what} 127.0.0.1 {port} {numbers[port - 8000]}"
+
+        lq.wait_for(lambda: len(said()) == 3, GENEROUS)
+        lq.equal(said(), [line(8000, "started"), line(8001, "started"), line(8001, "stopped")])
 
         def children():
             # Zombies are listed, too.
             return lq.run("ps", "-o", "pid=", "--ppid", str(monitor.process.pid),
                           check=False).split()
 
-        # The one that ended is no zombie.
+        # Those that ended are no zombies, and what happened to that listener next waits.
         lq.wait_for(lambda: len(children()) == 1, GENEROUS, "not reaped")
+        lq.equal(len(said()), 3)
         (hanging,) = children()
         # Nothing but events on stdout.
-        lq.equal(len(monitor.lines()), 2)
+        lq.equal(len(monitor.lines()), 4)
+        os.kill(int(hanging), signal.SIGKILL)
+        lq.wait_for(lambda: line(8000, "stopped") in said(), GENEROUS)
+        lq.wait_for(lambda: not children(), GENEROUS, "not reaped")
         monitor.process.send_signal(signal.SIGTERM)
         lq.equal(monitor.process.wait(GENEROUS), 0)
-        os.kill(int(hanging), signal.SIGKILL)
 
 
 @lq.case(timeout=120)

@@ -57,22 +57,59 @@ _lqctl()
 		case $command in
 		get) words=$(_lqctl_settings) ;;
 		set)
-			[[ $cur == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]] && return
+			if [[ $cur == '=' ]]; then
+				_lqctl_values "${COMP_WORDS[COMP_CWORD - 1]}" ''
+				return
+			elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]]; then
+				_lqctl_values "${COMP_WORDS[COMP_CWORD - 2]}" "$cur"
+				return
+			fi
 			words=$(_lqctl_settings | sed 's/$/=/')
 			words+=' backlog= accept_filter=' # of listeners alone
 			compopt -o nospace
 			;;
 		list | show | adopt | release | drain | hold | explain | requests | top | reset | monitor)
+			if [[ $cur == ':' ]]; then
+				mapfile -t COMPREPLY < <(_lqctl_ports)
+				return
+			elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == ':' ]]; then
+				mapfile -t COMPREPLY < <(compgen -W "$(_lqctl_ports)" -- "$cur")
+				return
+			fi
 			words='sport src policy name drops recv-q syn-q and or not'
+			words+=" $(_lqctl_ports | sed 's/^/:/')"
+			[[ ${COMP_WORDS[*]:COMP_CWORD - 2:2} == 'policy =' ]] && words=$_lqctl_policies
 			;;
-		probe)
-			words='linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4'
-			words+=' aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos'
-			;;
+		probe) words=$_lqctl_policies ;;
 		record | report) compopt -o default ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_lqctl_policies='linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4
+	aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos'
+
+# Where somebody listens.
+_lqctl_ports()
+{
+	lqctl list --no-header --numeric 2>/dev/null | sed -n 's/.*:\([0-9]\{1,5\}\) *$/\1/p' | sort -un
+}
+
+# _lqctl_values SETTING BEGINNING
+_lqctl_values()
+{
+	local words=''
+
+	case $1 in
+	policy) words=$_lqctl_policies ;;
+	accept_filter) words='dataready httpready dnsready tlsready' ;;
+	accept_dead) words='skip keep skip-fin' ;;
+	accept_order) words='fifo lifo adaptive' ;;
+	syncookies) words='0 1 2' ;;
+	abort_on_overflow | migrate | reset_acked) words='0 1' ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$2")
 }
 
 _lqctl_settings()

@@ -23,6 +23,30 @@ _lqctl_options() {
 	print -rl -- $specs
 }
 
+_lqctl_policies='linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos'
+
+_lqctl_kernels='net.core.somaxconn net.ipv4.tcp_abort_on_overflow net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_migrate_req net.ipv4.tcp_synack_retries net.ipv4.tcp_syncookies'
+
+_lqctl_set() {
+	local -a values
+	local name named
+
+	# The last two are of listeners alone.
+	for name in /proc/sys/net/listenq/*(N:t) ${=_lqctl_kernels} backlog accept_filter; do
+		case $name in
+		policy) named=$_lqctl_policies ;;
+		accept_filter) named='dataready httpready dnsready tlsready' ;;
+		accept_dead) named='skip keep skip-fin' ;;
+		accept_order) named='fifo lifo adaptive' ;;
+		syncookies) named='0 1 2' ;;
+		abort_on_overflow | migrate | reset_acked) named='0 1' ;;
+		*) named= ;;
+		esac
+		values+=("$name::value:${named:+($named)}")
+	done
+	_values -w setting $values
+}
+
 _lqctl() {
 	local curcontext=$curcontext state line
 	typeset -A opt_args
@@ -37,24 +61,27 @@ _lqctl() {
 		_describe -t commands 'lqctl command' commands
 		;;
 	argument)
-		local command=$words[1] name
-		local -a kernels=(net.core.somaxconn net.ipv4.tcp_{abort_on_overflow,max_syn_backlog,migrate_req,synack_retries,syncookies})
+		local command=$words[1]
+		local -a ports
 		local -a specs
 		# _arguments has made the command the first word.
 		words[1]=lqctl specs=(${(f)"$(_lqctl_options $command)"})
 		words[1]=$command
 		case $command in
-		get) specs+=("*:setting:(${(j: :)$(cd /proc/sys/net/listenq 2>/dev/null && print -r -- *(N)) $kernels})") ;;
+		get) specs+=("*:setting:(${(j: :)$(cd /proc/sys/net/listenq 2>/dev/null && print -r -- *(N)) $_lqctl_kernels})") ;;
 		set)
-			# The last two are of listeners alone.
-			name=(/proc/sys/net/listenq/*(N:t) $kernels backlog accept_filter)
-			specs+=("*:setting:_values -w setting ${(j: :)${name[@]/%/::value:}}")
+			specs+=('*:setting:_lqctl_set')
 			;;
 		probe)
-			specs+=('*:policy:(linux linux-classic linux-modern linux-2.4 bsd berkeley freebsd freebsd-4 aix hpux solaris xnu windows linux-2.0 bsdos-3.0 illumos)')
+			specs+=("*:policy:($_lqctl_policies)")
 			;;
 		report) specs+=('*:recording:_files') ;;
-		*) specs+=('*:listener: ') ;;
+		*)
+			# Where somebody listens.
+			ports=(${(f)"$(lqctl list --no-header --numeric 2>/dev/null |
+				sed -n 's/.*:\([0-9]*\) *$/\1/p' | sort -un)"})
+			specs+=("*:listener:(sport src policy name drops recv-q syn-q and or not ${ports[@]/#/\\:})")
+			;;
 		esac
 		_arguments -s $specs
 		;;

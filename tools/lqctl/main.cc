@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.hh"
+#include "base/nearest.hh"
 #include "base/output.hh"
 #include "commands/commands.hh"
 
@@ -41,7 +42,14 @@ std::string not_understood(const CLI::App &app)
 	}
 	if (extras[0].starts_with('-'))
 		what = "option";
-	return fmt::format("unknown {} \"{}\": see \"{} --help\"", what, extras[0], where);
+	std::vector<std::string> known;
+	if (app.get_subcommands().empty()) {
+		for (const CLI::App *command : app.get_subcommands([](auto *) { return true; }))
+			known.push_back(command->get_name());
+	}
+	const std::string meant = nearest(extras[0], known);
+	return fmt::format("unknown {} \"{}\": {}see \"{} --help\"", what, extras[0],
+			   meant.empty() ? "" : fmt::format("did you mean \"{}\"? ", meant), where);
 }
 
 int main_(int argc, char **argv)

@@ -455,6 +455,13 @@ enum listenq_request_state {
  * there or not; NLM_F_DUMP_INTR says that others may be missing or there twice,
  * because the SYN queue was resized or closed, or the dump lost its place.
  *
+ * LISTENQ_CMD_DROPPED_GET, do: request LISTENQ_A_DROPPED_LISTENER, reply one message of
+ * LISTENQ_A_DROPPED_* attributes: where those come from that the listener dropped of late, by prefixes, /24 of
+ * IPv4 and /64 of IPv6, 16 of them at most, the most frequent first. Counts are about right: a
+ * prefix has had _COUNT, or fewer by _EXCESS at most. All are halved every 8 seconds, so they say
+ * who it is now, and not how many there were: that is what LISTENQ_A_LISTENER_DROPS is for. Not among
+ * them are LISTENQ_DROPS_HARMLESS, listener_closed, no_memory, no_route and lsm. ENOENT: no such listener.
+ *
  * Reading needs no privilege; all is of the caller's network namespace.
  */
 #define LISTENQ_FOLLOW 0xffffffffU
@@ -466,6 +473,7 @@ enum {
 	LISTENQ_CMD_LISTENER_SET = 3,
 	LISTENQ_CMD_EVENT = 4,
 	LISTENQ_CMD_REQUEST_GET = 5,
+	LISTENQ_CMD_DROPPED_GET = 6,
 	__LISTENQ_CMD_MAX
 };
 #define LISTENQ_CMD_MAX (__LISTENQ_CMD_MAX - 1)
@@ -500,10 +508,18 @@ enum {
 	LISTENQ_A_LISTENER_ACCEPT_OLDEST = 34,
 	LISTENQ_A_LISTENER_FOLLOWING = 44, /* u32: LISTENQ_OWN_* that follow net.ipv4.* */
 	LISTENQ_A_LISTENER_DRAIN = 46, /* u32, set only: 0 or 1 */
-	/* u32 each; the last of them is the last of all */
+	/* u32 each */
 #define LISTENQ_X(number, NAME, name, place, metric, text) LISTENQ_A_LISTENER_##NAME = number,
 	LISTENQ_NUMBERS(LISTENQ_X)
 #undef LISTENQ_X
+	/*
+	 * What listeners at the same address, port and interface that ended had counted, if there
+	 * were any: whoever adds up an address adds these as well, modulo 2^64, and the sum does not
+	 * fall as one of a group ends. As _DROPS, _EVENTS and _ACCEPT_WAIT.
+	 */
+	LISTENQ_A_LISTENER_FORMER_DROPS = 51,
+	LISTENQ_A_LISTENER_FORMER_EVENTS = 52,
+	LISTENQ_A_LISTENER_FORMER_WAIT = 53,
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
@@ -565,5 +581,25 @@ enum {
 	__LISTENQ_A_REQUEST_MAX
 };
 #define LISTENQ_A_REQUEST_MAX (__LISTENQ_A_REQUEST_MAX - 1)
+
+enum {
+	LISTENQ_A_DROPPED_UNSPEC = 0,
+	LISTENQ_A_DROPPED_PAD = 1,	/* alignment of u64 */
+	LISTENQ_A_DROPPED_LISTENER = 2, /* u64: its id */
+	LISTENQ_A_DROPPED_TOTAL = 3,	/* u32: of all peers, halved as the others are */
+	LISTENQ_A_DROPPED_PREFIX = 4,	/* nest of LISTENQ_A_PREFIX_*, one for each */
+	__LISTENQ_A_DROPPED_MAX
+};
+#define LISTENQ_A_DROPPED_MAX (__LISTENQ_A_DROPPED_MAX - 1)
+
+enum {
+	LISTENQ_A_PREFIX_UNSPEC = 0,
+	LISTENQ_A_PREFIX_ADDR = 1,   /* binary: 4 or 16 bytes, network order */
+	LISTENQ_A_PREFIX_LENGTH = 2, /* u32: bits */
+	LISTENQ_A_PREFIX_COUNT = 3,  /* u32: it has had so many, or fewer */
+	LISTENQ_A_PREFIX_EXCESS = 4, /* u32: by so many at most */
+	__LISTENQ_A_PREFIX_MAX
+};
+#define LISTENQ_A_PREFIX_MAX (__LISTENQ_A_PREFIX_MAX - 1)
 
 #endif /* _UAPI_LINUX_LISTENQ_H */

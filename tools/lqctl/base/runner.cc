@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* lqctl monitor --exec: a command for each event, none of which is waited for. */
+/* lqctl monitor --exec: processes, and who waits for which. */
 #include "base/runner.hh"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <set>
 #include <system_error>
 
 #include "base/error.hh"
@@ -19,7 +20,7 @@ namespace lqctl {
  * Its stdout is our stderr: stdout has events only. Signals are as a shell expects them, which
  * they are not here.
  */
-void Runner::spawn(const Environment &environment)
+pid_t Runner::spawn(const Environment &environment) const
 {
 	std::vector<std::string> strings;
 	std::vector<char *> pointers;
@@ -50,25 +51,40 @@ void Runner::spawn(const Environment &environment)
 	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
 
 	char sh[] = "sh", c[] = "-c";
-	char *const argv[] = {sh, c, command_.data(), nullptr};
+	std::string command = command_;
+	char *const argv[] = {sh, c, command.data(), nullptr};
 	const int error = posix_spawn(&pid, "/bin/sh", &files, &attributes, argv, pointers.data());
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
 	if (error)
 		throw Error(fmt::format("cannot run /bin/sh: {}",
 					std::generic_category().message(error)));
-	running_.insert(pid);
+	return pid;
 }
 
-bool Runner::start(const Environment &environment)
+/* Starts those that wait, but none beside or before another of its subject. */
+void Runner::go_on()
 {
-	if (running_.size() < at_once_) {
-		spawn(environment);
-		return true;
+	std::set<std::uint64_t> busy;
+
+	for (const auto &[pid, subject] : running_)
+		busy.insert(subject);
+	for (auto it = waiting_.begin(); it != waiting_.end() && running_.size() < at_once_;) {
+		if (!busy.insert(it->subject).second) {
+			++it;
+			continue;
+		}
+		running_.emplace(spawn(it->environment), it->subject);
+		it = waiting_.erase(it);
 	}
+}
+
+bool Runner::start(std::uint64_t subject, const Environment &environment)
+{
 	if (waiting_.size() == most_waiting_)
 		return false;
-	waiting_.push_back(environment);
+	waiting_.push_back({subject, environment});
+	go_on();
 	return true;
 }
 
@@ -76,10 +92,7 @@ void Runner::reap()
 {
 	for (pid_t pid; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;)
 		running_.erase(pid);
-	while (running_.size() < at_once_ && !waiting_.empty()) {
-		spawn(waiting_.front());
-		waiting_.pop_front();
-	}
+	go_on();
 }
 
 } // namespace lqctl

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* lqctl monitor --exec: a command for each event, none of which is waited for. */
+/*
+ * lqctl monitor --exec: a command for each event. Those of one subject run one after the other, in
+ * order; those of different ones side by side. The program waits for none.
+ */
 #pragma once
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <deque>
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,20 +26,26 @@ public:
 	{
 	}
 
-	/* Soon, in the order of the calls. False: too many wait already, it never runs. */
-	[[nodiscard]] bool start(const Environment &environment);
+	/* Soon. False: too many wait already, it never runs. */
+	[[nodiscard]] bool start(std::uint64_t subject, const Environment &environment);
 	/* After SIGCHLD: collects those that ended, and starts those that waited. */
 	void reap();
 
 	[[nodiscard]] std::size_t running() const { return running_.size(); }
 
 private:
-	void spawn(const Environment &environment);
+	struct Call {
+		std::uint64_t subject;
+		Environment environment;
+	};
+
+	[[nodiscard]] pid_t spawn(const Environment &environment) const;
+	void go_on();
 
 	std::string command_;
 	std::size_t at_once_, most_waiting_;
-	std::set<pid_t> running_;
-	std::deque<Environment> waiting_;
+	std::map<pid_t, std::uint64_t> running_; /* their subjects */
+	std::deque<Call> waiting_;
 };
 
 } // namespace lqctl

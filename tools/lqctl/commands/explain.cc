@@ -90,6 +90,7 @@ std::vector<Observation> observe(Place &place, const Baseline *baseline, double 
 		o.holders = std::move(sight.holders);
 		o.holders_before = std::move(sight.holders_before);
 		o.waiting = std::move(sight.waiting);
+		o.dropped = std::move(sight.dropped);
 		if (sight.requests_seen)
 			o.half_open = half_open_of(sight.requests);
 		const auto it = before.find(o.now.id);
@@ -169,6 +170,7 @@ nlohmann::ordered_json json_of(const Place &place, const Observation &o)
 		json["findings"].push_back(to_json(f));
 	json["half_open"] = o.half_open ? o.half_open->peers.to_json() : nlohmann::ordered_json();
 	json["waiting"] = o.waiting.to_json();
+	json["dropped_from"] = to_json(o.dropped);
 	return json;
 }
 

@@ -145,7 +145,7 @@ private:
 			closed_ = true;
 			return;
 		}
-		if (runner_ && !runner_->start(event_environment(event)))
+		if (runner_ && !runner_->start(event.listener, event_environment(event)))
 			fmt::print(stderr, "lqctl: too many commands wait to run: none for {}\n",
 				   event.type);
 	}

@@ -8,6 +8,7 @@
 #include "commands/words.hh"
 #include "kernel/find_some.hh"
 #include "kernel/genl.hh"
+#include "kernel/waiting.hh"
 #include "view/show.hh"
 
 namespace lqctl {
@@ -20,6 +21,24 @@ struct Options {
 	std::vector<std::string> filter;
 };
 
+Peers peers_of(Genl &genl, const Listener &l)
+{
+	Peers peers;
+
+	if (l.plain)
+		return peers;
+	if (l.accept_qlen)
+		peers.waiting = find_waiting(l.address.port);
+	if (l.syn_qlen && l.syn_qlen <= most_requests) {
+		bool incomplete;
+		for (const Request &r : genl.requests(l.id, incomplete))
+			peers.half_open.add(r.peer);
+	}
+	if (total_drops(l.drops))
+		peers.dropped = genl.dropped(l.id);
+	return peers;
+}
+
 std::string run(const Options &options)
 {
 	const Selection selection(options.filter);
@@ -30,14 +49,16 @@ std::string run(const Options &options)
 		nlohmann::ordered_json json;
 		json["listeners"] = nlohmann::ordered_json::array();
 		for (const Listener &l : listeners)
-			json["listeners"].push_back(show_json(l));
+			json["listeners"].push_back(show_json(l, peers_of(genl, l)));
 		return json_text(json);
 	}
 	std::string out;
 	for (const Listener &l : listeners)
-		out += (out.empty() ? "" : "\n") + show_text(l, {.numeric = options.numeric,
-								 .glyphs = locale_glyphs(),
-								 .terminal = stdout_terminal()});
+		out += (out.empty() ? "" : "\n") + show_text(l,
+							     {.numeric = options.numeric,
+							      .glyphs = locale_glyphs(),
+							      .terminal = stdout_terminal()},
+							     peers_of(genl, l));
 	return out;
 }
 

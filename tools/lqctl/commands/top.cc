@@ -40,10 +40,11 @@ void look(Genl &genl, Top &top)
 	bool incomplete;
 	std::vector<Listener> listeners = poll_listeners(genl, incomplete);
 
-	if (top.wants_processes())
-		add_processes(listeners);
+	add_processes(listeners);
 	top.update(std::move(listeners),
 		   std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
+	if (const Listener *worst = top.worst())
+		top.name_dropped(to_string(genl.dropped(worst->id)));
 }
 
 /* Frames one after the other, for a file or a pipe. */
@@ -277,8 +278,6 @@ private:
 			editing_ = false;
 			try {
 				top_.set_filter(edited_);
-				if (top_.wants_processes())
-					look(genl_, top_);
 			} catch (const Error &error) {
 				message_ = error.what();
 			}

@@ -141,6 +141,23 @@ std::vector<Request> Genl::requests(std::uint64_t listener, bool &incomplete)
 	return requests;
 }
 
+Dropped Genl::dropped(std::uint64_t listener)
+{
+	Dropped dropped;
+	const auto fill = [&](nlmsghdr *header) {
+		mnl_attr_put_u64(header, LISTENQ_A_DROPPED_LISTENER, listener);
+	};
+
+	try {
+		(void)request(family_.id, LISTENQ_CMD_DROPPED_GET, LISTENQ_GENL_VERSION, NLM_F_ACK,
+			      fill, [&](Bytes attributes) { dropped = parse_dropped(attributes); });
+	} catch (const NetlinkError &error) {
+		if (error.code() != ENOENT && error.code() != EOPNOTSUPP)
+			throw;
+	}
+	return dropped;
+}
+
 Stats Genl::stats()
 {
 	Stats stats;

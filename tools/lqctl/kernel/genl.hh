@@ -9,6 +9,7 @@
 
 #include "kernel/netlink.hh"
 #include "kernel/setting.hh"
+#include "model/dropped.hh"
 #include "model/listener.hh"
 #include "model/request.hh"
 #include "model/stats.hh"
@@ -44,6 +45,8 @@ public:
 	 * some may be missing or there twice. Throws when the module is too old.
 	 */
 	[[nodiscard]] std::vector<Request> requests(std::uint64_t listener, bool &incomplete);
+	/* Nothing of one that has closed meanwhile, or of an older module. */
+	[[nodiscard]] Dropped dropped(std::uint64_t listener);
 	/* All of them, or none; throws. */
 	void set(std::uint64_t listener, const std::vector<Setting> &settings);
 

@@ -10,13 +10,6 @@
 
 namespace lqctl {
 
-namespace {
-
-/* A dump of more takes its time, and says no more of who they are. */
-constexpr std::uint32_t most_requests = 16384;
-
-} // namespace
-
 Observer::Observer(Genl &genl, bool again)
 {
 	if (!again)
@@ -44,6 +37,8 @@ std::vector<Sight> Observer::look(Genl &genl) const
 		}
 		if (l.accept_qlen)
 			s.waiting = find_waiting(l.address.port);
+		if (total_drops(l.drops))
+			s.dropped = genl.dropped(l.id);
 		s.listener = std::move(l);
 		all.push_back(std::move(s));
 	}

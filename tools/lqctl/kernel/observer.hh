@@ -9,6 +9,7 @@
 
 #include "kernel/genl.hh"
 #include "model/crowd.hh"
+#include "model/dropped.hh"
 #include "model/holder.hh"
 #include "model/listener.hh"
 #include "model/request.hh"
@@ -24,6 +25,7 @@ struct Sight {
 	std::vector<Request> requests;
 	bool requests_seen = false;
 	Crowd waiting;
+	Dropped dropped;
 };
 
 class Observer final {

@@ -52,6 +52,13 @@ Histogram Histogram::since(const Histogram &before) const
 	return difference;
 }
 
+void Histogram::add(const Histogram &more)
+{
+	buckets_.resize(std::max(buckets_.size(), more.buckets_.size()));
+	for (std::size_t i = 0; i < more.buckets_.size(); i++)
+		buckets_[i] += more.buckets_[i];
+}
+
 /* Bucket 0: less than 1 us; bucket n: 2^(n-1) to 2^n - 1 us; the last has no upper end. */
 Histogram::Range Histogram::range(std::size_t bucket) const
 {

@@ -27,6 +27,9 @@ public:
 	/* What was counted since @before, the same histogram a while ago. */
 	[[nodiscard]] Histogram since(const Histogram &before) const;
 
+	/* Both together, modulo 2^64. */
+	void add(const Histogram &more);
+
 	/* One line for each bucket from the first to the last that counted something. */
 	[[nodiscard]] std::string draw(const Glyphs &glyphs, const std::string &indent,
 				       std::size_t width = 80) const;

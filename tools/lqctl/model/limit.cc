@@ -15,11 +15,14 @@ namespace {
 enum class Clamp { none, five, soacceptqueue, windows };
 enum class Size { classic, modern, larger, linux24, sum, syncache, solaris, backlog, generous };
 
+enum class Retries { configured, three, berkeley };
+
 struct Rule {
 	std::string_view policy;
 	Clamp clamp;
 	const char *accept; /* the formula of the accept queue */
 	Size size;
+	Retries retries = Retries::configured;
 };
 
 constexpr Rule rules[] = {
@@ -27,17 +30,20 @@ constexpr Rule rules[] = {
 	{"linux-classic", Clamp::none, "backlog + 1", Size::classic},
 	{"linux-modern", Clamp::none, "backlog + 1", Size::modern},
 	{"linux-2.4", Clamp::none, "backlog + 1", Size::linux24},
-	{"bsd", Clamp::five, "backlog, for both queues together", Size::sum},
-	{"berkeley", Clamp::five, "3 * backlog / 2 + 1, for both queues together", Size::sum},
-	{"freebsd", Clamp::soacceptqueue, "3 * backlog / 2 + 1", Size::syncache},
-	{"freebsd-4", Clamp::soacceptqueue, "backlog + 1", Size::syncache},
-	{"aix", Clamp::none, "3 * backlog / 2 + 1, for both queues together", Size::sum},
-	{"hpux", Clamp::none, "3 * backlog / 2, for both queues together", Size::sum},
+	{"bsd", Clamp::five, "backlog, for both queues together", Size::sum, Retries::berkeley},
+	{"berkeley", Clamp::five, "3 * backlog / 2 + 1, for both queues together", Size::sum,
+	 Retries::berkeley},
+	{"freebsd", Clamp::soacceptqueue, "3 * backlog / 2 + 1", Size::syncache, Retries::three},
+	{"freebsd-4", Clamp::soacceptqueue, "backlog + 1", Size::syncache, Retries::three},
+	{"aix", Clamp::none, "3 * backlog / 2 + 1, for both queues together", Size::sum,
+	 Retries::berkeley},
+	{"hpux", Clamp::none, "3 * backlog / 2, for both queues together", Size::sum,
+	 Retries::berkeley},
 	{"solaris", Clamp::none, "3 * backlog / 2 + 1", Size::solaris},
 	{"xnu", Clamp::none, "backlog, for both queues together", Size::sum},
 	{"windows", Clamp::windows, "backlog", Size::modern},
 	{"linux-2.0", Clamp::none, "net.core.somaxconn, whatever the backlog", Size::backlog},
-	{"bsdos-3.0", Clamp::none, "backlog, 1 at least", Size::generous},
+	{"bsdos-3.0", Clamp::none, "backlog, 1 at least", Size::generous, Retries::berkeley},
 	{"illumos", Clamp::none, "3 * backlog / 2 + 1", Size::solaris},
 };
 
@@ -64,8 +70,10 @@ Reason classic_reason(const Listener &l)
 	constexpr const char *rounded = "rounded up to 2^k";
 
 	if (least < 8)
-		return {l.max_syn_backlog < l.backlog ? Cause::max_syn_backlog : Cause::asked,
-			fmt::format("8 + 1 at least, {}", rounded)};
+		return l.max_syn_backlog < l.backlog
+			       ? Reason{Cause::max_syn_backlog,
+					"as small as it gets: max_syn_backlog below 8"}
+			       : Reason{Cause::asked, "as small as it gets: a backlog below 8"};
 	if (l.max_syn_backlog < l.backlog)
 		return {Cause::max_syn_backlog,
 			fmt::format("{} {} + 1, {}", own_or_sysctl(l), l.max_syn_backlog, rounded)};
@@ -91,6 +99,28 @@ Reason generous_reason(const Listener &l)
 }
 
 } // namespace
+
+std::vector<std::string> policy_names()
+{
+	std::vector<std::string> names;
+
+	for (const Rule &rule : rules)
+		names.emplace_back(rule.policy);
+	return names;
+}
+
+std::string retries_source(const Listener &l)
+{
+	const Rule *rule = rule_of(l);
+
+	if (rule && rule->retries == Retries::three && l.synack_retries == 3)
+		return fmt::format("the policy {} has 3 at most", l.policy);
+	/* It is followed where nobody set anything. */
+	if (rule && rule->retries == Retries::berkeley && l.synack_retries == 2 &&
+	    l.following.value_or(0) & LISTENQ_OWN_SYNACK_RETRIES)
+		return fmt::format("the schedule of the policy {}", l.policy);
+	return source_of(l, LISTENQ_OWN_SYNACK_RETRIES);
+}
 
 const char *to_string(Cause cause)
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/listener.hh"
 
@@ -27,6 +28,11 @@ struct Reason {
 [[nodiscard]] Reason backlog_reason(const Listener &listener);
 [[nodiscard]] Reason accept_limit_reason(const Listener &listener);
 [[nodiscard]] Reason syn_limit_reason(const Listener &listener);
+
+/* Where the synack_retries in force are from: source_of(), or the policy. */
+[[nodiscard]] std::string retries_source(const Listener &listener);
+
+[[nodiscard]] std::vector<std::string> policy_names();
 
 /* Half-open requests take places among the connections: the policy's limit is for their sum. */
 [[nodiscard]] bool counts_both_queues(const Listener &listener);

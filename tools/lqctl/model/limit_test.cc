@@ -63,7 +63,9 @@ TEST(limit, syn_limit_reason__what_counts)
 		  "backlog 512 + 1, rounded up to 2^k");
 	EXPECT_EQ(syn_limit_reason(listener("linux", 100, 100, 100, 256)).cause, Cause::asked);
 	EXPECT_EQ(syn_limit_reason(listener("linux", 4, 4, 4, 256)).text,
-		  "8 + 1 at least, rounded up to 2^k");
+		  "as small as it gets: a backlog below 8");
+	EXPECT_EQ(syn_limit_reason(listener("linux-classic", 9, 9, 9, 4)).text,
+		  "as small as it gets: max_syn_backlog below 8");
 	EXPECT_EQ(syn_limit_reason(listener("linux-modern", 4, 4, 4)).text, "backlog + 1");
 	EXPECT_EQ(syn_limit_reason(listener("linux-2.4", 4, 4, 4)).cause, Cause::max_syn_backlog);
 	EXPECT_EQ(syn_limit_reason(listener("freebsd", 4, 4, 4)).cause, Cause::policy);
@@ -95,6 +97,27 @@ TEST(limit, every_policy_of_the_module_is_known)
 		  std::string::npos);
 	EXPECT_TRUE(counts_both_queues(listener("xnu", 4, 4, 4)));
 	EXPECT_FALSE(counts_both_queues(listener("linux", 4, 4, 4)));
+}
+
+TEST(limit, retries_source)
+{
+	const auto of = [](const char *policy, std::uint32_t retries, std::uint32_t own,
+			   std::uint32_t following) {
+		Listener l = listener(policy, 4, 4, 4);
+		l.synack_retries = retries;
+		l.own = own;
+		l.following = following;
+		return retries_source(l);
+	};
+	constexpr std::uint32_t flag = LISTENQ_OWN_SYNACK_RETRIES;
+
+	EXPECT_EQ(of("linux", 5, 0, flag), "net.ipv4.tcp_synack_retries");
+	EXPECT_EQ(of("linux", 3, flag, 0), "set for this listener");
+	EXPECT_EQ(of("freebsd", 3, 0, flag), "the policy freebsd has 3 at most");
+	EXPECT_EQ(of("freebsd-4", 3, flag, 0), "the policy freebsd-4 has 3 at most");
+	EXPECT_EQ(of("freebsd", 2, 0, 0), "net.listenq.synack_retries");
+	EXPECT_EQ(of("aix", 2, 0, flag), "the schedule of the policy aix");
+	EXPECT_EQ(of("aix", 2, 0, 0), "net.listenq.synack_retries");
 }
 
 } // namespace

@@ -77,6 +77,15 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_ACCEPT_WAIT:
 			l.accept_wait = Histogram(attr);
 			break;
+		case LISTENQ_A_LISTENER_FORMER_DROPS:
+			l.former_drops = parse_counters(CounterKind::drop, attr);
+			break;
+		case LISTENQ_A_LISTENER_FORMER_EVENTS:
+			l.former_events = parse_counters(CounterKind::event, attr);
+			break;
+		case LISTENQ_A_LISTENER_FORMER_WAIT:
+			l.former_wait = Histogram(attr);
+			break;
 #define NUMBER(number, NAME, name, place, metric, text)                                            \
 	case number:                                                                               \
 		l.name = u32();                                                                    \

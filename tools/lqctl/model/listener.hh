@@ -48,6 +48,9 @@ struct Listener {
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
 	Histogram accept_wait;
+	/* Of ended ones at its address, to be added modulo 2^64; empty: there were none. */
+	Counters former_drops, former_events;
+	Histogram former_wait;
 	/* What lqctl found in /proc, when it looked. */
 	bool has_processes = false;
 	std::vector<Process> processes;

@@ -5,10 +5,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <functional>
 
 #include "base/error.hh"
+#include "base/nearest.hh"
+#include "model/limit.hh"
 
 namespace lqctl {
 
@@ -285,6 +288,13 @@ private:
 	{
 		const bool is = equal("policy");
 		const std::string wanted = word("policy");
+		const std::vector<std::string> known = policy_names();
+		if (std::find(known.begin(), known.end(), wanted) == known.end()) {
+			const std::string meant = nearest(wanted, known);
+			throw Error(fmt::format("there is no policy \"{}\": {}", wanted,
+						meant.empty() ? "docs/semantics.md has them all"
+							      : "did you mean \"" + meant + "\"?"));
+		}
 		return [=](const Listener &l) { return (l.policy == wanted) == is; };
 	}
 	Test name()
@@ -298,8 +308,33 @@ private:
 			       is;
 		};
 	}
+	/* A word alone that is neither a port nor an address: a field, or a program. */
+	[[noreturn]] void misread(const std::string &text) const
+	{
+		std::vector<std::string> fields = {"sport", "src", "policy", "name"};
+		for (const NumberField &known : number_fields)
+			fields.emplace_back(known.name);
+		const std::string meant = nearest(text, fields);
+		const bool compared = !at_end() && find_relation(peek());
+
+		if (!meant.empty() || compared)
+			throw Error(fmt::format("nothing is known as \"{}\": {}", text,
+						meant.empty() ? std::string(help)
+							      : "did you mean \"" + meant + "\"?"));
+		throw Error(
+			fmt::format("\"{0}\" is no port or address: did you mean \"name = {0}\"? "
+				    "For more see lqctl(8)",
+				    text));
+	}
+	static bool is_word(const std::string &text)
+	{
+		return std::isalpha(static_cast<unsigned char>(text[0])) &&
+		       text.find_first_of(":/[]*") == text.npos;
+	}
 	Test address(const std::string &text)
 	{
+		if (is_word(text))
+			misread(text);
 		const Filter filter(text);
 		return [=](const Listener &l) { return filter.matches(l.address); };
 	}

@@ -81,7 +81,7 @@ TEST(selection, fields)
 	     {"policy = linux", "policy != aix", "name = apache", "drops > 5", "name != nginx"})
 		EXPECT_FALSE(matches(text)) << text;
 	EXPECT_TRUE(Selection("not name = nginx").wants_processes());
-	EXPECT_FALSE(Selection("policy = nginx").wants_processes());
+	EXPECT_FALSE(Selection("policy = xnu").wants_processes());
 }
 
 TEST(selection, and_binds_tighter_than_or)
@@ -105,10 +105,15 @@ TEST(selection, malformed)
 {
 	const std::pair<const char *, const char *> cases[] = {
 		{"", "is empty"},
-		{"nonsense", "is no IP address"},
+		{"nonsense", "did you mean \"name = nonsense\"?"},
+		{"10.0.0.x", "is no IP address"},
+		{"polcy = aix", "did you mean \"policy\"?"},
+		{"xyzzy = 3", "nothing is known as \"xyzzy\": filter by"},
+		{"policy = nosuch", "there is no policy \"nosuch\""},
+		{"policy = freebds", "did you mean \"freebsd\"?"},
 		{":99999", "no TCP port"},
 		{"[::1", "lacks a ]"},
-		{"a b", "is no IP address"},
+		{"a b", "\"a\" is no port or address"},
 		{":80 :81", "where and, or or the end"},
 		{":80 and", "ends after \"and\""},
 		{"( :80", "lacks a )"},

@@ -120,6 +120,9 @@ TEST(spec, listener_attributes)
 		NAME(DRAIN, "drain"),
 		NAME(BACKLOG_GIVEN, "backlog-given"),
 		NAME(ACCEPT_OLDEST, "accept-oldest"),
+		NAME(FORMER_DROPS, "former-drops"),
+		NAME(FORMER_EVENTS, "former-events"),
+		NAME(FORMER_WAIT, "former-wait"),
 #undef NAME
 	};
 	for (const Number &n : numbers)
@@ -156,6 +159,26 @@ TEST(spec, request_attributes)
 	EXPECT_EQ(want.size(), static_cast<std::size_t>(LISTENQ_A_REQUEST_MAX));
 }
 
+TEST(spec, dropped_attributes)
+{
+	const Set dropped = {
+		{LISTENQ_A_DROPPED_PAD, "pad"},
+		{LISTENQ_A_DROPPED_LISTENER, "listener"},
+		{LISTENQ_A_DROPPED_TOTAL, "total"},
+		{LISTENQ_A_DROPPED_PREFIX, "prefix"},
+	};
+	const Set prefix = {
+		{LISTENQ_A_PREFIX_ADDR, "addr"},
+		{LISTENQ_A_PREFIX_LENGTH, "length"},
+		{LISTENQ_A_PREFIX_COUNT, "count"},
+		{LISTENQ_A_PREFIX_EXCESS, "excess"},
+	};
+	EXPECT_EQ(attribute_set("dropped"), dropped);
+	EXPECT_EQ(dropped.size(), static_cast<std::size_t>(LISTENQ_A_DROPPED_MAX));
+	EXPECT_EQ(attribute_set("prefix"), prefix);
+	EXPECT_EQ(prefix.size(), static_cast<std::size_t>(LISTENQ_A_PREFIX_MAX));
+}
+
 TEST(spec, request_states_and_flags)
 {
 	std::vector<std::string> states, want{"unspec"}, flags, own;
@@ -189,9 +212,12 @@ TEST(spec, request_states_and_flags)
 TEST(spec, every_command)
 {
 	const std::pair<const char *, int> want[] = {
-		{"listener-get", LISTENQ_CMD_LISTENER_GET}, {"stats-get", LISTENQ_CMD_STATS_GET},
-		{"listener-set", LISTENQ_CMD_LISTENER_SET}, {"event", LISTENQ_CMD_EVENT},
+		{"listener-get", LISTENQ_CMD_LISTENER_GET},
+		{"stats-get", LISTENQ_CMD_STATS_GET},
+		{"listener-set", LISTENQ_CMD_LISTENER_SET},
+		{"event", LISTENQ_CMD_EVENT},
 		{"request-get", LISTENQ_CMD_REQUEST_GET},
+		{"dropped-get", LISTENQ_CMD_DROPPED_GET},
 	};
 	for (const auto &[name, value] : want) {
 		const auto lines = section("operations:", name);

@@ -97,9 +97,11 @@ summary{cursor:pointer;color:var(--soft);font-size:13.5px}
 details .scroll{max-height:420px;overflow:auto}
 details th,details td{padding:3px 7px}
 details thead th{position:sticky;top:0;background:var(--card)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 28px}
+.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:0 28px}
 footer{color:var(--soft);font-size:13px}
 footer p{margin-bottom:8px}
+@media(max-width:600px){main{padding:16px 8px 32px}section,.card{padding:14px 12px}
+figcaption .note{margin-left:0}}
 @media print{body{background:#fff}section,.card,.tile{break-inside:avoid}}
 )css";
 

@@ -61,6 +61,12 @@ std::string crowds_text(const Observation &o)
 		say("who waits for accept()", o.waiting);
 	if (o.half_open && 2ULL * o.now.syn_qlen >= o.now.syn_limit)
 		say("who is half open", o.half_open->peers);
+	/* What is over is nobody's any more. */
+	if (!o.before || total_drops(o.now.drops) > total_drops(o.before->drops)) {
+		const std::string who = to_string(o.dropped);
+		if (!who.empty())
+			out += fmt::format("{}who is dropped: {}", out.empty() ? "" : "; ", who);
+	}
 	return out;
 }
 

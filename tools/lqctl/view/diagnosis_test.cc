@@ -722,6 +722,16 @@ TEST_F(diagnosis, crowds_text)
 	EXPECT_EQ(crowds_text(o), "") << "its queue is not half full";
 	o.now.accept_qlen = 300;
 	EXPECT_EQ(crowds_text(o), "who waits for accept(): 192.0.2.66 300 (100 %)");
+	o.dropped = {.total = 50,
+		     .prefixes = {{.address = peer, .length = 24, .count = 40, .excess = 1}}};
+	o.now.accept_qlen = 0;
+	o.now.drops[LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN - 1].value = 90;
+	o.before = o.now;
+	EXPECT_EQ(crowds_text(o), "") << "nothing was dropped meanwhile";
+	o.now.drops[LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN - 1].value++;
+	EXPECT_EQ(crowds_text(o), "who is dropped: 192.0.2.66/24 78 %");
+	o.before.reset();
+	EXPECT_EQ(crowds_text(o), "who is dropped: 192.0.2.66/24 78 %");
 }
 
 TEST_F(diagnosis, the_worst_first)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/crowd.hh"
+#include "model/dropped.hh"
 #include "model/holder.hh"
 #include "model/listener.hh"
 #include "model/request.hh"
@@ -43,6 +44,7 @@ struct Observation {
 	std::vector<Holder> holders, holders_before;
 	std::optional<HalfOpen> half_open; /* none: nobody looked, or there are too many */
 	Crowd waiting;			   /* for accept(), at its port */
+	Dropped dropped;
 	Group group;
 	/* net.ipv4.tcp_* by the names that net.listenq has for them, and tcp_timestamps. */
 	std::map<std::string, std::uint32_t> tcp;

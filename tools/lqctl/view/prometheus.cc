@@ -70,19 +70,25 @@ void counters(Writer &w, const char *label, const Counters &all, const std::stri
 			 c.value);
 }
 
-Counters added_up(const Group &group, Counters Listener::*which)
+void add(Counters &sum, const Counters &more)
+{
+	for (const Counter &c : more) {
+		const auto found = std::find_if(sum.begin(), sum.end(),
+						[&](const Counter &s) { return s.name == c.name; });
+		if (found == sum.end())
+			sum.push_back(c);
+		else
+			found->value += c.value;
+	}
+}
+
+/* With what those of the group that have ended counted: it does not fall. */
+Counters added_up(const Group &group, Counters Listener::*which, Counters Listener::*former)
 {
 	Counters sum;
 	for (const Listener *l : group.members) {
-		for (const Counter &c : l->*which) {
-			const auto found =
-				std::find_if(sum.begin(), sum.end(),
-					     [&](const Counter &s) { return s.name == c.name; });
-			if (found == sum.end())
-				sum.push_back(c);
-			else
-				found->value += c.value;
-		}
+		add(sum, l->*which);
+		add(sum, l->*former);
 	}
 	return sum;
 }
@@ -128,22 +134,19 @@ void write_waits(Writer &w, const Groups &groups)
 	w.family("listenq_listener_accept_wait_seconds", "histogram",
 		 "How long connections waited for accept().");
 	for (const auto &[key, group] : groups) {
-		std::vector<std::pair<std::string, std::uint64_t>> buckets;
+		Histogram waits;
 		for (const Listener *l : group.members) {
-			std::size_t n = 0;
-			for (const Histogram::Bucket &b : l->accept_wait.cumulative()) {
-				if (buckets.size() == n)
-					buckets.emplace_back(
-						b.below_us ? fmt::format("{}", *b.below_us / 1e6)
-							   : "+Inf",
-						0);
-				buckets[n++].second += b.count;
-			}
+			waits.add(l->accept_wait);
+			waits.add(l->former_wait);
 		}
-		for (const auto &[le, count] : buckets)
-			w.sample(fmt::format("{},le=\"{}\"", labels_of(key), le), count, "_bucket");
+		const std::vector<Histogram::Bucket> buckets = waits.cumulative();
+		for (const Histogram::Bucket &b : buckets)
+			w.sample(fmt::format("{},le=\"{}\"", labels_of(key),
+					     b.below_us ? fmt::format("{}", *b.below_us / 1e6)
+							: "+Inf"),
+				 b.count, "_bucket");
 		if (!buckets.empty())
-			w.sample(labels_of(key), buckets.back().second, "_count");
+			w.sample(labels_of(key), buckets.back().count, "_count");
 	}
 }
 
@@ -186,10 +189,12 @@ std::string prometheus_text(const Stats &stats, const std::vector<Listener> &lis
 	write_gauges(w, groups);
 	w.family("listenq_listener_drops_total", "counter", "What did not go on, by reason.");
 	for (const auto &[key, group] : groups)
-		counters(w, "reason", added_up(group, &Listener::drops), labels_of(key));
+		counters(w, "reason", added_up(group, &Listener::drops, &Listener::former_drops),
+			 labels_of(key));
 	w.family("listenq_listener_events_total", "counter", "What happened, by event.");
 	for (const auto &[key, group] : groups)
-		counters(w, "event", added_up(group, &Listener::events), labels_of(key));
+		counters(w, "event", added_up(group, &Listener::events, &Listener::former_events),
+			 labels_of(key));
 	write_waits(w, groups);
 	return w.take();
 }

@@ -133,6 +133,26 @@ TEST(prometheus, every_line_is_of_the_format)
 		  "1");
 }
 
+/* One of a group ended: another has what it counted, as much less where it listens again. */
+TEST(prometheus, what_ended_ones_counted)
+{
+	Listener l = listener("10.0.0.1", 80, 3);
+	l.former_drops = zero_counters(CounterKind::drop);
+	l.former_drops[LISTENQ_DROP_SYN_QUEUE_FULL - 1].value = 40;
+	l.former_events = zero_counters(CounterKind::event);
+	l.former_events[LISTENQ_EVENT_ACCEPTED - 1].value = 7;
+	l.former_wait = l.accept_wait;
+	Listener again = listener("10.0.0.1", 80, 5);
+	again.former_drops = zero_counters(CounterKind::drop);
+	again.former_drops[LISTENQ_DROP_SYN_QUEUE_FULL - 1].value -= 5;
+
+	auto samples = parse(prometheus_text({}, {l, again}));
+	const std::string at = ",address=10.0.0.1,port=80,interface=";
+	EXPECT_EQ(samples["listenq_listener_drops_total" + at + ",reason=syn_queue_full"], "43");
+	EXPECT_EQ(samples["listenq_listener_events_total" + at + ",event=accepted"], "7");
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_count" + at], "20");
+}
+
 TEST(prometheus, no_listener)
 {
 	EXPECT_EQ(parse(prometheus_text({}, {}))["listenq_listeners"], "0");

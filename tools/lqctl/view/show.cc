@@ -80,8 +80,7 @@ std::string limits(const Listener &l, const ShowStyle &style)
 	add("max_syn_backlog", "", number(l.max_syn_backlog),
 	    source_of(l, LISTENQ_OWN_MAX_SYN_BACKLOG));
 	add("syncookies", "", number(l.syncookies), source_of(l, LISTENQ_OWN_SYNCOOKIES));
-	add("synack_retries", "", number(l.synack_retries),
-	    source_of(l, LISTENQ_OWN_SYNACK_RETRIES));
+	add("synack_retries", "", number(l.synack_retries), retries_source(l));
 	add("abort_on_overflow", "", number(l.flags & LISTENQ_F_ABORT_ON_OVERFLOW ? 1 : 0),
 	    source_of(l, LISTENQ_OWN_ABORT_ON_OVERFLOW));
 	if (l.shards)
@@ -124,7 +123,13 @@ std::string queue_line(const char *name, std::uint64_t length, std::uint64_t lim
 		      : line + ", " + more + '\n';
 }
 
-std::string queues(const Listener &l, const ShowStyle &style)
+std::string who(const char *what, const std::string &them, const ShowStyle &style)
+{
+	return them.empty() ? ""
+			    : wrapped(fmt::format("{}: {}", what, them), "  ", line_width(style));
+}
+
+std::string queues(const Listener &l, const Peers &peers, const ShowStyle &style)
 {
 	std::string oldest;
 	if (l.accept_gone && l.accept_gone == l.accept_qlen)
@@ -140,6 +145,8 @@ std::string queues(const Listener &l, const ShowStyle &style)
 			  fmt::format("{} young, peak {}, {} buckets", l.syn_young, l.syn_qlen_peak,
 				      l.syn_buckets),
 			  style);
+	out += who("who waits for accept()", peers.waiting.text(), style) +
+	       who("who is half open", peers.half_open.text(), style);
 	if (!l.accept_filter.empty())
 		out += queue_line("accept filter", l.filter_qlen, l.filter_limit, l.accept_filter,
 				  style);
@@ -198,14 +205,15 @@ nlohmann::ordered_json reason_json(std::uint64_t limit, const Reason &reason)
 
 } // namespace
 
-std::string show_text(const Listener &l, const ShowStyle &style)
+std::string show_text(const Listener &l, const ShowStyle &style, const Peers &peers)
 {
 	const std::uint64_t dropped = total_drops(l.drops);
 	const Counters harmless = select_drops(l.drops, true);
-	std::string out = head(l, style) + '\n' + limits(l, style) + '\n' + queues(l, style);
+	std::string out = head(l, style) + '\n' + limits(l, style) + '\n' + queues(l, peers, style);
 
 	out += fmt::format("\n{} {}\n", title("drops:", style), dropped);
-	out += counters(select_drops(l.drops, false), Tone::bad, style);
+	out += counters(select_drops(l.drops, false), Tone::bad, style) +
+	       who("who is dropped, of late", to_string(peers.dropped), style);
 	if (total(harmless) != 0)
 		out += fmt::format("\n{}\n", title("no loss:", style)) +
 		       counters(harmless, Tone::plain, style);
@@ -217,13 +225,16 @@ std::string show_text(const Listener &l, const ShowStyle &style)
 	return out;
 }
 
-nlohmann::ordered_json show_json(const Listener &l)
+nlohmann::ordered_json show_json(const Listener &l, const Peers &peers)
 {
 	nlohmann::ordered_json json = to_json(l);
 
 	json["why"]["backlog"] = reason_json(l.backlog, backlog_reason(l));
 	json["why"]["accept_queue"] = reason_json(l.accept_limit, accept_limit_reason(l));
 	json["why"]["syn_queue"] = reason_json(l.syn_limit, syn_limit_reason(l));
+	json["waiting"] = peers.waiting.to_json();
+	json["half_open"] = peers.half_open.to_json();
+	json["dropped_from"] = to_json(peers.dropped);
 	return json;
 }
 

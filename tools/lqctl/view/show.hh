@@ -7,6 +7,8 @@
 
 #include "base/glyphs.hh"
 #include "base/terminal.hh"
+#include "model/crowd.hh"
+#include "model/dropped.hh"
 #include "model/listener.hh"
 
 namespace lqctl {
@@ -17,9 +19,17 @@ struct ShowStyle {
 	Terminal terminal = {};
 };
 
-[[nodiscard]] std::string show_text(const Listener &listener, const ShowStyle &style);
+/* Who fills its queues, and whom it drops. */
+struct Peers {
+	Crowd waiting;	 /* for accept(), at its port */
+	Crowd half_open; /* empty, too, where there are too many to look at */
+	Dropped dropped;
+};
 
-/* The object of lqctl list with a member "why". */
-[[nodiscard]] nlohmann::ordered_json show_json(const Listener &listener);
+[[nodiscard]] std::string show_text(const Listener &listener, const ShowStyle &style,
+				    const Peers &peers = {});
+
+/* The object of lqctl list, why its limits are what they are, and the peers. */
+[[nodiscard]] nlohmann::ordered_json show_json(const Listener &listener, const Peers &peers = {});
 
 } // namespace lqctl

@@ -116,6 +116,30 @@ TEST(show, text__fits_the_terminal)
 	}
 }
 
+TEST(show, peers)
+{
+	Peers peers;
+	Address peer;
+	peer.bytes = {192, 0, 2, 66};
+	for (unsigned i = 0; i < 5; i++)
+		peers.waiting.add(peer);
+	peers.half_open.add(peer);
+	peer.bytes = {198, 51, 100, 0};
+	peers.dropped = {.total = 50,
+			 .prefixes = {{.address = peer, .length = 24, .count = 40, .excess = 0}}};
+
+	const std::string text = show_text(listener(), {.numeric = true}, peers);
+	EXPECT_TRUE(has(text, "\n  who waits for accept(): 192.0.2.66 5 (100 %)\n"
+			      "  who is half open: 192.0.2.66 1 (100 %)\n"))
+		<< text;
+	EXPECT_TRUE(has(text, "\n  who is dropped, of late: 198.51.100.0/24 80 %\n")) << text;
+	EXPECT_FALSE(has(show_text(listener(), {}), "who ")) << "nobody is to be named";
+	const auto json = show_json(listener(), peers);
+	EXPECT_EQ(json["waiting"]["peers"][0]["peer"], "192.0.2.66");
+	EXPECT_EQ(json["half_open"]["count"], 1);
+	EXPECT_EQ(json["dropped_from"]["prefixes"][0]["prefix"], "198.51.100.0/24");
+}
+
 TEST(show, json__why)
 {
 	const auto json = show_json(listener());

@@ -6,6 +6,7 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
+#include <set>
 
 namespace lqctl {
 
@@ -45,6 +46,19 @@ std::string rate(double per_second)
 {
 	return per_second < 1000 ? fmt::format("{:.1f}", per_second)
 				 : fmt::format("{:.0f}", per_second);
+}
+
+/* Who holds it, and how many beside. */
+std::string program_of(const Listener &l)
+{
+	std::set<int> pids;
+
+	for (const Process &p : l.processes)
+		pids.insert(static_cast<int>(p.pid));
+	if (pids.empty())
+		return "";
+	return pids.size() == 1 ? l.processes.front().name
+				: fmt::format("{}+{}", l.processes.front().name, pids.size() - 1);
 }
 
 /* Cut to @columns; all is one cell wide each. */
@@ -100,6 +114,24 @@ void Top::update(std::vector<Listener> listeners, double time)
 	seconds_ = before_.empty() ? 0 : time - time_;
 	time_ = time;
 	listeners_ = std::move(listeners);
+	dropped_.clear();
+}
+
+const Listener *Top::worst() const
+{
+	const std::vector<Row> all = rows();
+	const auto most = std::max_element(all.begin(), all.end(), [](const Row &a, const Row &b) {
+		return a.rates.drops < b.rates.drops;
+	});
+
+	return most != all.end() && most->rates.drops > 0 ? most->listener : nullptr;
+}
+
+void Top::name_dropped(const std::string &who)
+{
+	const Listener *l = worst();
+
+	dropped_ = l && !who.empty() ? fmt::format(":{} drops {}", l->address.port, who) : "";
 }
 
 void Top::set_filter(const std::string &text)
@@ -162,6 +194,29 @@ std::size_t Top::size() const
 			      [&](const Listener &l) { return selection_.matches(l); }));
 }
 
+/* What a narrow terminal has no room for goes as a whole: the order first, then the rates. */
+Table::Line Top::title(const TopStyle &style, const std::string &clock, std::size_t shown,
+		       const Rates &sum) const
+{
+	const std::string head = fmt::format("lqctl {} {} of {}", clock, shown, listeners_.size());
+	const std::string drops = fmt::format("  drop {}/s", rate(sum.drops));
+	std::string order = fmt::format(" by {}{}", reversed ? "-" : "", to_string(sort));
+	std::string rates = fmt::format(" SYN {}/s acc {}/s", rate(sum.syns), rate(sum.accepts));
+	const auto fits = [&] {
+		return head.size() + order.size() + drops.size() + rates.size() <= style.columns;
+	};
+
+	if (!fits())
+		rates.clear();
+	if (!fits())
+		order.clear();
+	return {{head, Tone::title},
+		{order},
+		{drops, sum.drops > 0 ? Tone::bad : Tone::plain},
+		{rates},
+		{selection_.text().empty() ? "" : "  " + selection_.text()}};
+}
+
 std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &clock) const
 {
 	const std::vector<Row> all = rows();
@@ -175,6 +230,7 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 		     {"Drops", right, 3},
 		     {"Oldest", right, 2},
 		     {"Policy", left, 1},
+		     {"Program", left, 5},
 		     {"Address:Port", left}});
 	Rates sum;
 
@@ -184,7 +240,8 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 		sum.drops += row.rates.drops;
 	}
 	const std::size_t from = std::min(first, all.empty() ? 0 : all.size() - 1);
-	const std::size_t room = style.rows > 2 ? style.rows - 2 : 0;
+	const std::size_t above = dropped_.empty() ? 2 : 3;
+	const std::size_t room = style.rows > above ? style.rows - above : 0;
 	for (std::size_t i = from; i < all.size() && i - from < room; i++) {
 		const Listener &l = *all[i].listener;
 		const Rates &r = all[i].rates;
@@ -205,18 +262,14 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 			   {fmt::format("{}", drops), drops ? Tone::warn : Tone::plain},
 			   {oldest, l.accept_oldest >= 1'000'000 ? Tone::warn : Tone::plain},
 			   {l.policy},
+			   {program_of(l)},
 			   {to_string(l.address, style.numeric)}});
 	}
 
 	std::vector<Table::Line> frame;
-	frame.push_back({{fmt::format("lqctl {} {} of {}", clock, all.size(), listeners_.size()),
-			  Tone::title},
-			 {fmt::format(" by {}{}", reversed ? "-" : "", to_string(sort))},
-			 {"  "},
-			 {fmt::format("drop {}/s", rate(sum.drops)),
-			  sum.drops > 0 ? Tone::bad : Tone::plain},
-			 {fmt::format(" SYN {}/s acc {}/s", rate(sum.syns), rate(sum.accepts))},
-			 {selection_.text().empty() ? "" : "  " + selection_.text()}});
+	frame.push_back(title(style, clock, all.size(), sum));
+	if (!dropped_.empty())
+		frame.push_back({{dropped_, Tone::bad}});
 	for (Table::Line &line : table.lines(true, style.columns))
 		frame.push_back(std::move(line));
 	for (Table::Line &line : frame)

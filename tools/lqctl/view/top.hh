@@ -32,10 +32,14 @@ public:
 	/* @time: seconds of any clock that does not go back. */
 	void update(std::vector<Listener> listeners, double time);
 
+	/* Which of those that are shown drops most just now; nullptr: none drops. */
+	[[nodiscard]] const Listener *worst() const;
+	/* Whom that one drops; empty: nobody is to be named. Until the next update(). */
+	void name_dropped(const std::string &who);
+
 	/* As a Selection takes it; empty: all. Throws when malformed, and leaves the last one. */
 	void set_filter(const std::string &text);
 	[[nodiscard]] const std::string &filter() const { return selection_.text(); }
-	[[nodiscard]] bool wants_processes() const { return selection_.wants_processes(); }
 
 	TopSort sort = TopSort::load;
 	bool reversed = false;
@@ -57,11 +61,14 @@ private:
 	};
 	[[nodiscard]] std::vector<Row> rows() const;
 	[[nodiscard]] Rates rates_of(const Listener &now) const;
+	[[nodiscard]] Table::Line title(const TopStyle &style, const std::string &clock,
+					std::size_t shown, const Rates &sum) const;
 
 	Selection selection_;
 	std::vector<Listener> listeners_;
 	std::map<std::uint64_t, Listener> before_; /* by id */
-	double time_ = 0, seconds_ = 0;		   /* seconds_ since before_; 0: there is none */
+	std::string dropped_;
+	double time_ = 0, seconds_ = 0; /* seconds_ since before_; 0: there is none */
 };
 
 } // namespace lqctl

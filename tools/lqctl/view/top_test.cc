@@ -61,16 +61,50 @@ protected:
 
 TEST_F(top, frame__first_look_has_no_rates)
 {
-	EXPECT_EQ(text(),
-		  "lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
-		  "Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Policy "
-		  "Address:Port\n"
-		  "[########] 10/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
-		  "0.0.0.0:82\n"
-		  "[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5        linux  "
-		  "0.0.0.0:81\n"
-		  "[........]  0/10 [........]  0/16   0.0   0.0    0.0     0        linux  "
-		  "0.0.0.0:80\n");
+	EXPECT_EQ(
+		text(),
+		"lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
+		"Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Policy Program "
+		"Address:Port\n"
+		"[########] 10/10 [........]  0/16   0.0   0.0    0.0     0        linux          "
+		"0.0.0.0:82\n"
+		"[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5        linux          "
+		"0.0.0.0:81\n"
+		"[........]  0/10 [........]  0/16   0.0   0.0    0.0     0        linux          "
+		"0.0.0.0:80\n");
+}
+
+TEST_F(top, frame__who_holds_it)
+{
+	Listener one = listener(1, 80, 0, 0, 0), more = listener(2, 81, 0, 0, 0);
+	one.processes = {{"nginx", 12, 6, 'S'}, {"nginx", 12, 7, 'S'}};
+	more.processes = {{"python3", 13, 3, 'S'}, {"python3", 14, 3, 'S'}, {"sh", 15, 3, 'S'}};
+	t.update({one, more}, 101);
+	EXPECT_NE(text().find(" nginx     0.0.0.0:80\n"), std::string::npos) << text();
+	EXPECT_NE(text().find(" python3+2 0.0.0.0:81\n"), std::string::npos) << text();
+	/* In a terminal of 80 columns it is there, and the policy is not. */
+	EXPECT_NE(text(80).find("Program"), std::string::npos) << text(80);
+	EXPECT_EQ(text(80).find("Policy"), std::string::npos) << text(80);
+}
+
+TEST_F(top, frame__whom_it_drops)
+{
+	EXPECT_EQ(t.worst(), nullptr) << "there was one look";
+	t.update({listener(1, 80, 0, 10, 3), listener(2, 81, 9, 20, 9)}, 101);
+	ASSERT_NE(t.worst(), nullptr);
+	EXPECT_EQ(t.worst()->address.port, 81);
+	t.name_dropped("");
+	EXPECT_EQ(text().find("drops"), std::string::npos);
+	t.name_dropped("192.0.2.0/24 62 %");
+	EXPECT_NE(text().find("/s\n:81 drops 192.0.2.0/24 62 %\nAccept"), std::string::npos)
+		<< text();
+	EXPECT_EQ(t.frame({.columns = 80, .rows = 4}, "x").size(), 4u);
+	t.set_filter("sport = 80");
+	EXPECT_EQ(t.worst()->address.port, 80);
+	t.set_filter("");
+	t.update({listener(1, 80, 0, 10, 3), listener(2, 81, 9, 20, 9)}, 102);
+	EXPECT_EQ(t.worst(), nullptr);
+	EXPECT_EQ(text().find("drops"), std::string::npos);
 }
 
 TEST_F(top, frame__rates)
@@ -136,7 +170,7 @@ TEST_F(top, frame__fits_any_terminal)
 
 TEST_F(top, frame__forty_columns)
 {
-	EXPECT_EQ(text(40), "lqctl 14:05:07 3 of 3 by load  drop 0.0/\n"
+	EXPECT_EQ(text(40), "lqctl 14:05:07 3 of 3  drop 0.0/s\n"
 			    "Accept     queue Drop/s Address:Port\n"
 			    "[########] 10/10    0.0 0.0.0.0:82\n"
 			    "[#######.]  9/10    0.0 0.0.0.0:81\n"
