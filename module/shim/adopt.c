@@ -58,7 +58,8 @@ static void lq_adopt_ops(struct socket *sock, const struct proto_ops *ops)
 	struct module *before = sock->ops->owner;
 
 	__module_get(ops->owner);
-	WRITE_ONCE(sock->ops, ops);
+	/* Another CPU may have filled them, and a third come by them. */
+	smp_store_release(&sock->ops, ops);
 	module_put(before);
 	set_bit(SOCK_SUPPORT_ZC, &sock->flags);
 }

@@ -27,7 +27,12 @@ static int lq_no_handler(struct sk_buff *skb)
 	return 0;
 }
 
-/* TCP's handlers, known before ours are in the tables: jumps, where pointers would be retpolines. */
+/*
+ * TCP's handlers, known before ours are in the tables: jumps, where pointers would be retpolines.
+ * Who comes by an entry of a table has no address from there that leads to these, or to lq_tcp_err_*:
+ * a CPU may have read them before the entry. So whenever they change, a grace period ends before the
+ * entry is in its place (lq_hook_wait()), which is sure on any CPU, and costs a segment nothing.
+ */
 DEFINE_STATIC_CALL(lq_tcp_v4, lq_no_handler);
 DEFINE_STATIC_CALL(lq_tcp_v6, lq_no_handler);
 
@@ -39,7 +44,8 @@ static __always_inline struct lq_net *lq_may_be_ours(const struct sk_buff *skb)
 
 	/* Transparent proxies and BPF hand over the listener itself, whatever the port. */
 	if (skb->sk)
-		return READ_ONCE(skb->sk->sk_state) == TCP_LISTEN && lq_listener_of(skb->sk)
+		/* A sockmap may have it from before: its shards were there before it listened. */
+		return inet_sk_state_load(skb->sk) == TCP_LISTEN && lq_listener_of(skb->sk)
 			       ? lq_net_rcu(dev_net(skb->dev)) : NULL;
 	lqn = lq_net_rcu(dev_net(skb->dev));
 	if (unlikely(skb_headlen(skb) < sizeof(*th)))
@@ -68,19 +74,39 @@ static int lq_hook_v4(struct sk_buff *skb)
 	return static_call(lq_tcp_v4)(skb);
 }
 
-/* The kernel's entry; ours is the same with another handler. lq_hook_mutex. */
+/* @changed: what our handlers go on with. */
+static void lq_hook_wait(bool changed)
+{
+	if (changed)
+		synchronize_rcu();
+}
+
+/*
+ * The kernel's entry; ours is the same with another handler. lq_hook_mutex. Readers that found ours the
+ * last time may be at it while it is written again: with what it had, but for a moment of TCP's own
+ * handlers, which serve as well.
+ */
 static struct net_protocol *lq_kernel_v4, lq_protocol_v4;
 #define LQ_PLACE_V4 ((struct net_protocol __force **)&inet_protos[IPPROTO_TCP])
+
+/* True: something changed. */
+static bool lq_hook_v4_onto(const struct net_protocol *kernel)
+{
+	if (static_call_query(lq_tcp_v4) == kernel->handler && lq_tcp_err_v4 == kernel->err_handler)
+		return false;
+	static_call_update(lq_tcp_v4, kernel->handler);
+	WRITE_ONCE(lq_tcp_err_v4, kernel->err_handler);
+	return true;
+}
 
 static void lq_hook_v4_in(void)
 {
 	do {
 		lq_kernel_v4 = READ_ONCE(*LQ_PLACE_V4);
-		static_call_update(lq_tcp_v4, lq_kernel_v4->handler);
 		lq_protocol_v4 = *lq_kernel_v4;
 		lq_protocol_v4.handler = lq_hook_v4;
-		lq_tcp_err_v4 = lq_kernel_v4->err_handler;
 		lq_protocol_v4.err_handler = lq_icmp_v4;
+		lq_hook_wait(lq_hook_v4_onto(lq_kernel_v4));
 	} while (cmpxchg(LQ_PLACE_V4, lq_kernel_v4, &lq_protocol_v4) != lq_kernel_v4);
 }
 
@@ -104,17 +130,25 @@ static int lq_hook_v6(struct sk_buff *skb)
 static struct inet6_protocol *lq_kernel_v6, lq_protocol_v6;
 #define LQ_PLACE_V6 ((struct inet6_protocol __force **)&inet6_protos[IPPROTO_TCP])
 
+static bool lq_hook_v6_onto(const struct inet6_protocol *kernel)
+{
+	if (static_call_query(lq_tcp_v6) == kernel->handler && lq_tcp_err_v6 == kernel->err_handler)
+		return false;
+	static_call_update(lq_tcp_v6, kernel->handler);
+	WRITE_ONCE(lq_tcp_err_v6, kernel->err_handler);
+	return true;
+}
+
 static void lq_hook_v6_in(void)
 {
 	do {
 		lq_kernel_v6 = READ_ONCE(*LQ_PLACE_V6);
 		if (!lq_kernel_v6)
 			return; /* ipv6.disable=1 */
-		static_call_update(lq_tcp_v6, lq_kernel_v6->handler);
 		lq_protocol_v6 = *lq_kernel_v6;
 		lq_protocol_v6.handler = lq_hook_v6;
-		lq_tcp_err_v6 = lq_kernel_v6->err_handler;
 		lq_protocol_v6.err_handler = lq_icmp_v6;
+		lq_hook_wait(lq_hook_v6_onto(lq_kernel_v6));
 	} while (cmpxchg(LQ_PLACE_V6, lq_kernel_v6, &lq_protocol_v6) != lq_kernel_v6);
 }
 

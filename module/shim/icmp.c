@@ -121,7 +121,7 @@ int lq_icmp_v4(struct sk_buff *skb, u32 info)
 		if (lq_icmp_ours(lqn, th, &key, lq_icmp_fatal_v4(icmp_hdr(skb))))
 			return 0;
 	}
-	return lq_tcp_err_v4(skb, info);
+	return READ_ONCE(lq_tcp_err_v4)(skb, info);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -148,6 +148,6 @@ int lq_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code
 		if (lq_icmp_ours(lqn, th, &key, icmpv6_err_convert(type, code, &err)))
 			return 0;
 	}
-	return lq_tcp_err_v6(skb, opt, type, code, offset, info);
+	return READ_ONCE(lq_tcp_err_v6)(skb, opt, type, code, offset, info);
 }
 #endif

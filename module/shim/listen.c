@@ -168,7 +168,7 @@ static int lq_listener_prepare(struct socket *sock, int backlog, int asked)
 	if (err)
 		return err;
 	mutex_lock(&lst->control);
-	if (lst->ended)
+	if (READ_ONCE(lst->ended))
 		lq_listener_stop_locked(lst);
 	lq_listener_set_backlog(lst, backlog, asked);
 	err = lq_listener_open_locked(lst);
@@ -212,7 +212,7 @@ static int lq_listener_finish_locked(struct lq_listener *lst, struct lq_guard **
 		lq_listener_stop_locked(lst);
 		return err;
 	}
-	if (lst->ended)
+	if (READ_ONCE(lst->ended))
 		lq_listener_stop_locked(lst);
 	failed = lq_listener_open_locked(lst);
 	if (!lst->guard) {
@@ -254,7 +254,7 @@ static int lq_listener_listen_owned(struct socket *sock, int backlog, int asked)
 		err = -ENOMEM;
 	if (lst) {
 		refcount_inc(&lst->refs);
-		backlog = lst->limits.accept_limit - 1;
+		backlog = READ_ONCE(lst->limits.accept_limit) - 1; /* applied once more when it listens */
 	}
 	if (!err && !lst->hooked)
 		hooked = lst->hooked = true; /* until detach */
@@ -447,7 +447,7 @@ static void lq_listener_end_work(struct work_struct *work)
 
 	mutex_lock(&lst->control);
 	/* listen() may have been faster, and have begun anew. */
-	if (lst->ended)
+	if (READ_ONCE(lst->ended))
 		lq_listener_stop_locked(lst);
 	mutex_unlock(&lst->control);
 	lq_listener_put(lst);

@@ -11,7 +11,11 @@ struct lq_ops lq_ops_v4, lq_ops_v6;
 const struct proto_ops *lq_orig_ops(const struct sock *sk)
 {
 	/* Once it has left us, IPV6_ADDRFORM may make it one of IPv4, whose are known. */
-	return READ_ONCE(sk->sk_family) == AF_INET6 ? lq_ops_v6.orig : &inet_stream_ops;
+	if (READ_ONCE(sk->sk_family) != AF_INET6)
+		return &inet_stream_ops;
+	/* Who came here by the socket's operations, which were published later, may have read it before. */
+	smp_rmb();
+	return READ_ONCE(lq_ops_v6.orig);
 }
 
 bool lq_ops_are_ours(const struct socket *sock)

@@ -39,9 +39,13 @@ static inline struct hlist_head *lq_parked_slot(struct lq_net *lqn, __be16 port)
 	return &lqn->parked[ntohs(port) % LQ_PARKED_SLOTS];
 }
 
-/* Whether anything is parked in the namespace, by a look without a lock. */
+/*
+ * Whether anything is parked in the namespace, by a look without a lock. What was parked, or was to be,
+ * before what the caller has looked at became as it is, is seen: a place comes before its listener goes.
+ */
 static inline bool lq_parked_any(const struct lq_net *lqn)
 {
+	smp_rmb(); /* the locks of lq_grace_publish() and of what goes then */
 	return unlikely(READ_ONCE(lqn->parked_places));
 }
 

@@ -145,6 +145,7 @@ static int lq_ports_count(struct lq_ports *ports, __be16 port, long change)
 		xa_erase(&ports->counts, index);
 	if (err)
 		return err;
+	/* In no order with the tables: a bit without an entry, and the other way round, is before listen(). */
 	if (count)
 		set_bit(index, ports->map);
 	else
@@ -171,6 +172,10 @@ static void lq_ports_alone_update(struct lq_ports *ports, struct lq_port *port, 
 	struct lq_port __rcu **slot = &ports->alone[ntohs(number) % LQ_PORT_SLOTS];
 	struct lq_port *there = rcu_dereference_protected(*slot, lockdep_is_held(&ports->lock));
 
+	/*
+	 * In no order with the tables: who still sees one that is alone is as one who came before, and who
+	 * sees none any more asks the tables, which have or had it.
+	 */
 	if (there && there->place.port == port->place.port)
 		RCU_INIT_POINTER(*slot, NULL);
 	else if (comes && !there && lq_ports_at(ports, number) == 1)
@@ -184,6 +189,8 @@ static int lq_ports_insert(struct lq_ports *ports, struct lq_port *port)
 	int err;
 
 	port->tag = lq_tag_of(number, ports->next_tag++ % LQ_ISN_TAGS);
+	/* Before a SYN can find it: the SYN-ACK is to carry no other. */
+	WRITE_ONCE(port->lst->isn_tag, port->tag >> 16);
 	err = lq_ports_count(ports, number, 1);
 	if (err)
 		return err;
@@ -241,7 +248,6 @@ int lq_ports_add(struct lq_ports *ports, struct lq_listener *lst)
 		kfree_rcu(port, rcu);
 		return err;
 	}
-	WRITE_ONCE(lst->isn_tag, port->tag >> 16);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static void lq_held_end(struct lq_listener *lst, struct lq_request *entry, u8 re
 	lq_held_unhook(lst, child, entry);
 	if (reason == LISTENQ_DROP_LISTENER_CLOSED && !(entry->flags & LQ_REQ_REFUSED))
 		taken = lq_heir_take_locked(lst, entry,
-					    entry->flags & LQ_REQ_READY ? lst->filter
+					    entry->flags & LQ_REQ_READY ? READ_ONCE(lst->filter)
 									: LQ_FILTER_NONE,
 					    entry->stamp_us);
 	release_sock(child);
@@ -74,7 +74,7 @@ static void lq_held_admit(struct lq_shard *shard, struct lq_request *entry)
 	}
 	spin_unlock_bh(&shard->lock);
 	if (!admitted)
-		taken = lq_heir_take_locked(lst, entry, lst->filter, now_us);
+		taken = lq_heir_take_locked(lst, entry, READ_ONCE(lst->filter), now_us);
 	release_sock(child);
 	if (admitted) {
 		lq_listener_event(lst, LISTENQ_EVENT_FILTER_PASSED);

@@ -75,7 +75,7 @@ static struct lq_listener *lq_release_locked(struct socket *sock)
 	if (lst) {
 		lq_guard_remove(lst);
 		lq_listener_detach_locked(lst);
-		WRITE_ONCE(sk->sk_max_ack_backlog, lst->backlog);
+		WRITE_ONCE(sk->sk_max_ack_backlog, READ_ONCE(lst->backlog));
 	}
 	__module_get(lq_orig_ops(sk)->owner);
 	WRITE_ONCE(sock->ops, lq_orig_ops(sk));
@@ -158,7 +158,7 @@ int lq_release_set(struct socket *sock, bool on)
 	lst = lq_listener_owned(sk);
 	if (!lq_ops_are_ours(sock)) {
 		err = -ENOPROTOOPT; /* connect() was faster, or the work */
-	} else if (lst && lst->listening && sk->sk_state == TCP_LISTEN) {
+	} else if (lst && READ_ONCE(lst->listening) && sk->sk_state == TCP_LISTEN) {
 		lq_release_begin_locked(lst, on);
 	} else if (on) {
 		lst = lq_release_locked(sock);

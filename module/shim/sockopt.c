@@ -302,8 +302,8 @@ static int lq_get_setting(struct socket *sock, int optname, void *value)
 		return -ENOPROTOOPT; /* the same */
 	switch (optname) {
 	case LQ_POLICY:
-		strscpy(value, lq_core_policy_name(set.policy == LQ_FOLLOW ? sysctls->policy
-									   : set.policy),
+		strscpy(value, lq_core_policy_name(set.policy == LQ_FOLLOW
+							   ? READ_ONCE(sysctls->policy) : set.policy),
 			LISTENQ_POLICY_NAMSIZ);
 		return LISTENQ_POLICY_NAMSIZ;
 	case LQ_SYN_BACKLOG:

@@ -96,9 +96,9 @@ TRACE_EVENT(listen,
 	TP_fast_assign(
 		LQ_TRACE_LISTENER_ASSIGN(lst)
 		__entry->asked = asked;
-		__entry->backlog = lst->limits.backlog;
-		__entry->accept_limit = lst->limits.accept_limit;
-		__entry->syn_limit = lst->limits.syn_limit;
+		__entry->backlog = READ_ONCE(lst->limits.backlog);
+		__entry->accept_limit = READ_ONCE(lst->limits.accept_limit);
+		__entry->syn_limit = READ_ONCE(lst->limits.syn_limit);
 	),
 	TP_printk("id=%llu lport=%u asked=%d backlog=%u accept_limit=%u syn_limit=%u",
 		  __entry->id, __entry->lport, __entry->asked, __entry->backlog,

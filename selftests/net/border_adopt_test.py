@@ -18,7 +18,6 @@ import ktls
 import lq
 
 SO_ATTACH_FILTER = 26
-CALLS = {"setsockopt": 54, "connect": 42}  # x86-64
 
 
 class Call:
@@ -26,7 +25,7 @@ class Call:
 
     def __init__(self, name, sock, *args):
         self.result = self.tid = None
-        self.number = CALLS[name]
+        self.number = lq.CALLS[name]
         self.thread = threading.Thread(target=self.run, args=(sock.fileno(), *args))
         self.thread.start()
         lq.wait_for(self.waits, what=f"{name} does not wait")

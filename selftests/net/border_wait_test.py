@@ -70,9 +70,6 @@ CALLS = {
 }
 
 
-SYS_SETSOCKOPT = 54  # x86-64
-
-
 def system_call(pid, tid):
     """The number of the one that a thread waits in, or None; a wait of Python's own is in futex()."""
     try:
@@ -280,7 +277,7 @@ test.attach_filter(socket.socket(fileno={sock.fileno()}), held.page())
     with subprocess.Popen([sys.executable, "-c", code], pass_fds=[sock.fileno()],
                           env={**os.environ, "LQ_IMPORT": "1"}) as keeper:
         try:
-            lq.wait_for(lambda: system_call(keeper.pid, keeper.pid) == SYS_SETSOCKOPT,
+            lq.wait_for(lambda: system_call(keeper.pid, keeper.pid) == lq.CALLS["setsockopt"],
                         what="nothing is kept")
             calls = (Call(lambda: lq.libc.listen(sock.fileno(), 5)),
                      Call(lambda: lq.libc.setsockopt(sock.fileno(), socket.IPPROTO_TCP,

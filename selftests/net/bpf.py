@@ -6,7 +6,6 @@ import struct
 
 import lq
 
-SYS_BPF = 321  # x86-64
 (MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, _, PROG_LOAD, _, _,
  PROG_ATTACH, PROG_DETACH) = range(10)
 OBJ_PIN = 6
@@ -21,7 +20,7 @@ SK_PASS, TC_ACT_OK = 1, 0
 def bpf(command, attributes):
     """The system call; its result."""
     attributes = ctypes.create_string_buffer(attributes)
-    result = lq.libc.syscall(SYS_BPF, command, attributes, len(attributes))
+    result = lq.libc.syscall(lq.CALLS["bpf"], command, attributes, len(attributes))
     if result < 0:
         raise OSError(ctypes.get_errno(), f"bpf({command})")
     return result

@@ -8,10 +8,7 @@ import struct
 
 import lq
 
-SYS_USERFAULTFD = 323  # x86-64
 UFFDIO_API, UFFDIO_REGISTER = 0xC018AA3F, 0xC020AA00
-
-
 UFFDIO_COPY = 0xC028AA03
 
 
@@ -19,7 +16,7 @@ class Page:
     """One that comes when it is given: fill()."""
 
     def __init__(self):
-        self.fd = lq.libc.syscall(SYS_USERFAULTFD, 0o2000000)
+        self.fd = lq.libc.syscall(lq.CALLS["userfaultfd"], 0o2000000)
         if self.fd < 0:
             raise lq.Skip(f"no userfaultfd: errno {ctypes.get_errno()}")
         fcntl.ioctl(self.fd, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
@@ -37,7 +34,7 @@ class Page:
 
 def page():
     """The address of such a page; it lives as long as the process."""
-    fd = lq.libc.syscall(SYS_USERFAULTFD, 0o2000000)
+    fd = lq.libc.syscall(lq.CALLS["userfaultfd"], 0o2000000)
     if fd < 0:
         raise lq.Skip(f"no userfaultfd: errno {ctypes.get_errno()}")
     fcntl.ioctl(fd, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))

@@ -18,7 +18,7 @@ import threading
 import lq
 from rawtcp import ACK, RST, Peer, Tun, fill, syn_flood
 
-WAITING = {"43", "288", "7", "232"}  # accept(), accept4(), poll(), epoll_wait() of x86-64
+WAITING = {str(lq.CALLS[name]) for name in ("accept", "accept4", "poll", "epoll_wait")}
 
 
 # --- helpers ---

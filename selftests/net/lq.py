@@ -57,6 +57,16 @@ LIMIT = int(os.environ.get("LQ_TIME_LIMIT", "0"))  # seconds for each case, what
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+# System calls as /proc/<pid>/syscall and syscall() number them. Those that are not here have the same
+# number everywhere. On arm64 poll() and epoll_wait() are their p siblings.
+CALLS = {
+    "x86_64": {"connect": 42, "accept": 43, "accept4": 288, "poll": 7, "epoll_wait": 232,
+               "setsockopt": 54, "bpf": 321, "userfaultfd": 323},
+    "aarch64": {"connect": 203, "accept": 202, "accept4": 242, "poll": 73, "epoll_wait": 22,
+                "setsockopt": 208, "bpf": 280, "userfaultfd": 282},
+}[os.uname().machine]
+
+
 class Skip(Exception):
     """The case cannot run here; the words say why."""
 
@@ -548,9 +558,7 @@ def md5_key(address, key=b"secret"):
 
 def accept_waiters():
     """How many threads of this process sleep in accept()."""
-    calls = {"43", "288"}  # x86-64: accept, accept4
-    if os.uname().machine == "aarch64":
-        calls = {"202", "242"}
+    calls = {str(CALLS[name]) for name in ("accept", "accept4")}
     count = 0
     for task in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{task}/syscall", encoding="ascii") as file:
