@@ -705,11 +705,12 @@ void lq_core_info(const struct lq_core *core, struct listenq_info *info);
 /* [locked] listenq_info.overflow_ago_s, which lq_core_info() leaves 0; @now_s: seconds, monotonic. */
 u32 lq_core_overflow_ago_s(const struct lq_core *core, u32 now_s);
 
-/* [locked] Counters and the accept-wait histogram (LISTENQ_A_LISTENER_ACCEPT_WAIT). */
+/* [locked] Counters, the accept-wait histogram (LISTENQ_A_LISTENER_ACCEPT_WAIT), and all these waits, us. */
 struct lq_counters {
 	u64 drops[__LISTENQ_DROP_MAX];
 	u64 events[__LISTENQ_EVENT_MAX];
 	u64 accept_wait[LISTENQ_HIST_BUCKETS];
+	u64 accept_wait_us;
 };
 void lq_core_counters(const struct lq_core *core, struct lq_counters *counters);
 

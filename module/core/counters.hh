@@ -22,8 +22,16 @@ public:
 	void take_back_drop(listenq_drop reason, u32 count) { values_.drops[reason] -= count; }
 
 	// Bucket 0: under 1 us; bucket n: 2^(n-1)..2^n - 1 us; the last is open.
-	void accept_wait(u32 us) { values_.accept_wait[bucket(us)]++; }
-	void accept_wait_back(u32 us) { values_.accept_wait[bucket(us)]--; }
+	void accept_wait(u32 us)
+	{
+		values_.accept_wait[bucket(us)]++;
+		values_.accept_wait_us += us;
+	}
+	void accept_wait_back(u32 us)
+	{
+		values_.accept_wait[bucket(us)]--;
+		values_.accept_wait_us -= us;
+	}
 
 	// Without those that lose nothing.
 	[[nodiscard]] u64 drops_total() const

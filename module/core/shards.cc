@@ -109,6 +109,7 @@ void add(lq_counters &sum, const lq_counters &more)
 	add(sum.drops, more.drops);
 	add(sum.events, more.events);
 	add(sum.accept_wait, more.accept_wait);
+	sum.accept_wait_us += more.accept_wait_us;
 }
 
 } // namespace listenq::shards

@@ -133,7 +133,9 @@ static int lq_put_former(struct sk_buff *msg, const struct lq_counters *former)
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_EVENTS, former->events,
 			    __LISTENQ_EVENT_MAX) ||
 	    nla_put(msg, LISTENQ_A_LISTENER_FORMER_WAIT, sizeof(former->accept_wait),
-		    former->accept_wait))
+		    former->accept_wait) ||
+	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_FORMER_WAIT_US, former->accept_wait_us,
+			      LISTENQ_A_LISTENER_PAD))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -166,6 +168,8 @@ static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 po
 			    __LISTENQ_EVENT_MAX) ||
 	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(state.counters.accept_wait),
 		    state.counters.accept_wait) ||
+	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT_US,
+			      state.counters.accept_wait_us, LISTENQ_A_LISTENER_PAD) ||
 	    lq_put_former(msg, lst->former)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;

@@ -38,6 +38,18 @@ TEST(counters, event__counts)
 	EXPECT_EQ(counters.events(LISTENQ_EVENT_ESTABLISHED), 0u);
 }
 
+TEST(counters, accept_wait__all_of_them)
+{
+	Counters counters;
+
+	counters.accept_wait(0xffffffff);
+	counters.accept_wait(0xffffffff);
+	counters.accept_wait(7);
+	EXPECT_EQ(counters.values().accept_wait_us, 2 * u64{0xffffffff} + 7);
+	counters.accept_wait_back(0xffffffff);
+	EXPECT_EQ(counters.values().accept_wait_us, u64{0xffffffff} + 7);
+}
+
 TEST(counters, accept_wait__borders_of_the_buckets)
 {
 	const auto bucket_of = [](u32 us) {

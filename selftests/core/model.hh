@@ -425,6 +425,7 @@ private:
 	u64 drops_[__LISTENQ_DROP_MAX] = {};
 	u64 events_[__LISTENQ_EVENT_MAX] = {};
 	u64 waits_[LISTENQ_HIST_BUCKETS] = {};
+	u64 waits_us_ = 0;
 	lq_request poison_{};
 };
 

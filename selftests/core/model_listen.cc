@@ -293,6 +293,7 @@ void Session::invariants()
 		MODEL_CHECK(counters.events[i] == events_[i]);
 	for (unsigned i = 0; i < LISTENQ_HIST_BUCKETS; i++)
 		MODEL_CHECK(counters.accept_wait[i] == waits_[i]);
+	MODEL_CHECK(counters.accept_wait_us == waits_us_);
 	MODEL_CHECK(info.drops == all_drops);
 	MODEL_CHECK(info.accepted == events_[LISTENQ_EVENT_ACCEPTED]);
 	MODEL_CHECK(info.established == events_[LISTENQ_EVENT_ESTABLISHED]);

@@ -12,7 +12,7 @@ import lq
 from genl import A_ACCEPT_WAIT, A_DROPS, A_EVENTS, A_PORT, Genl, attrs, u64
 from reuseport import REUSEPORT, member
 
-FORMER_DROPS, FORMER_EVENTS, FORMER_WAIT = 51, 52, 53
+FORMER_DROPS, FORMER_EVENTS, FORMER_WAIT, WAIT_US, FORMER_WAIT_US = 51, 52, 53, 54, 55
 ACCEPTED, ESTABLISHED, LISTENER_CLOSED = 7, 6, 18
 
 
@@ -43,6 +43,15 @@ def waited(port):
     return total % (1 << 64)
 
 
+def waits_us(port):
+    """How long all of them waited."""
+    total = 0
+    for one in Genl().dump():
+        if struct.unpack("=H", one[A_PORT])[0] == port:
+            total += u64(one[WAIT_US]) + (u64(one[FORMER_WAIT_US]) if FORMER_WAIT_US in one else 0)
+    return total % (1 << 64)
+
+
 def serve(members, count, v6):
     """So many connections."""
     for _ in range(count):
@@ -65,9 +74,12 @@ def one_after_the_other(v6):
     members = [member(8080, v6) for _ in range(4)]
     serve(members, 20, v6)
     lq.equal((accepted(8080), waited(8080)), (20, 20))
+    us = waits_us(8080)
+    assert us > 0, us
     members.pop(0).close()
-    lq.equal((accepted(8080), waited(8080)), (20, 20))
+    lq.equal((accepted(8080), waited(8080), waits_us(8080)), (20, 20, us))
     members.pop().close()
+    lq.equal(waits_us(8080), us)
     serve(members, 5, v6)
     members += [member(8080, v6) for _ in range(2)]
     lq.equal((accepted(8080), waited(8080)), (25, 25))

@@ -340,7 +340,7 @@ def export_to_prometheus():
             assert kind in ("HELP", "TYPE") and form, line
             continue
         name, labels, value = SAMPLE.fullmatch(line).groups()
-        suffixes = ("_bucket", "_count") if form == "histogram" else ("",)
+        suffixes = ("_bucket", "_count", "_sum") if form == "histogram" else ("",)
         assert name in [family + suffix for suffix in suffixes], line
         assert (name, labels) not in samples, line
         samples[name, labels] = float(value)
@@ -348,6 +348,7 @@ def export_to_prometheus():
     lq.equal(samples["listenq_listeners", None], 5)
     lq.equal(samples["listenq_listener_events_total", at + ',event="accepted"'], 1)
     lq.equal(samples["listenq_listener_accept_wait_seconds_bucket", at + ',le="+Inf"'], 1)
+    assert 0 < samples["listenq_listener_accept_wait_seconds_sum", at] < 1000, samples
     lq.equal(samples["listenq_listener_accept_queue_length",
                      'address="::",port="8081",interface=""'], 1)
     lq.equal(samples["listenq_listener_sockets", at.replace("8080", "8082")], len(group))

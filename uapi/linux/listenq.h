@@ -515,11 +515,13 @@ enum {
 	/*
 	 * What listeners at the same address, port and interface that ended had counted, if there
 	 * were any: whoever adds up an address adds these as well, modulo 2^64, and the sum does not
-	 * fall as one of a group ends. As _DROPS, _EVENTS and _ACCEPT_WAIT.
+	 * fall as one of a group ends. As _DROPS, _EVENTS, _ACCEPT_WAIT and _ACCEPT_WAIT_US.
 	 */
 	LISTENQ_A_LISTENER_FORMER_DROPS = 51,
 	LISTENQ_A_LISTENER_FORMER_EVENTS = 52,
 	LISTENQ_A_LISTENER_FORMER_WAIT = 53,
+	LISTENQ_A_LISTENER_ACCEPT_WAIT_US = 54, /* u64: us, the sum of the waits in _ACCEPT_WAIT */
+	LISTENQ_A_LISTENER_FORMER_WAIT_US = 55,
 	__LISTENQ_A_LISTENER_MAX
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)

@@ -86,6 +86,12 @@ Listener parse_listener(Bytes attributes)
 		case LISTENQ_A_LISTENER_FORMER_WAIT:
 			l.former_wait = Histogram(attr);
 			break;
+		case LISTENQ_A_LISTENER_ACCEPT_WAIT_US:
+			l.accept_wait_us = attr.number<std::uint64_t>();
+			break;
+		case LISTENQ_A_LISTENER_FORMER_WAIT_US:
+			l.former_wait_us = attr.number<std::uint64_t>();
+			break;
 #define NUMBER(number, NAME, name, place, metric, text)                                            \
 	case number:                                                                               \
 		l.name = u32();                                                                    \

@@ -48,9 +48,11 @@ struct Listener {
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
 	Histogram accept_wait;
+	std::optional<std::uint64_t> accept_wait_us; /* its sum; none: of an older module */
 	/* Of ended ones at its address, to be added modulo 2^64; empty: there were none. */
 	Counters former_drops, former_events;
 	Histogram former_wait;
+	std::uint64_t former_wait_us = 0;
 	/* What lqctl found in /proc, when it looked. */
 	bool has_processes = false;
 	std::vector<Process> processes;

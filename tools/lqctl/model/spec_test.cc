@@ -123,6 +123,8 @@ TEST(spec, listener_attributes)
 		NAME(FORMER_DROPS, "former-drops"),
 		NAME(FORMER_EVENTS, "former-events"),
 		NAME(FORMER_WAIT, "former-wait"),
+		NAME(ACCEPT_WAIT_US, "accept-wait-us"),
+		NAME(FORMER_WAIT_US, "former-wait-us"),
 #undef NAME
 	};
 	for (const Number &n : numbers)

@@ -128,16 +128,20 @@ void write_gauges(Writer &w, const Groups &groups)
 	}
 }
 
-/* Without the _sum that a histogram may have: nobody adds the waits up. */
+/* Without _sum where the module is older and does not add the waits up. */
 void write_waits(Writer &w, const Groups &groups)
 {
 	w.family("listenq_listener_accept_wait_seconds", "histogram",
 		 "How long connections waited for accept().");
 	for (const auto &[key, group] : groups) {
 		Histogram waits;
+		std::uint64_t us = 0;
+		bool summed = true;
 		for (const Listener *l : group.members) {
 			waits.add(l->accept_wait);
 			waits.add(l->former_wait);
+			us += l->accept_wait_us.value_or(0) + l->former_wait_us;
+			summed = summed && l->accept_wait_us;
 		}
 		const std::vector<Histogram::Bucket> buckets = waits.cumulative();
 		for (const Histogram::Bucket &b : buckets)
@@ -147,6 +151,9 @@ void write_waits(Writer &w, const Groups &groups)
 				 b.count, "_bucket");
 		if (!buckets.empty())
 			w.sample(labels_of(key), buckets.back().count, "_count");
+		if (!buckets.empty() && summed)
+			w.sample(labels_of(key),
+				 fmt::format("{}.{:06}", us / 1'000'000, us % 1'000'000), "_sum");
 	}
 }
 

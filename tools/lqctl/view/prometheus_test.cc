@@ -151,6 +151,14 @@ TEST(prometheus, what_ended_ones_counted)
 	EXPECT_EQ(samples["listenq_listener_drops_total" + at + ",reason=syn_queue_full"], "43");
 	EXPECT_EQ(samples["listenq_listener_events_total" + at + ",event=accepted"], "7");
 	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_count" + at], "20");
+	EXPECT_FALSE(samples.contains("listenq_listener_accept_wait_seconds_sum" + at))
+		<< "of an older module";
+	l.accept_wait_us = 2'000'500;
+	l.former_wait_us = 1'000'000;
+	again.accept_wait_us = 7;
+	again.former_wait_us -= 5;
+	samples = parse(prometheus_text({}, {l, again}));
+	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_sum" + at], "3.000502");
 }
 
 TEST(prometheus, no_listener)
