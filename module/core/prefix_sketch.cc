@@ -15,9 +15,17 @@ static u32 first_three_bytes()
 	return std::endian::native == std::endian::little ? 0x00ffffff : 0xffffff00;
 }
 
+static u64 both_words(const lq_prefix &slot)
+{
+	u64 words;
+
+	__builtin_memcpy(&words, slot.words, sizeof(words));
+	return words;
+}
+
 static bool is_same(const lq_prefix &a, const lq_prefix &b)
 {
-	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
+	return both_words(a) == both_words(b);
 }
 
 static lq_prefix &least(lq_prefix (&set)[LQ_PREFIX_WAYS])
@@ -31,20 +39,28 @@ static lq_prefix &least(lq_prefix (&set)[LQ_PREFIX_WAYS])
 	return *found;
 }
 
+// Each drop pays for it, so one walk finds the slot or the one to give up.
 void PrefixSketch::add(const TableHash &hash, const u32 *peer, bool v6)
 {
-	const u32 first = v6 ? peer[0] : kV4, second = v6 ? peer[1] : peer[0] & first_three_bytes();
-	lq_prefix(&set)[LQ_PREFIX_WAYS] = now_.slots[hash.of_pair(first, second) % LQ_PREFIX_SETS];
+	const lq_prefix of{
+		.words = {v6 ? peer[0] : kV4, v6 ? peer[1] : peer[0] & first_three_bytes()},
+		.count = 1,
+		.excess = 0};
+	lq_prefix(&set)[LQ_PREFIX_WAYS] = now_.slots[set_of(hash, of.words[0], of.words[1])];
+	lq_prefix *last = &set[0];
 
 	now_.total++;
 	for (lq_prefix &slot : set) {
-		if (slot.words[0] == first && slot.words[1] == second) {
+		if (is_same(slot, of)) {
 			slot.count++;
 			return;
 		}
+		if (slot.count < last->count)
+			last = &slot;
 	}
-	lq_prefix &slot = least(set);
-	slot = {.words = {first, second}, .count = slot.count + 1, .excess = slot.count};
+	*last = {.words = {of.words[0], of.words[1]},
+		 .count = last->count + 1,
+		 .excess = last->count};
 }
 
 static void halve_all(lq_prefixes &all, u32 times)

@@ -18,6 +18,12 @@ class PrefixSketch final {
 public:
 	static constexpr u32 kHalfLife = 8;
 
+	// Of LQ_PREFIX_SETS: the uppermost bits.
+	[[nodiscard]] static u32 set_of(const TableHash &hash, u32 first, u32 second)
+	{
+		static_assert(LQ_PREFIX_SETS == 4);
+		return hash.of_pair(first, second) >> 30;
+	}
 	void add(const TableHash &hash, const u32 *peer, bool v6);
 	// Before what comes at @now is added.
 	void age(Ticks now, u32 hz)

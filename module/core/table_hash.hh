@@ -32,10 +32,10 @@ public:
 	{
 		return hash(request::words(r), r.peer_port, request::has(r, LQ_REQ_V6));
 	}
-	// Of two words alone.
+	// Of two words alone: the uppermost bits are the ones to use.
 	[[nodiscard]] u32 of_pair(u32 first, u32 second) const
 	{
-		return permute(static_cast<u32>((keys_[0] + second) * (keys_[1] + first) >> 32));
+		return static_cast<u32>((keys_[0] + second) * (keys_[1] + first) >> 32);
 	}
 
 private:

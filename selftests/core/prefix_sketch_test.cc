@@ -150,9 +150,8 @@ u32 largest_part(const std::map<u32, u32> &truth)
 
 	for (const auto &[n, times] : truth) {
 		const Peer peer = numbered(n);
-		sets[(peer.v6 ? hash.of_pair(peer.addr[0], peer.addr[1])
-			      : hash.of_pair(~0u, peer.addr[0])) %
-		     LQ_PREFIX_SETS] += times;
+		sets[peer.v6 ? PrefixSketch::set_of(hash, peer.addr[0], peer.addr[1])
+			     : PrefixSketch::set_of(hash, ~0u, peer.addr[0])] += times;
 	}
 	return *std::max_element(std::begin(sets), std::end(sets)) / LQ_PREFIX_WAYS;
 }
