@@ -124,7 +124,7 @@ def filters_are_set_while_the_listener_stops():
 def everything_at_once():
     """Filters, evictions, timeouts, ss -K, stop and listen again: nothing is left."""
     before, users = programs(), lq.module_users()
-    lq.sysctl("net.listenq.filter_timeout_ms", 5)
+    lq.sysctl("net.listenq.filter_timeout_ms", 5 * lq.SCALE)
     done = race("all", 50)
     assert done["set"] > 0 and done["connected"] > 0 and done["accepted"] > 0, done
     nothing_left(before)
