@@ -79,8 +79,9 @@ _lqctl() {
 		*)
 			# Where somebody listens.
 			ports=(${(f)"$(lqctl list --no-header --numeric 2>/dev/null |
-				sed -n 's/.*:\([0-9]*\) *$/\1/p' | sort -un)"})
-			specs+=("*:listener:(sport src policy name drops recv-q syn-q and or not ${ports[@]/#/\\:})")
+				sed -n 's/.*:\([0-9]*\) *$/\\:\1/p' | sort -u)"})
+			# One word: completion has rcexpandparam.
+			specs+=("*:listener:(sport src policy name drops recv-q syn-q and or not ${(j: :)ports})")
 			;;
 		esac
 		_arguments -s $specs
