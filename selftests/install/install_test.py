@@ -103,7 +103,8 @@ def install_and_uninstall():
                      "share/man/man8/lqctl.8", "share/man/man1/lqrun.1",
                      "share/zsh/site-functions/_lqctl", "share/listenq/bpftrace/lqdrop.bt",
                      "share/doc/listenq/README.md", "share/doc/listenq/docs/semantics.md",
-                     "share/doc/listenq/examples/sysctl.conf"):
+                     "share/doc/listenq/examples/sysctl.conf",
+                     "share/doc/listenq/examples/servers/Makefile"):
             assert f"opt/listenq/{name}" in names, f"{name} is missing"
         assert "etc/apparmor.d/abstractions/listenq" in names, "no abstraction for AppArmor"
         assert any(re.match(r"usr/src/listenq-[0-9.]+/dkms.conf", name) for name in names)

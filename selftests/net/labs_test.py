@@ -41,7 +41,7 @@ def commands_of(text):
         elif inside == "```console":
             if line.startswith("$ "):
                 found.append((line[2:], []))
-            elif line.startswith("> ") and found and not found[-1][1]:
+            elif (line + " ").startswith("> ") and found and not found[-1][1]:
                 found[-1] = (found[-1][0] + "\n" + line[2:], [])
             elif found:
                 found[-1][1].append(line)
@@ -206,8 +206,12 @@ one
 two <N> <10..20> <Word> <Word>
 $ cat <<END
 > a  b
+>
+> c
 > END
 a b
+
+c
 $ seq 10
 1
 ...
@@ -221,7 +225,7 @@ BAD = {
     "another word": ("x7 x7", "x7 x8"), "more": ("\n$ true", "\n$ echo more"),
     "less": ("\none\n", "\none\none and a half\n"), "an error": ("$ true", "$ no-such-command"),
     "not skipped to": ("...\n9", "...\n11"), "after the end": ("9\n10\n", "9\n"),
-    "anything": ("a b\n$", "...\n$"), "no number": ("two <N>", "<N> 5"), "other letters": ("a b\n$", "A b\n$"),
+    "anything": ("a b\n\nc\n", "...\n"), "no number": ("two <N>", "<N> 5"), "other letters": ("a b\n\n", "A b\n\n"),
 }
 
 
