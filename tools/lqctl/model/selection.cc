@@ -288,7 +288,8 @@ private:
 	{
 		const bool is = equal("policy");
 		const std::string wanted = word("policy");
-		const std::vector<std::string> known = policy_names();
+		std::vector<std::string> known = policy_names();
+		known.emplace_back("tcp"); /* of a listener that is not ours */
 		if (std::find(known.begin(), known.end(), wanted) == known.end()) {
 			const std::string meant = nearest(wanted, known);
 			throw Error(fmt::format("there is no policy \"{}\": {}", wanted,

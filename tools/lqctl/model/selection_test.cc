@@ -82,6 +82,7 @@ TEST(selection, fields)
 		EXPECT_FALSE(matches(text)) << text;
 	EXPECT_TRUE(Selection("not name = nginx").wants_processes());
 	EXPECT_FALSE(Selection("policy = xnu").wants_processes());
+	EXPECT_FALSE(matches("policy = tcp"));
 }
 
 TEST(selection, and_binds_tighter_than_or)
