@@ -126,7 +126,7 @@ def filters_as_in_ss():
                   "requests policy > 3", "explain :80 :81", "monitor name = x", "export",
                   "reset", "stats -s -i 1", "stats -c 3", "stats -i 0", "explain -i -1"):
         refused(*words.split())
-    for words in ("show :9", "explain -i 0 :9", "requests :9", "show @99999999", "reset :9"):
+    for words in ("show :9", "explain -i 0 @9999", "requests :9", "show @99999999", "reset :9"):
         assert "no listener matches" in refused(*words.split()), words
 
 

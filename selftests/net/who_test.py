@@ -99,7 +99,7 @@ def of_a_full_accept_queue(v6):
     for command, words in (("show", "who is dropped, of late"), ("explain", "who is dropped")):
         more = ("-i", "0") if command == "explain" else ()
         lq.wait_for(lambda m=more, c=command, w=words: knock() and
-                    f"{w}: {prefix} 100 %" in lqctl(c, *m, ":8080")[1], 60)
+                    f"{w}: {prefix} 100 %" in " ".join(lqctl(c, *m, ":8080")[1].split()), 60)
     found = valid("explain", json.loads(lq.run("lqctl", "explain", "-j", "-i", "0", ":8080")))
     lq.equal([p["prefix"] for p in found["listeners"][0]["dropped_from"]["prefixes"]], [prefix])
     for client in clients:
