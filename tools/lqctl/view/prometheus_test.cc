@@ -74,7 +74,8 @@ std::map<std::string, std::string> parse(const std::string &text)
 		}
 		std::string labels = m[2], name = m[1], all, le;
 		const bool bucket = type == "histogram" && name == family + "_bucket";
-		EXPECT_TRUE(bucket || name == family + (type == "histogram" ? "_count" : ""))
+		const bool sum = type == "histogram" && name == family + "_sum";
+		EXPECT_TRUE(bucket || sum || name == family + (type == "histogram" ? "_count" : ""))
 			<< line;
 		EXPECT_NE(type, "") << line;
 		EXPECT_EQ(family.ends_with("_total"), type == "counter") << line;
@@ -92,7 +93,7 @@ std::map<std::string, std::string> parse(const std::string &text)
 				all += "," + l[1].str() + "=" + l[2].str();
 		}
 		EXPECT_EQ(!le.empty(), bucket) << line;
-		if (type == "histogram") {
+		if (type == "histogram" && !sum) {
 			const double count = std::stod(m[3]);
 			auto &[last_le, last_count] = last_bucket[family + all];
 			if (bucket) {
