@@ -79,13 +79,16 @@ static u64 *lq_former_of(struct lq_listener *lst, struct lq_counters **spare)
 
 void lq_former_pass_locked(struct lq_listener *lst, struct lq_former *former)
 {
-	struct lq_listener *heir = lst->port ? lq_former_heir(lst) : NULL;
+	struct lq_listener *heir;
 	const u64 *counted = (const u64 *)former->sums;
 	u64 *own, *heirs;
 	size_t i;
 
 	BUILD_BUG_ON(sizeof(struct lq_counters) % sizeof(u64));
-	if (!heir || !counted)
+	if (!counted || !lst->port)
+		return;
+	heir = lq_former_heir(lst);
+	if (!heir)
 		return;
 	own = lq_former_of(lst, &former->own);
 	heirs = lq_former_of(heir, &former->heirs);

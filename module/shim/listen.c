@@ -409,13 +409,14 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	parks = served && lq_grace_begin(lst);
 	others = lq_ports_leave(&lst->lqn->ports, lst);
 	WRITE_ONCE(lst->listening, false);
-	lq_net_unlist(lst);
+	lq_net_unlist(lst, others);
 
 	trace_close(lst);
 	lq_listener_info(lst, &stopped.info);
 	lq_heirs_begin(lst, others, parks);
 	lq_shards_close(lst, &stopped.info);
-	lq_net_unlisted(lst);
+	if (others)
+		lq_net_unlisted(lst);
 	if (parks)
 		lq_grace_filled(lst);
 	lq_ports_remove(&lst->lqn->ports, lst);

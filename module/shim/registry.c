@@ -65,12 +65,13 @@ void lq_net_list(struct lq_listener *lst)
 	spin_unlock(&lqn->list_lock);
 }
 
-void lq_net_unlist(struct lq_listener *lst)
+void lq_net_unlist(struct lq_listener *lst, bool others)
 {
 	struct lq_net *lqn = lst->lqn;
-	struct lq_former former;
+	struct lq_former former = {};
 
-	lq_former_prepare(&former);
+	if (others)
+		lq_former_prepare(&former);
 	spin_lock(&lqn->list_lock);
 	rb_erase(&lst->node, &lqn->listeners);
 	RB_CLEAR_NODE(&lst->node);

@@ -13,7 +13,8 @@ struct lq_listener *lq_net_find(const struct lq_net *lqn, u64 id);
 struct lq_listener *lq_net_after(const struct lq_listener *lst);
 /* lst->control held: it has a new id from now on, and readers find it; and not any more. */
 void lq_net_list(struct lq_listener *lst);
-void lq_net_unlist(struct lq_listener *lst);
+/* @others: of ours are at its port, and one at its address may keep what it counted. */
+void lq_net_unlist(struct lq_listener *lst, bool others);
 /* lst->control held, it is unlisted and closed: what it counted since is its address's, too. */
 void lq_net_unlisted(struct lq_listener *lst);
 /* Process context: sysctls changed. */
