@@ -131,6 +131,7 @@
 
 #include "heir.h"
 #include "overload.h"
+#include "share.h"
 #include "types.h"
 
 #include "../../uapi/linux/listenq.h"

@@ -30,7 +30,9 @@ struct lq_request;
 	X(CODEL_TARGET_MS,    codel_target_ms,    0, 60000, 0) \
 	X(CODEL_INTERVAL_MS,  codel_interval_ms,  1, 60000, 100) \
 	X(SYN_ADMISSION_MS,   syn_admission_ms,   0, 3600000, 0) \
-	X(GRACE_MS,           grace_ms,           0, 600000, 0)
+	X(GRACE_MS,           grace_ms,           0, 600000, 0) \
+	X(STEAL_US,           steal_us,           0, 60000000, 0) \
+	X(STALLED_MS,         stalled_ms,         0, 3600000, 0)
 /* clang-format on */
 
 struct lq_overload {

@@ -107,6 +107,15 @@ public:
 	{
 		return Overload::drops(config_.overload, peer) != LISTENQ_DROP_NONE;
 	}
+
+	[[nodiscard]] bool steals() const { return config_.overload.steal_us != 0; }
+	[[nodiscard]] u32 steal_due_us(Micros now);
+	[[nodiscard]] bool steal(Micros now, lq_stolen &stolen);
+	[[nodiscard]] bool take_stolen(const lq_stolen &stolen, Micros now);
+	[[nodiscard]] lq_steal_end steal_end(const lq_stolen &stolen, bool taken);
+	[[nodiscard]] bool is_stalled(const lq_key &key, Micros now) const;
+	void redirected();
+
 	void tick(lq_tick &tick);
 	[[nodiscard]] Ticks due() const { return due_; }
 
@@ -229,6 +238,8 @@ private:
 	Ticks defending_since_{0}; // while defending_
 	Overload overload_;	   // while it manages()
 	bool codel_drops_ = false; // the one that accept_next() gave
+	bool stole_ = false;	   // from another member, less than steal_us ago
+	Micros stole_at_{0};	   // while stole_
 };
 
 } // namespace listenq

@@ -65,7 +65,8 @@ public:
 	[[nodiscard]] static bool manages(const OverloadConfig &config)
 	{
 		return config.accept_max_wait_ms || config.codel_target_ms ||
-		       config.syn_admission_ms || config.accept_order != LISTENQ_ORDER_FIFO;
+		       config.syn_admission_ms || config.accept_order != LISTENQ_ORDER_FIFO ||
+		       config.steal_us || config.stalled_ms;
 	}
 	// Whether accept() does not have it.
 	[[nodiscard]] static listenq_drop drops(const OverloadConfig &config, lq_peer peer);

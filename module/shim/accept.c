@@ -34,6 +34,7 @@
 #include "ops.h"
 #include "request.h"
 #include "shard.h"
+#include "share.h"
 #include "trace.h"
 
 static struct request_sock *lq_carrier_alloc(struct sock *sk, int references)
@@ -387,7 +388,11 @@ int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 		ours = THIS_MODULE;
 	}
 
-	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN && timeo) {
+	while ((err = lq_accept_try(sock, newsock, LQ_ACCEPT_ARGS)) == -EAGAIN) {
+		if (lq_share_pull(sk))
+			continue;
+		if (!timeo)
+			break;
 		timeo = lq_accept_wait(sk, timeo);
 		if (timeo < 0) {
 			err = timeo;
@@ -436,7 +441,7 @@ bool lq_accept_bring(struct lq_listener *lst)
 		child = lq_accept_pop_any(lst, carrier, &from, &culled);
 		local_bh_enable();
 		lq_cull_reset(culled);
-	} while (culled && child == ERR_PTR(-EAGAIN));
+	} while (child == ERR_PTR(-EAGAIN) && (culled || lq_share_pull(lst->sk)));
 	if (IS_ERR(child)) {
 		lq_carrier_put(carrier);
 		return false;
@@ -448,17 +453,26 @@ bool lq_accept_bring(struct lq_listener *lst)
 	return true;
 }
 
+/* Whether accept() of @sk has a connection, as nearly as is cheap. */
+static bool lq_accept_some(struct sock *sk)
+{
+	struct lq_listener *lst;
+	bool some;
+
+	rcu_read_lock();
+	lst = lq_listening(sk);
+	some = lst && lq_accept_ready(lst) &&
+	       (!reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue) || lq_cull_alive(lst));
+	rcu_read_unlock();
+	return some;
+}
+
 __poll_t lq_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)
 {
 	struct sock *sk = sock->sk;
 	__poll_t mask = lq_orig_ops(sk)->poll(file, sock, wait);
-	struct lq_listener *lst;
 
-	rcu_read_lock();
-	lst = lq_listening(sk);
-	if (lst && lq_accept_ready(lst) &&
-	    (!reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue) || lq_cull_alive(lst)))
+	if (lq_accept_some(sk) || (lq_share_pull(sk) && lq_accept_some(sk)))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	rcu_read_unlock();
 	return mask;
 }

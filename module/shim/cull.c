@@ -167,9 +167,14 @@ static void lq_cull(struct work_struct *work)
 
 void lq_cull_changed_locked(struct lq_shard *shard)
 {
+	const u32 now_us = lq_now_us();
+
 	shard->managed = lq_core_manages(shard->core);
-	if (lq_core_accept_due_us(shard->core, lq_now_us()) != LQ_NEVER_US)
+	WRITE_ONCE(shard->lst->steals, lq_core_steals(shard->core));
+	if (lq_core_accept_due_us(shard->core, now_us) != LQ_NEVER_US)
 		mod_delayed_work(lq_wq, &shard->lst->cull, 0);
+	if (lq_core_steal_due_us(shard->core, now_us) != LQ_NEVER_US)
+		mod_delayed_work(lq_wq, &shard->lst->share, 0);
 }
 
 void lq_cull_init(struct lq_listener *lst)

@@ -34,17 +34,22 @@ static inline enum lq_peer lq_peer_of(const struct sock *child)
 	return LQ_PEER_THERE;
 }
 
-/* A shard's lock held, its core open: a connection came that may wait too long for accept(). */
+/*
+ * A shard's lock held, its core open: a connection came that may wait too long for accept(), and for so
+ * long that other members of its group may have it.
+ */
 static inline void lq_cull_watch_locked(struct lq_shard *shard)
 {
 	struct lq_listener *lst = shard->lst;
+	const u32 now_us = lq_now_us();
 	u32 due_us;
 
-	if (delayed_work_pending(&lst->cull))
-		return;
-	due_us = lq_core_accept_due_us(shard->core, lq_now_us());
-	if (due_us != LQ_NEVER_US)
+	due_us = lq_core_accept_due_us(shard->core, now_us);
+	if (due_us != LQ_NEVER_US && !delayed_work_pending(&lst->cull))
 		queue_delayed_work(lq_wq, &lst->cull, usecs_to_jiffies(due_us) + 1);
+	due_us = lq_core_steal_due_us(shard->core, now_us);
+	if (due_us != LQ_NEVER_US && !delayed_work_pending(&lst->share))
+		queue_delayed_work(lq_wq, &lst->share, usecs_to_jiffies(due_us) + 1);
 }
 
 /* The same: look for those whose peer is gone. */

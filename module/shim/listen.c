@@ -38,6 +38,7 @@
 #include "registry.h"
 #include "settings.h"
 #include "shard.h"
+#include "share.h"
 #include "trace.h"
 
 /* --- attach and detach --- */
@@ -66,6 +67,7 @@ static struct lq_listener *lq_listener_make(struct sock *sk)
 	lst->overrides = lq_follow_all;
 	lq_reaper_init(lst);
 	lq_cull_init(lst);
+	lq_share_init(lst);
 	lst->keys = lst->lqn->keys;
 	get_random_bytes(lst->keys.table, sizeof(lst->keys.table));
 	lst->shard_count = 1;

@@ -62,6 +62,8 @@ struct lq_listener {
 	bool moving;			 /* requests are in heir.c's hands */
 	struct lq_parked *parked;	 /* lst->control; while it ends, and parks what it has; grace.c */
 	u32 heir_turn;			 /* heir.c's: which of equal heirs is next; a hint */
+	bool steals;			 /* of the settings in force: steal_us is set */
+	u32 share_turn;			 /* share.c's: with which member it begins; a hint */
 	u64 request_heir;		 /* heir.c's, while it ends: who has its tag, by id; 0: nobody */
 	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
 	u32 ack_backlog;		 /* rskq_lock; connections on our accept queues */
@@ -93,6 +95,7 @@ struct lq_listener {
 	struct work_struct reaper;	 /* reaper.c's, as the next: queued under a shard's lock */
 	struct delayed_work expiry;
 	struct delayed_work cull;	 /* cull.c's; queued under a shard's lock, too */
+	struct delayed_work share;	 /* share.c's; the same */
 	struct delayed_work release;	 /* release.c's */
 	unsigned long release_grace;	 /* lst->control; RCU's, since it is releasing */
 	unsigned long release_began;	 /* the same; jiffies */

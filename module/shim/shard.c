@@ -198,6 +198,7 @@ static void lq_shard_close(struct lq_shard *shard, const struct listenq_info *st
 	cancel_work_sync(&shard->grow);
 	/* Other shards may queue it again, until they close. */
 	cancel_delayed_work_sync(&lst->cull);
+	cancel_delayed_work_sync(&lst->share);
 
 	for (i = 0; lst->announced && i < endings; i++) {
 		ended[i].info = *stopped;

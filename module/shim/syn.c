@@ -29,6 +29,7 @@
 #include "segment.h"
 #include "settings.h"
 #include "shard.h"
+#include "share.h"
 #include "syn.h"
 #include "synack.h"
 #include "table.h"
@@ -290,6 +291,34 @@ static void lq_syn_expose(const struct lq_syn_in *in)
 
 /* How many listeners that end a SYN is brought to, one after the other. */
 #define LQ_SYN_HOPS 4
+/* And how many members of a group, if the first is stalled. */
+#define LQ_SYN_MEMBERS 8
+
+/*
+ * @lst is stalled: who is asked next, another member of the group of *stalled, the first that was; or that
+ * one again, where no other is better.
+ */
+static struct lq_listener *lq_syn_instead(struct lq_listener *lst, struct lq_listener **stalled,
+					  const struct lq_key *key, u32 *turn)
+{
+	struct lq_listener *other = NULL;
+
+	if (!*stalled)
+		*stalled = lst;
+	if (*turn < LQ_SYN_MEMBERS)
+		other = lq_share_of_syn(*stalled, key, (*turn)++);
+	return other ? : *stalled;
+}
+
+static void lq_syn_redirected(struct lq_listener *stalled, const struct lq_key *key)
+{
+	struct lq_shard *shard = lq_shard_of(stalled, key);
+
+	spin_lock(&shard->lock);
+	lq_core_redirected(shard->core);
+	spin_unlock(&shard->lock);
+	lq_listener_event(stalled, LISTENQ_EVENT_SYN_REDIRECTED);
+}
 
 void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 {
@@ -297,10 +326,10 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 	struct lq_syn *syn = &in->syn;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
-	struct lq_listener *heir;
+	struct lq_listener *heir, *stalled = NULL;
 	struct lq_request *freed;
 	struct lq_shard *shard;
-	u32 hops = 0;
+	u32 hops = 0, turn = 0;
 
 	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
 		tcp_listendrop(lst->sk);
@@ -322,6 +351,12 @@ again:
 	shard = lq_shard_of(lst, &syn->key);
 	spin_lock(&shard->lock);
 	lq_shard_accept_done_locked(shard);
+	if (unlikely(shard->managed) && lst != stalled &&
+	    lq_core_is_stalled(shard->core, &syn->key, lq_now_us())) {
+		spin_unlock(&shard->lock);
+		lst = lq_syn_instead(lst, &stalled, &syn->key, &turn);
+		goto again;
+	}
 	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
 	if (verdict == LQ_SYN_DUPLICATE || verdict == LQ_SYN_CHALLENGE)
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
@@ -338,6 +373,8 @@ again:
 		spin_unlock(&shard->lock);
 		syn->reason = LISTENQ_DROP_LISTENER_CLOSED;
 	}
+	if (unlikely(stalled) && lst != stalled)
+		lq_syn_redirected(stalled, &syn->key);
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)

@@ -119,6 +119,8 @@ LQ_SYSCTL_HANDLER(codel_target_ms)
 LQ_SYSCTL_HANDLER(codel_interval_ms)
 LQ_SYSCTL_HANDLER(syn_admission_ms)
 LQ_SYSCTL_HANDLER(grace_ms)
+LQ_SYSCTL_HANDLER(steal_us)
+LQ_SYSCTL_HANDLER(stalled_ms)
 
 /* Reads and writes a policy by its name. An unknown name: EINVAL. */
 static int lq_sysctl_policy(LQ_CTL_TABLE *table, int write, void *buffer, size_t *length,

@@ -350,6 +350,33 @@ public:
 		}
 		release_all(culled, true);
 	}
+	// share.c: the oldest of another member's queue comes to this one's.
+	bool pull(HostShim &from)
+	{
+		lq_stolen stolen;
+		bool taken;
+		lq_steal_end end;
+
+		{
+			std::lock_guard lock(from.lock_);
+			if (!lq_core_steal(from.core_, from.now, &stolen))
+				return false;
+		}
+		between();
+		{
+			std::lock_guard lock(lock_);
+			taken = lq_core_take_stolen(core_, &stolen, now);
+		}
+		between();
+		{
+			std::lock_guard lock(from.lock_);
+			end = lq_core_steal_end(from.core_, &stolen, taken);
+		}
+		if (end == LQ_STEAL_CLOSED)
+			from.release_child(stolen.entry);
+		return taken;
+	}
+
 	[[nodiscard]] bool readable() const { return lq_core_accept_qlen(core_) != 0; }
 	[[nodiscard]] u32 half_open() const { return lq_core_syn_qlen(core_); }
 

@@ -55,6 +55,8 @@ public:
 			for (const Waiting &w : *waiting)
 				delete w.child;
 		}
+		for (const Stolen &s : stolen_)
+			delete s.waiting.child;
 		for (lq_request *r : live_)
 			free_request(r);
 		std::free(table_);
@@ -89,6 +91,8 @@ public:
 		case 9:
 			if (e.a < 40)
 				sweep(e);
+			else if (e.a < 80)
+				share(e);
 			else
 				accept(e);
 			break;
@@ -134,6 +138,8 @@ public:
 			end_promotion(0, promotions_.size() % 2 == 0);
 		while (leaving_)
 			leave();
+		while (!stolen_.empty())
+			end_steal(0, stolen_.size() % 2 == 0);
 		while (!taken_.empty())
 			admit();
 		invariants();
@@ -175,6 +181,12 @@ private:
 		int *child; // enum lq_peer
 		u32 since_us;
 	};
+	// On its way to another member.
+	struct Stolen {
+		lq_stolen stolen;
+		Waiting waiting;
+		u32 life; // lives_ then
+	};
 
 	// --- the clock: ticks start a minute before they wrap ---
 
@@ -203,7 +215,8 @@ private:
 	// Of the accept queue.
 	u32 places_taken() const
 	{
-		return static_cast<u32>(queue_.size() + promotions_.size() + taken_.size()) +
+		return static_cast<u32>(queue_.size() + promotions_.size() + taken_.size() +
+					stolen_.size()) +
 		       leaving_;
 	}
 	bool accept_has_room() const { return places_taken() < limits_.accept_limit; }
@@ -362,6 +375,14 @@ private:
 	u32 accept_due_us() const;
 	void leave();
 
+	// --- members of a group (model_share.cc) ---
+
+	void share(const Event &e);
+	u32 steal_due_us();
+	void steal();
+	void end_steal(size_t which, bool taken);
+	void take_stolen(const Event &e);
+
 	// --- time (model_timer.cc) ---
 
 	void pass_time(u8 a, u8 b);
@@ -415,6 +436,9 @@ private:
 	std::deque<Waiting> queue_;
 	std::deque<Waiting> held_, ready_, refused_; // by an accept filter
 	std::deque<Waiting> taken_;		     // of the ready, with a place reserved
+	std::vector<Stolen> stolen_;
+	bool stole_ = false; // from another member
+	u32 stole_at_us_ = 0;
 	u8 filter_ = LQ_FILTER_NONE;
 	std::set<lq_request *> live_;
 	u32 leaving_ = 0;	     // accept() calls between pop and done

@@ -56,6 +56,8 @@ void Session::choose_overload(const Event &e)
 	o.codel_target_ms = e.c & 1 ? 20 * (e.c / 2 % 4u) : 0;
 	o.codel_interval_ms = 1 + 99 * (e.d % 3u);
 	o.syn_admission_ms = kWaits[e.b / 8 % 6];
+	o.steal_us = kWaits[e.a % 5] * 100;
+	o.stalled_ms = kWaits[e.a / 5 % 6];
 }
 
 void Session::listen(const Event &e)
@@ -276,6 +278,8 @@ void Session::invariants()
 	MODEL_CHECK(info.accept_gone == 0);
 	MODEL_CHECK(info.accept_interval_us == overload_.rate.interval_us());
 	MODEL_CHECK(lq_core_accept_due_us(core_, now_us()) == accept_due_us());
+	MODEL_CHECK(lq_core_steals(core_) == (config_.overload.steal_us != 0));
+	MODEL_CHECK(lq_core_steal_due_us(core_, now_us()) == steal_due_us());
 	const lq_request *waiting = nullptr;
 	for (const Waiting &w : queue_) {
 		waiting = lq_core_accept_after(core_, waiting);
@@ -297,7 +301,8 @@ void Session::invariants()
 	MODEL_CHECK(info.drops == all_drops);
 	MODEL_CHECK(info.accepted == events_[LISTENQ_EVENT_ACCEPTED]);
 	MODEL_CHECK(info.established == events_[LISTENQ_EVENT_ESTABLISHED]);
-	MODEL_CHECK(info.established >= info.accepted + info.accept_qlen);
+	MODEL_CHECK(info.established + events_[LISTENQ_EVENT_STOLEN] >=
+		    info.accepted + info.accept_qlen + events_[LISTENQ_EVENT_LENT]);
 	for (const auto &[n, h] : half_) {
 		const lq_request *r = h.memory;
 

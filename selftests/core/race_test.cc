@@ -50,6 +50,7 @@ lq_config any_config(Dice &dice)
 		c.overload.accept_order = dice.roll(__LISTENQ_ORDER_MAX);
 		c.overload.codel_target_ms = dice.roll(3);
 		c.overload.syn_admission_ms = dice.roll(3);
+		c.overload.steal_us = dice.roll(3);
 	}
 	return c;
 }
@@ -189,6 +190,56 @@ TEST(race, a_listener_that_comes_and_goes)
 TEST(race, with_accept_filters)
 {
 	run(true, true);
+}
+
+// Two members of a group, each with its own clients; whoever accepts takes what the other has.
+TEST(race, members_of_a_group)
+{
+	Memory memory;
+	HostShim first(memory), second(memory);
+	HostShim *const members[] = {&first, &second};
+	std::atomic<bool> stop{false};
+	std::atomic<u64> pulled{0};
+	std::vector<std::thread> cpus, others;
+	const auto sum = [&](std::atomic<u64> HostShim::*what) {
+		return (first.*what).load() + (second.*what).load();
+	};
+	const auto server = [&](HostShim &own, HostShim &other) {
+		while (!stop) {
+			if (own.readable())
+				own.accept();
+			else if (own.pull(other))
+				pulled++;
+			else
+				std::this_thread::yield();
+		}
+	};
+	lq_config c = config(4);
+
+	c.overload.steal_us = 1;
+	for (HostShim *shim : members) {
+		shim->meanwhile = [] { std::this_thread::yield(); };
+		ASSERT_TRUE(shim->listen(c));
+		others.emplace_back(timer, std::ref(*shim), std::cref(stop));
+		others.emplace_back(owner, std::ref(*shim), std::cref(stop), true);
+	}
+	for (u64 cpu = 1; cpu <= 3; cpu++)
+		cpus.emplace_back(segments, std::ref(first), cpu * 0x9e3779b97f4a7c15, 16);
+	others.emplace_back(server, std::ref(first), std::ref(second));
+	others.emplace_back(server, std::ref(second), std::ref(first));
+	for (std::thread &cpu : cpus)
+		cpu.join();
+	stop = true;
+	for (std::thread &other : others)
+		other.join();
+	EXPECT_GT(pulled, 0u);
+	for (HostShim *shim : members) {
+		EXPECT_EQ(shim->check(), nullptr);
+		shim->close();
+		EXPECT_EQ(shim->check(), nullptr);
+	}
+	EXPECT_EQ(memory.live(), 0);
+	EXPECT_EQ(sum(&HostShim::created), sum(&HostShim::handed_over) + sum(&HostShim::resets));
 }
 
 // Two CPUs and one SYN, one ACK, one place: as often as it takes for them to meet.

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # MODEL:SCENE
 scenes=(promotion:1 promotion:2 promotion:3 promotion:4 migration:1 migration:2
-	parking:1 parking:2)
+	parking:1 parking:2 stealing:1 stealing:2)
 
 # MODEL:SCENE:BUG: the mistake, and the smallest scene that shows it.
 bugs=(
@@ -23,6 +23,8 @@ bugs=(
 	migration:2:{ALIAS_LATE,NO_LEAVE,LOOK_ONCE,COUNT_FIRST,HEIR_ENDS}
 	parking:1:{LEAVE_FIRST,FORGET_FIRST,CLAIM_FIRST,NO_SECOND_LOOK,UNFILLED,NO_WAIT,NOT_PARKED}
 	parking:1:{LOOK_ONCE,SYN_REFUSED,CLAIM_TWICE}
+	stealing:1:{NO_LIMIT,NO_LIFE,BACK_CLOSED,ONCE}
+	stealing:2:{NO_PLACE,TAKER_CLOSED,PLACE_KEPT,LOST,BACK_UNARMED}
 )
 
 # verify NAME MODEL DEFINE...: 0 no error, 1 an error was found, 2 it did not run to its end. The

@@ -27,6 +27,8 @@ LQ_RELEASE = 10
 LQ_ACCEPT_MAX_WAIT_MS, LQ_ACCEPT_DEAD, LQ_ACCEPT_ORDER = 11, 12, 13
 LQ_CODEL_TARGET_MS, LQ_CODEL_INTERVAL_MS, LQ_SYN_ADMISSION_MS = 14, 15, 16
 LQ_GRACE_MS = 17
+LQ_STEAL_US = 18
+LQ_STALLED_MS = 19
 DEAD = ("skip", "keep", "skip-fin")
 ORDERS = ("fifo", "lifo", "adaptive")
 TCP_ULP = 31
@@ -644,14 +646,14 @@ def expect_serves(sock, v6=False):
 class Info:  # pylint: disable=too-few-public-methods
     """getsockopt(LQ_INFO)."""
 
-    FORMAT = "=Q16sIi12I3Q16s17I"
+    FORMAT = "=Q16sIi12I3Q16s19I"
     FIELDS = (
         "id policy flags backlog_asked backlog accept_qlen accept_limit syn_qlen syn_young"
         " syn_limit syn_buckets max_syn_backlog synack_retries accept_qlen_peak syn_qlen_peak pad"
         " accepted established drops accept_filter filter_qlen filter_limit syncookies shards"
         " accept_max_wait_ms accept_dead accept_order codel_target_ms codel_interval_ms"
         " syn_admission_ms accept_gone accept_interval_us grace_ms overflows overflow_ago_s"
-        " overflow_shortest_ms overflow_longest_ms"
+        " overflow_shortest_ms overflow_longest_ms steal_us stalled_ms"
     ).split()
 
     def __init__(self, sock):

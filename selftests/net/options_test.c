@@ -89,6 +89,8 @@ TEST_F(net, listenq_options)
 		{ LQ_CODEL_INTERVAL_MS, 1, 60000 },
 		{ LQ_SYN_ADMISSION_MS, 0, 3600000 },
 		{ LQ_GRACE_MS, 0, 600000 },
+		{ LQ_STEAL_US, 0, 60000000 },
+		{ LQ_STALLED_MS, 0, 3600000 },
 		{ LQ_SHARDS, 0, 64 }, /* the last: a listener's are decided */
 	};
 

@@ -86,6 +86,8 @@ SETTINGS = (
     (lq.LQ_CODEL_INTERVAL_MS, "codel_interval_ms", (500, 60000, 1), (-2, 0, 60001), None),
     (lq.LQ_SYN_ADMISSION_MS, "syn_admission_ms", (200, 3600000, 0), (-2, 3600001), None),
     (lq.LQ_GRACE_MS, "grace_ms", (200, 600000, 0), (-2, 600001), None),
+    (lq.LQ_STEAL_US, "steal_us", (200, 60000000, 0), (-2, 60000001), None),
+    (lq.LQ_STALLED_MS, "stalled_ms", (200, 3600000, 0), (-2, 3600001), None),
 )
 
 

@@ -413,6 +413,8 @@ BOUNDS = {
     "codel_interval_ms": (1, 60000),
     "syn_admission_ms": (0, 3600000),
     "grace_ms": (0, 600000),
+    "steal_us": (0, 60000000),
+    "stalled_ms": (0, 3600000),
     "grace_total": (0, 1 << 20),
     "adopt": (0, 1),
 }
@@ -470,6 +472,8 @@ def sysctls_of_a_new_namespace():
             "net.listenq.codel_interval_ms": 100,
             "net.listenq.syn_admission_ms": 0,
             "net.listenq.grace_ms": 0,
+            "net.listenq.steal_us": 0,
+            "net.listenq.stalled_ms": 0,
             "net.listenq.grace_total": 16384,
             "net.listenq.synack_timeout_ms": 1000,
             "net.listenq.soacceptqueue": 128,

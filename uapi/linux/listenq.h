@@ -65,6 +65,9 @@ enum {
 	LQ_CODEL_INTERVAL_MS = 15,  /* -1, 1..60000 ms */
 	LQ_SYN_ADMISSION_MS = 16,   /* -1, 0..3600000 ms; 0: off */
 	LQ_GRACE_MS = 17,	    /* -1, 0..600000 ms; 0: off; see below */
+	/* Groups that share: see below. */
+	LQ_STEAL_US = 18,   /* -1, 0..60000000 us; 0: off */
+	LQ_STALLED_MS = 19, /* -1, 0..3600000 ms; 0: off */
 };
 
 /*
@@ -125,6 +128,26 @@ enum {
  * network namespace net.listenq.grace_total; what the next listener has no room for is reset, and at
  * the deadline all of it. Another owner who listens there ends it at once, and gets nothing. The
  * namespace lives until the deadline, and the port is not free for a bind() without SO_REUSEADDR.
+ */
+
+/*
+ * Groups that share (SO_REUSEPORT): each member has a queue of its own, and a client waits for the one
+ * that its SYN was given to, however idle the others are. LQ_STEAL_US and LQ_STALLED_MS, or the sysctls
+ * net.listenq.steal_us and stalled_ms, mend that; each member has them for itself.
+ *
+ *	steal_us    who has waited for so long in the accept queue of a member is there for accept() of
+ *		    any other that has steal_us, too, and whose own queue is empty: its poll() says so,
+ *		    and whoever sleeps there is woken. It is the longest wait that is taken first. Once
+ *		    taken, it is for the new member alone for as long again. A member with an accept filter takes
+ *		    only what has passed the same one, and with a program (LQ_ACCEPT_FILTER_BPF) nothing
+ *	stalled_ms  a member whose oldest connection has waited for so long gets no new SYNs: they are
+ *		    given to another one that is not stalled, if there is one
+ *
+ * Where a BPF program chooses among the members (SO_ATTACH_REUSEPORT_EBPF, _CBPF), the sysctls say
+ * nothing, for the choice is the program's; what is set for the socket holds. All members of a group are of
+ * one user. A connection has the options of the socket that its SYN came to, as one that migrates
+ * (tcp_migrate_req), and is charged to the memory cgroup of who accepts it. Members that are TCP's take no
+ * part.
  */
 
 enum listenq_dead {
@@ -203,6 +226,8 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_OWN_CODEL_INTERVAL_MS 1024
 #define LISTENQ_OWN_SYN_ADMISSION_MS 2048
 #define LISTENQ_OWN_GRACE_MS 4096
+#define LISTENQ_OWN_STEAL_US 8192
+#define LISTENQ_OWN_STALLED_MS 16384
 
 /*
  * A listener's numbers, each a __u32 field of struct listenq_info and a u32 attribute
@@ -247,7 +272,9 @@ struct listenq_accept_filter_arg {
 	X(47, OVERFLOWS,        overflows,        35, "",                    "Overflows that began: times, not drops.") \
 	X(48, OVERFLOW_AGO,     overflow_ago_s,   36, "",                    "Seconds since the last overflow ended, 1 at least; 0: none has, or one goes on.") \
 	X(49, OVERFLOW_SHORTEST, overflow_shortest_ms, 37, "",               "Milliseconds of the shortest overflow that ended; 0: none has.") \
-	X(50, OVERFLOW_LONGEST, overflow_longest_ms, 38, "",                 "Milliseconds of the longest overflow that ended; 0: none has.")
+	X(50, OVERFLOW_LONGEST, overflow_longest_ms, 38, "",                 "Milliseconds of the longest overflow that ended; 0: none has.") \
+	X(56, STEAL_US,         steal_us,         61, "",                    "In force: microseconds after which other members of the group may accept() a connection; 0: never.") \
+	X(57, STALLED_MS,       stalled_ms,       62, "",                    "In force: milliseconds of waiting after which new SYNs go to another member of the group; 0: never.")
 #define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
 /* clang-format on */
 
@@ -346,7 +373,10 @@ enum listenq_drop {
 	X(12, FILTER_PASSED,  filter_passed,   "connections that their accept filter let go") \
 	X(13, INHERITED,      inherited,       "requests and connections taken over from a listener that ended") \
 	X(14, MIGRATED,       migrated,        "requests and connections handed over to another listener at the end") \
-	X(15, PARKED,         parked,          "requests and connections kept for whoever listens next (grace_ms)")
+	X(15, PARKED,         parked,          "requests and connections kept for whoever listens next (grace_ms)") \
+	X(16, STOLEN,         stolen,          "connections taken from another member of the group (steal_us)") \
+	X(17, LENT,           lent,            "connections that another member of the group took (steal_us)") \
+	X(18, SYN_REDIRECTED, syn_redirected,  "SYNs that went to another member of the group (stalled_ms)")
 /* clang-format on */
 
 enum listenq_event {
@@ -430,8 +460,8 @@ enum listenq_request_state {
  * LISTENQ_CMD_LISTENER_SET, do: request LISTENQ_A_LISTENER_ID and any of
  * LISTENQ_A_LISTENER_POLICY, _MAX_SYN_BACKLOG, _ABORT_ON_OVERFLOW,
  * _SYNACK_RETRIES, _SYNCOOKIES, _ACCEPT_FILTER, _ACCEPT_MAX_WAIT_MS, _ACCEPT_DEAD,
- * _ACCEPT_ORDER, _CODEL_TARGET_MS, _CODEL_INTERVAL_MS, _SYN_ADMISSION_MS, _GRACE_MS: as the socket options of
- * these names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
+ * _ACCEPT_ORDER, _CODEL_TARGET_MS, _CODEL_INTERVAL_MS, _SYN_ADMISSION_MS, _GRACE_MS, _STEAL_US,
+ * _STALLED_MS: as the socket options of these names, on a live listener. LISTENQ_FOLLOW and an empty policy follow the
  * sysctl again; a filter replaces another, and an empty one removes it.
  * _BACKLOG, 0..0x7fffffff: as if the program had given it to listen(), clamped
  * by net.core.somaxconn and what the policy says; its next listen() sets its
@@ -522,7 +552,7 @@ enum {
 	LISTENQ_A_LISTENER_FORMER_WAIT = 53,
 	LISTENQ_A_LISTENER_ACCEPT_WAIT_US = 54, /* u64: us, the sum of the waits in _ACCEPT_WAIT */
 	LISTENQ_A_LISTENER_FORMER_WAIT_US = 55,
-	__LISTENQ_A_LISTENER_MAX
+	__LISTENQ_A_LISTENER_MAX = 58 /* the highest are in LISTENQ_NUMBERS */
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
 

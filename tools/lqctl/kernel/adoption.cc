@@ -176,6 +176,10 @@ int option_of(std::uint16_t attribute)
 		return LQ_SYN_ADMISSION_MS;
 	case LISTENQ_A_LISTENER_GRACE_MS:
 		return LQ_GRACE_MS;
+	case LISTENQ_A_LISTENER_STEAL_US:
+		return LQ_STEAL_US;
+	case LISTENQ_A_LISTENER_STALLED_MS:
+		return LQ_STALLED_MS;
 	default:
 		return LQ_ACCEPT_FILTER;
 	}

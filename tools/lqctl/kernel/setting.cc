@@ -44,6 +44,8 @@ constexpr Known known[] = {
 	{"codel_interval_ms", LISTENQ_A_LISTENER_CODEL_INTERVAL_MS, 1, 60000, ""},
 	{"syn_admission_ms", LISTENQ_A_LISTENER_SYN_ADMISSION_MS, 0, 3600000, ""},
 	{"grace_ms", LISTENQ_A_LISTENER_GRACE_MS, 0, 600000, ""},
+	{"steal_us", LISTENQ_A_LISTENER_STEAL_US, 0, 60000000, ""},
+	{"stalled_ms", LISTENQ_A_LISTENER_STALLED_MS, 0, 3600000, ""},
 };
 
 /* Which of the @names, which ", " separates, @name is. */

@@ -67,7 +67,7 @@ std::string expected(std::string_view name)
 		return "milliseconds from 0 to 3600000";
 	if (name == "synack_timeout_ms")
 		return "milliseconds from 10 to 120000";
-	if (name == "accept_max_wait_ms" || name == "syn_admission_ms")
+	if (name == "accept_max_wait_ms" || name == "syn_admission_ms" || name == "stalled_ms")
 		return "milliseconds from 0 to 3600000";
 	if (name == "accept_dead")
 		return "skip, keep or skip-fin";
@@ -75,6 +75,8 @@ std::string expected(std::string_view name)
 		return "fifo, lifo or adaptive";
 	if (name == "grace_ms")
 		return "milliseconds from 0 to 600000";
+	if (name == "steal_us")
+		return "microseconds from 0 to 60000000";
 	if (name == "grace_total")
 		return "a number from 0 to 1048576";
 	if (name == "codel_target_ms")

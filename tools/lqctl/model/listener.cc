@@ -127,6 +127,8 @@ std::vector<std::string> own_names(std::uint32_t own)
 		{LISTENQ_OWN_CODEL_INTERVAL_MS, "codel_interval_ms"},
 		{LISTENQ_OWN_SYN_ADMISSION_MS, "syn_admission_ms"},
 		{LISTENQ_OWN_GRACE_MS, "grace_ms"},
+		{LISTENQ_OWN_STEAL_US, "steal_us"},
+		{LISTENQ_OWN_STALLED_MS, "stalled_ms"},
 	};
 	std::vector<std::string> names;
 	for (const auto &one : all) {
@@ -257,6 +259,7 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["backlog_given"] = l.backlog_given ? nlohmann::ordered_json(*l.backlog_given)
 						: nlohmann::ordered_json();
 	json["shards"] = l.shards ? nlohmann::ordered_json(l.shards) : nlohmann::ordered_json();
+	put_numbers(json, l, shards_group + 1, ~0U);
 	json["accept_oldest_us"] = l.accept_oldest;
 	json["own"] = own_json(l.own);
 	json["following"] = own_json(l.following);

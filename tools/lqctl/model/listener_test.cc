@@ -75,6 +75,8 @@ TEST(listener, parse__everything)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_GONE, 28)
 		.u32(LISTENQ_A_LISTENER_ACCEPT_INTERVAL, 29)
 		.u32(LISTENQ_A_LISTENER_GRACE_MS, 30)
+		.u32(LISTENQ_A_LISTENER_STEAL_US, 35)
+		.u32(LISTENQ_A_LISTENER_STALLED_MS, 36)
 		.u32(LISTENQ_A_LISTENER_OVERFLOWS, 31)
 		.u32(LISTENQ_A_LISTENER_OVERFLOW_AGO, 32)
 		.u32(LISTENQ_A_LISTENER_OVERFLOW_SHORTEST, 33)
@@ -90,25 +92,26 @@ TEST(listener, parse__everything)
 	EXPECT_EQ(json["accept_wait"][5]["count"], 6);
 	for (const char *key : {"drops", "events", "accept_wait", "interface"})
 		json.erase(key);
-	EXPECT_EQ(json.dump(),
-		  R"({"id":1099511627776,"stack":"listenq","family":"inet6","address":"::",)"
-		  R"("port":443,"v6only":true,)"
-		  R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
-		  R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
-		  R"("synack_retries":17,"syncookies":2,"grace_ms":30,)"
-		  R"("accept_max_wait_ms":24,)"
-		  R"("accept_dead":"skip-fin","accept_order":"adaptive","codel_target_ms":25,)"
-		  R"("codel_interval_ms":26,"syn_admission_ms":27,)"
-		  R"("accept_qlen":10,"accept_limit":4097,)"
-		  R"("accept_qlen_peak":18,"accept_gone":28,"accept_interval_us":29,)"
-		  R"("overflows":31,"overflow_ago_s":32,"overflow_shortest_ms":33,)"
-		  R"("overflow_longest_ms":34,"syn_qlen":12,)"
-		  R"("syn_young":13,"syn_limit":14,)"
-		  R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
-		  R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
-		  R"("shards":3,"accept_oldest_us":0,"own":["policy"],)"
-		  R"("following":["abort_on_overflow","syncookies"],)"
-		  R"("drops_total":20})");
+	EXPECT_EQ(
+		json.dump(),
+		R"({"id":1099511627776,"stack":"listenq","family":"inet6","address":"::",)"
+		R"("port":443,"v6only":true,)"
+		R"("inode":3,"uid":4,"policy":"linux","backlog_asked":-1,"backlog":4096,)"
+		R"("backlog_truncated":true,"abort_on_overflow":false,"max_syn_backlog":16,)"
+		R"("synack_retries":17,"syncookies":2,"grace_ms":30,)"
+		R"("accept_max_wait_ms":24,)"
+		R"("accept_dead":"skip-fin","accept_order":"adaptive","codel_target_ms":25,)"
+		R"("codel_interval_ms":26,"syn_admission_ms":27,)"
+		R"("accept_qlen":10,"accept_limit":4097,)"
+		R"("accept_qlen_peak":18,"accept_gone":28,"accept_interval_us":29,)"
+		R"("overflows":31,"overflow_ago_s":32,"overflow_shortest_ms":33,)"
+		R"("overflow_longest_ms":34,"syn_qlen":12,)"
+		R"("syn_young":13,"syn_limit":14,)"
+		R"("syn_qlen_peak":19,"syn_buckets":15,"accept_filter":"httpready",)"
+		R"("filter_qlen":22,"filter_limit":23,"backlog_given":null,)"
+		R"("shards":3,"steal_us":35,"stalled_ms":36,"accept_oldest_us":0,"own":["policy"],)"
+		R"("following":["abort_on_overflow","syncookies"],)"
+		R"("drops_total":20})");
 }
 
 TEST(listener, parse__unknown_attributes_and_padding_are_passed_over)

@@ -208,7 +208,7 @@ TEST(spec, request_states_and_flags)
 	for (std::string &name : names)
 		name = dashed(name);
 	EXPECT_EQ(own, names);
-	EXPECT_EQ(LISTENQ_OWN_GRACE_MS, 1 << (own.size() - 1));
+	EXPECT_EQ(LISTENQ_OWN_STALLED_MS, 1 << (own.size() - 1));
 }
 
 TEST(spec, every_command)

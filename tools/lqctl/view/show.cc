@@ -104,6 +104,8 @@ std::string limits(const Listener &l, const ShowStyle &style)
 	overload("syn_admission_ms", LISTENQ_OWN_SYN_ADMISSION_MS, number(l.syn_admission_ms),
 		 l.syn_admission_ms == 0);
 	overload("grace_ms", LISTENQ_OWN_GRACE_MS, number(l.grace_ms), l.grace_ms == 0);
+	overload("steal_us", LISTENQ_OWN_STEAL_US, number(l.steal_us), l.steal_us == 0);
+	overload("stalled_ms", LISTENQ_OWN_STALLED_MS, number(l.stalled_ms), l.stalled_ms == 0);
 	return table.render(true, {style.terminal.colour, 0});
 }
 

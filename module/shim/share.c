@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Groups that share. A connection that has waited for steal_us in the queue of one member is there for
+ * the others, but nobody has it before somebody asks: accept() and poll() of a member whose own queue is
+ * empty look for one, and bring it to their own queue, from where it goes as any other. So what poll()
+ * says accept() has. Who sleeps is woken by a work of the one where it waits, a few members at a time, in
+ * turn, for as long as it waits: one that is stuck does not wake, and gets nothing.
+ *
+ * The group is TCP's (sk_reuseport_cb), so all members have the same user, address and port. What is due,
+ * and whether another takes it, the cores say; bridge/share.h has the protocol. Softirqs are off from its
+ * beginning to its end, so nobody waits long for the one connection that is in no queue.
+ * selftests/model/stealing.pml is the protocol, with the mistakes that it finds.
+ *
+ * Locking: RCU, for the members; never two shards' locks.
+ */
+#include <linux/hash.h>
+#include <net/sock_reuseport.h>
+
+#include "clock.h"
+#include "cull.h"
+#include "drop.h"
+#include "filter.h"
+#include "guard.h"
+#include "heir.h"
+#include "lookup.h"
+#include "net.h"
+#include "request.h"
+#include "share.h"
+#include "shard.h"
+
+/* So many members are looked at, however large the group is: softirqs are off. */
+#define LQ_SHARE_LOOKS 64
+/* And so many are woken for what is due. */
+#define LQ_SHARE_WAKES 4
+/* Microseconds until others are. */
+#define LQ_SHARE_AGAIN_US 10000
+
+/* --- members; RCU --- */
+
+/*
+ * The group of @lst, if its members share: where a program chooses among them, only if that was
+ * @asked for by this member itself.
+ */
+static const struct sock_reuseport *lq_share_group(const struct lq_listener *lst, s32 asked)
+{
+	const struct sock_reuseport *group = rcu_dereference(lst->sk->sk_reuseport_cb);
+
+	if (!group || (rcu_access_pointer(group->prog) && asked == LQ_FOLLOW))
+		return NULL;
+	return group;
+}
+
+/* How many members @group has; each is below that, as in reuseport_select_sock(). */
+static u32 lq_share_count(const struct sock_reuseport *group)
+{
+	const u32 count = READ_ONCE(group->num_socks);
+
+	smp_rmb(); /* pairs with smp_wmb() in __reuseport_add_sock() */
+	return count;
+}
+
+/* Member @index of @group if it is ours, and another one than @lst; or NULL. */
+static struct lq_listener *lq_share_member(const struct sock_reuseport *group, u32 index,
+					   const struct lq_listener *lst)
+{
+	const struct sock *sk = READ_ONCE(group->socks[index]);
+	struct lq_listener *member = sk ? lq_listener_owned(sk) : NULL;
+
+	return member != lst ? member : NULL;
+}
+
+/* Whether @lst takes from others, and they from it. */
+static bool lq_share_steals(struct lq_listener *lst)
+{
+	/* No segment may have come since a sysctl changed. */
+	lq_listener_refresh(lst);
+	return READ_ONCE(lst->steals) && lq_share_group(lst, READ_ONCE(lst->overrides.steal_us));
+}
+
+static bool lq_share_idle(const struct lq_listener *member)
+{
+	struct lq_shard *shard;
+	u32 i;
+
+	lq_for_each_shard(member, shard, i) {
+		if (lq_core_accept_qlen(shard->core))
+			return false;
+	}
+	return true;
+}
+
+/* --- to take; softirqs off, RCU --- */
+
+/* The shard of @member whose oldest connection waits for longer than *waited_us, and is due. */
+static struct lq_shard *lq_share_longest(struct lq_listener *member, u32 *waited_us)
+{
+	struct lq_shard *shard, *longest = NULL;
+	u32 i, now_us, waited;
+
+	lq_for_each_shard(member, shard, i) {
+		if (!lq_core_accept_qlen(shard->core))
+			continue;
+		spin_lock(&shard->lock);
+		now_us = lq_now_us(); /* not before anything that is queued */
+		waited = lq_core_steal_due_us(shard->core, now_us) == 0
+				 ? lq_core_accept_oldest_us(shard->core, now_us) : 0;
+		spin_unlock(&shard->lock);
+		if (waited > *waited_us) {
+			*waited_us = waited;
+			longest = shard;
+		}
+	}
+	return longest;
+}
+
+/* Of all members but @lst. */
+static struct lq_shard *lq_share_find(struct lq_listener *lst)
+{
+	const struct sock_reuseport *group = lq_share_group(lst, READ_ONCE(lst->overrides.steal_us));
+	const u32 count = group ? lq_share_count(group) : 0;
+	u32 i, index, waited_us = 0, first = READ_ONCE(lst->share_turn);
+	struct lq_shard *shard, *longest = NULL;
+	struct lq_listener *member;
+
+	for (i = 0; i < min_t(u32, count, LQ_SHARE_LOOKS); i++) {
+		index = (first + i) % count;
+		member = lq_share_member(group, index, lst);
+		if (!member || !lq_share_steals(member))
+			continue;
+		shard = lq_share_longest(member, &waited_us);
+		if (shard)
+			longest = shard;
+	}
+	/* The next ones, where there are more than that. */
+	WRITE_ONCE(lst->share_turn, first + i);
+	return longest;
+}
+
+/* It is in no queue from here on, and its listener listens. */
+static bool lq_share_take_off(struct lq_shard *from, struct lq_stolen *stolen)
+{
+	struct sock *sk = from->lst->sk;
+	struct request_sock_queue *queue = &inet_csk(sk)->icsk_accept_queue;
+	bool taken;
+
+	spin_lock(&from->lock);
+	spin_lock(&queue->rskq_lock);
+	taken = READ_ONCE(sk->sk_state) == TCP_LISTEN &&
+		lq_core_steal(from->core, lq_now_us(), stolen);
+	if (taken)
+		lq_ack_backlog_remove_locked(from->lst);
+	spin_unlock(&queue->rskq_lock);
+	spin_unlock(&from->lock);
+	return taken;
+}
+
+static bool lq_share_put_on(struct lq_listener *lst, const struct lq_stolen *stolen,
+			    const struct lq_key *key)
+{
+	struct lq_shard *shard = lq_shard_of(lst, key);
+	bool taken;
+
+	spin_lock(&shard->lock);
+	lq_shard_accept_done_locked(shard);
+	/* A core that is open has the address that it will have. */
+	taken = lq_listens_at(lst->sk, key) &&
+		lq_core_take_stolen(shard->core, stolen, lq_now_us());
+	if (taken) {
+		lq_ack_backlog_add(lst);
+		lq_cull_watch_locked(shard);
+	}
+	spin_unlock(&shard->lock);
+	return taken;
+}
+
+static enum lq_steal_end lq_share_end(struct lq_shard *from, const struct lq_stolen *stolen,
+				      const struct lq_key *key, bool taken)
+{
+	enum lq_steal_end end;
+
+	spin_lock(&from->lock);
+	end = lq_core_steal_end(from->core, stolen, taken);
+	if (end == LQ_STEAL_BACK) {
+		lq_ack_backlog_add(from->lst);
+		/* The work may have run meanwhile, and found the queue empty. */
+		lq_cull_watch_locked(from);
+	} else {
+		lq_filter_room_locked(from);
+	}
+	spin_unlock(&from->lock);
+	if (end == LQ_STEAL_CLOSED)
+		lq_drop(from->lst, key, LISTENQ_DROP_LISTENER_CLOSED);
+	return end;
+}
+
+/* *orphan: one that neither has any more, for lq_cull_reset(). */
+static bool lq_share_take(struct lq_listener *lst, struct lq_request **orphan)
+{
+	struct lq_shard *from = lq_share_find(lst);
+	struct lq_stolen stolen;
+	struct lq_key key;
+	bool taken;
+
+	if (!from || !lq_share_take_off(from, &stolen))
+		return false;
+	memset(&key, 0, sizeof(key));
+	/* Once it is there another accept() may have it. */
+	lq_request_key(stolen.entry, &key);
+	taken = lq_share_put_on(lst, &stolen, &key);
+	if (lq_share_end(from, &stolen, &key, taken) == LQ_STEAL_CLOSED)
+		*orphan = stolen.entry;
+	if (taken) {
+		lq_listener_event(lst, LISTENQ_EVENT_STOLEN);
+		lq_listener_event(from->lst, LISTENQ_EVENT_LENT);
+	}
+	return taken;
+}
+
+bool lq_share_pull_for(struct sock *sk)
+{
+	struct lq_request *orphan = NULL;
+	struct lq_listener *lst;
+	bool taken = false;
+
+	local_bh_disable(); /* for the shards' locks; members stay as under RCU */
+	lst = lq_listener_owned(sk);
+	if (lst && lq_heir_serves(lst) && lq_share_idle(lst))
+		taken = lq_share_take(lst, &orphan);
+	local_bh_enable();
+	/* Both its listener and this one ended within these few instructions. */
+	if (unlikely(orphan))
+		lq_cull_reset(orphan);
+	return taken;
+}
+
+/* --- to tell --- */
+
+/* Some who sleep, in turn. */
+static void lq_share_wake(struct lq_listener *lst)
+{
+	const struct sock_reuseport *group;
+	u32 i, count, first, woken = 0;
+	struct lq_listener *member;
+
+	rcu_read_lock();
+	group = lq_share_group(lst, READ_ONCE(lst->overrides.steal_us));
+	count = group ? lq_share_count(group) : 0;
+	first = READ_ONCE(lst->share_turn);
+	for (i = 0; i < min_t(u32, count, LQ_SHARE_LOOKS) && woken < LQ_SHARE_WAKES; i++) {
+		member = lq_share_member(group, (first + i) % count, lst);
+		if (!member || !lq_share_steals(member) || !lq_heir_serves(member) ||
+		    !lq_share_idle(member))
+			continue;
+		lq_listener_wake(member);
+		woken++;
+	}
+	WRITE_ONCE(lst->share_turn, first + i);
+	rcu_read_unlock();
+}
+
+/* How long until a connection of @lst is there for others; 0: one is. */
+static u32 lq_share_due_us(struct lq_listener *lst)
+{
+	u32 i, due_us = LQ_NEVER_US;
+	struct lq_shard *shard;
+
+	lq_for_each_shard(lst, shard, i) {
+		spin_lock_bh(&shard->lock);
+		due_us = min(due_us, lq_core_steal_due_us(shard->core, lq_now_us()));
+		spin_unlock_bh(&shard->lock);
+	}
+	return due_us;
+}
+
+static void lq_share_work(struct work_struct *work)
+{
+	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, share);
+	u32 due_us = lq_share_due_us(lst);
+
+	if (due_us == 0) {
+		lq_share_wake(lst);
+		/* Others, until somebody has it: stealing.pml says why once is not enough. */
+		due_us = LQ_SHARE_AGAIN_US;
+	}
+	if (due_us != LQ_NEVER_US)
+		mod_delayed_work(lq_wq, &lst->share, usecs_to_jiffies(due_us) + 1);
+}
+
+void lq_share_init(struct lq_listener *lst)
+{
+	INIT_DELAYED_WORK(&lst->share, lq_share_work);
+}
+
+/* --- SYNs --- */
+
+struct lq_listener *lq_share_of_syn(struct lq_listener *lst, const struct lq_key *key, u32 turn)
+{
+	const struct sock_reuseport *group =
+		lq_share_group(lst, READ_ONCE(lst->overrides.stalled_ms));
+	const u32 count = group ? lq_share_count(group) : 0;
+	struct lq_listener *member;
+	u32 i, first;
+
+	if (!count)
+		return NULL;
+	/* A SYN that comes again is given to the same one. */
+	first = hash_32((__force u16)key->peer_port, 16) % count;
+	for (i = 0; i < min_t(u32, count, LQ_SHARE_LOOKS); i++) {
+		member = lq_share_member(group, (first + i) % count, lst);
+		if (!member || !lq_heir_serves(member) || !lq_listens_at(member->sk, key))
+			continue;
+		if (turn-- == 0)
+			return member;
+	}
+	return NULL;
+}
