@@ -98,7 +98,7 @@ TEST(bridge, lq_core_size__holds_a_listener)
 {
 	// Two histograms, with counts of 40 bits.
 	EXPECT_GT(lq_core_size(), 2 * LISTENQ_WAIT_BUCKETS * 5u);
-	EXPECT_LT(lq_core_size(), 2560u); // less than half a page with the shim's part
+	EXPECT_LT(lq_core_size(), 2560u); // less than a page with the shims' part and the listener
 }
 
 TEST(bridge, lq_core_init__of_any_content)

@@ -432,7 +432,8 @@ enum listenq_request_state {
 /*
  * LISTENQ_CMD_LISTENER_GET, do: request LISTENQ_A_LISTENER_ID, reply one
  * message of LISTENQ_A_LISTENER_* attributes. ENOENT: no such listener in this
- * network namespace. Dump: no attribute, one message per listener.
+ * network namespace. Dump: no attribute, one message per listener. A reader has room for 8192 bytes:
+ * a page is enough but for what former listeners had counted, LISTENQ_A_LISTENER_FORMER_*.
  *
  * LISTENQ_CMD_STATS_GET, do: no attribute, reply one message of
  * LISTENQ_A_STATS_* attributes: the counters of the whole network namespace.
