@@ -706,14 +706,22 @@ void lq_core_info(const struct lq_core *core, struct listenq_info *info);
 /* [locked] listenq_info.overflow_ago_s, which lq_core_info() leaves 0; @now_s: seconds, monotonic. */
 u32 lq_core_overflow_ago_s(const struct lq_core *core, u32 now_s);
 
-/* [locked] Counters, the accept-wait histogram (LISTENQ_A_LISTENER_ACCEPT_WAIT), and all these waits, us. */
+/*
+ * Counters, and how long connections waited for accept() and their handshakes took: histograms, as
+ * LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE is one, and all these times added up, us.
+ */
 struct lq_counters {
 	u64 drops[__LISTENQ_DROP_MAX];
 	u64 events[__LISTENQ_EVENT_MAX];
-	u64 accept_wait[LISTENQ_HIST_BUCKETS];
 	u64 accept_wait_us;
+	u64 handshake_us;
+	u64 accept_wait[LISTENQ_WAIT_BUCKETS];
+	u64 handshake[LISTENQ_WAIT_BUCKETS];
 };
-void lq_core_counters(const struct lq_core *core, struct lq_counters *counters);
+/* [locked] They are added to *sum: a listener's are those of all its shards. */
+void lq_core_counters(const struct lq_core *core, struct lq_counters *sum);
+/* LISTENQ_A_LISTENER_ACCEPT_WAIT, LISTENQ_HIST_BUCKETS, of such a histogram. */
+void lq_core_wait_octaves(const u64 *waits, u64 *octaves);
 
 /*
  * Where those come from that were dropped of late: prefixes, /24 of IPv4 and /64 of IPv6, each with
@@ -826,7 +834,6 @@ u32 lq_core_accept_first(u32 home, u32 turn, u32 count);
 
 /* What several shards say, added up: @sum began as the first one's. */
 void lq_core_info_add(struct listenq_info *sum, const struct listenq_info *more);
-void lq_core_counters_add(struct lq_counters *sum, const struct lq_counters *more);
 
 #ifdef __cplusplus
 }

@@ -335,9 +335,14 @@ LQ_BRIDGE u32 lq_core_requests(const lq_core *core, lq_request_cursor *cursor, u
 	return listener(core).requests(*cursor, {now}, {now_us}, {out, room});
 }
 
-LQ_BRIDGE void lq_core_counters(const lq_core *core, lq_counters *counters)
+LQ_BRIDGE void lq_core_counters(const lq_core *core, lq_counters *sum)
 {
-	*counters = listener(core).counters().values();
+	listener(core).counters().add_to(*sum);
+}
+
+LQ_BRIDGE void lq_core_wait_octaves(const u64 *waits, u64 *octaves)
+{
+	listenq::wait_octaves(waits, octaves);
 }
 
 LQ_BRIDGE void lq_core_dropped_from(const lq_core *core, u32 now, lq_prefixes *out)
@@ -376,11 +381,6 @@ LQ_BRIDGE u32 lq_core_accept_first(u32 home, u32 turn, u32 count)
 }
 
 LQ_BRIDGE void lq_core_info_add(listenq_info *sum, const listenq_info *more)
-{
-	listenq::shards::add(*sum, *more);
-}
-
-LQ_BRIDGE void lq_core_counters_add(lq_counters *sum, const lq_counters *more)
 {
 	listenq::shards::add(*sum, *more);
 }

@@ -185,10 +185,12 @@ lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, M
 		return LQ_COMMIT_CLOSED;
 	}
 	// Once for each connection, however often the peer sends its ACK before there is room.
-	if (promotion.cookie)
+	if (promotion.cookie) {
 		counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
-	else
+	} else {
 		syn_queue_.remove(r, promotion.hash);
+		counters_.handshake(now.since(Micros{r.stamp_us}));
+	}
 	if (filter_ != LQ_FILTER_NONE) {
 		accept_queue_.abort();
 		filter_queue_.push(r, filter_, child, now);

@@ -97,19 +97,4 @@ void add(listenq_info &sum, const listenq_info &more)
 	sum.drops += more.drops;
 }
 
-template <size_t N>
-static void add(u64 (&sum)[N], const u64 (&more)[N])
-{
-	for (size_t i = 0; i < N; i++)
-		sum[i] += more[i];
-}
-
-void add(lq_counters &sum, const lq_counters &more)
-{
-	add(sum.drops, more.drops);
-	add(sum.events, more.events);
-	add(sum.accept_wait, more.accept_wait);
-	sum.accept_wait_us += more.accept_wait_us;
-}
-
 } // namespace listenq::shards

@@ -32,6 +32,5 @@ void share(lq_config &config, lq_limits &limits, u32 count, u32 index);
 
 // Add up what two shards say; what they have in common is @sum's already.
 void add(listenq_info &sum, const listenq_info &more);
-void add(lq_counters &sum, const lq_counters &more);
 
 } // namespace listenq::shards

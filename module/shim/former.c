@@ -16,7 +16,7 @@
 
 void lq_former_prepare(struct lq_former *former)
 {
-	former->sums = kcalloc(2, sizeof(*former->sums), GFP_KERNEL);
+	former->sums = kzalloc(sizeof(*former->sums), GFP_KERNEL);
 	former->own = kzalloc(sizeof(*former->own), GFP_KERNEL_ACCOUNT);
 	former->heirs = kzalloc(sizeof(*former->heirs), GFP_KERNEL_ACCOUNT);
 }
@@ -62,10 +62,8 @@ static void lq_former_add_up(const struct lq_listener *lst, struct lq_counters *
 
 	lq_for_each_shard(lst, shard, i) {
 		spin_lock_bh(&shard->lock);
-		lq_core_counters(shard->core, &sums[i == 0 ? 0 : 1]);
+		lq_core_counters(shard->core, sums);
 		spin_unlock_bh(&shard->lock);
-		if (i > 0)
-			lq_core_counters_add(&sums[0], &sums[1]);
 	}
 }
 
@@ -94,6 +92,7 @@ void lq_former_pass_locked(struct lq_listener *lst, struct lq_former *former)
 	heirs = lq_former_of(heir, &former->heirs);
 	if (!own || !heirs)
 		return;
+	WRITE_ONCE(lst->lqn->formers, true);
 	lq_former_add_up(lst, former->sums);
 	for (i = 0; i < sizeof(struct lq_counters) / sizeof(u64); i++) {
 		heirs[i] += counted[i] + own[i];

@@ -8,8 +8,7 @@ struct lq_listener;
 
 /* Process context: memory for lq_former_pass_locked(). */
 struct lq_former {
-	struct lq_counters *sums; /* two */
-	struct lq_counters *own, *heirs;
+	struct lq_counters *sums, *own, *heirs;
 };
 void lq_former_prepare(struct lq_former *former);
 void lq_former_done(struct lq_former *former);

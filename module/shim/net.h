@@ -81,6 +81,7 @@ struct lq_net {
 	u32 listener_count;	     /* list_lock; how many these are */
 	u32 generation;		     /* list_lock; changes with the list, for dumps */
 	u64 last_id;		     /* list_lock */
+	bool formers;		     /* list_lock; a lst->former is there, or was; READ_ONCE() */
 	spinlock_t parked_lock;	     /* the lists of parking places; process context */
 	u32 parked_places;	     /* parked_lock; how many there are; READ_ONCE() */
 	atomic_t parked_entries;     /* what they hold: requests and connections */

@@ -47,6 +47,26 @@ static int lq_put_u64_nest(struct sk_buff *msg, int type, const u64 *values, int
 	return 0;
 }
 
+/*
+ * Histograms are long, and a listener waits about as long each time: what is 0 at the end is left out.
+ */
+static int lq_put_waits(struct sk_buff *msg, int type, const u64 *waits)
+{
+	int count = LISTENQ_WAIT_BUCKETS;
+
+	while (count > 0 && !waits[count - 1])
+		count--;
+	return count ? nla_put(msg, type, count * sizeof(*waits), waits) : 0;
+}
+
+static int lq_put_octaves(struct sk_buff *msg, int type, const u64 *waits)
+{
+	u64 octaves[LISTENQ_HIST_BUCKETS];
+
+	lq_core_wait_octaves(waits, octaves);
+	return nla_put(msg, type, sizeof(octaves), octaves);
+}
+
 /* @reader: whose view of user ids counts. */
 static int lq_put_socket(struct sk_buff *msg, struct sock *sk, struct user_namespace *reader)
 {
@@ -132,44 +152,56 @@ static int lq_put_former(struct sk_buff *msg, const struct lq_counters *former)
 			    __LISTENQ_DROP_MAX) ||
 	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_FORMER_EVENTS, former->events,
 			    __LISTENQ_EVENT_MAX) ||
-	    nla_put(msg, LISTENQ_A_LISTENER_FORMER_WAIT, sizeof(former->accept_wait),
-		    former->accept_wait) ||
+	    lq_put_octaves(msg, LISTENQ_A_LISTENER_FORMER_WAIT, former->accept_wait) ||
 	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_FORMER_WAIT_US, former->accept_wait_us,
-			      LISTENQ_A_LISTENER_PAD))
+			      LISTENQ_A_LISTENER_PAD) ||
+	    lq_put_waits(msg, LISTENQ_A_LISTENER_FORMER_WAIT_FINE, former->accept_wait) ||
+	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_FORMER_HANDSHAKE_US, former->handshake_us,
+			      LISTENQ_A_LISTENER_PAD) ||
+	    lq_put_waits(msg, LISTENQ_A_LISTENER_FORMER_HANDSHAKE, former->handshake))
 		return -EMSGSIZE;
 	return 0;
 }
 
-/* lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none. */
+/* One message of a listener and of those before it, with both histograms full: less than this. */
+#define LQ_LISTENER_MSG_SIZE 8192
+
+/*
+ * lq_net.list_lock held: @lst is on the list. One message, or -EMSGSIZE and none; @state is only
+ * memory for it, too large for the stack.
+ */
 static int lq_fill_listener(struct sk_buff *msg, struct lq_listener *lst, u32 portid, u32 seq,
-			    int flags, struct netlink_callback *cb, struct user_namespace *reader)
+			    int flags, struct netlink_callback *cb, struct user_namespace *reader,
+			    struct lq_listener_state *state)
 {
 	void *hdr = genlmsg_put(msg, portid, seq, &lq_genl_family, flags,
 				LISTENQ_CMD_LISTENER_GET);
 	const u32 own = lq_overridden(lst);
-	struct lq_listener_state state;
 
 	if (!hdr)
 		return -EMSGSIZE;
 	if (cb)
 		genl_dump_check_consistent(cb, hdr);
-	lq_listener_state(lst, &state);
-	state.info.id = lst->id;
+	lq_listener_state(lst, state);
+	state->info.id = lst->id;
 
 	if (nla_put_u32(msg, LISTENQ_A_LISTENER_OWN, own) ||
 	    nla_put_u32(msg, LISTENQ_A_LISTENER_FOLLOWING, lq_tcp_followed(lst->lqn) & ~own) ||
 	    nla_put_s32(msg, LISTENQ_A_LISTENER_BACKLOG_GIVEN, READ_ONCE(lst->backlog)) ||
-	    (state.accept_oldest_us &&
-	     nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, state.accept_oldest_us)) ||
-	    lq_put_info(msg, &state.info) || lq_put_socket(msg, lst->sk, reader) ||
-	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, state.counters.drops,
+	    (state->accept_oldest_us &&
+	     nla_put_u32(msg, LISTENQ_A_LISTENER_ACCEPT_OLDEST, state->accept_oldest_us)) ||
+	    lq_put_info(msg, &state->info) || lq_put_socket(msg, lst->sk, reader) ||
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_DROPS, state->counters.drops,
 			    __LISTENQ_DROP_MAX) ||
-	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, state.counters.events,
+	    lq_put_u64_nest(msg, LISTENQ_A_LISTENER_EVENTS, state->counters.events,
 			    __LISTENQ_EVENT_MAX) ||
-	    nla_put(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, sizeof(state.counters.accept_wait),
-		    state.counters.accept_wait) ||
+	    lq_put_octaves(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT, state->counters.accept_wait) ||
 	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT_US,
-			      state.counters.accept_wait_us, LISTENQ_A_LISTENER_PAD) ||
+			      state->counters.accept_wait_us, LISTENQ_A_LISTENER_PAD) ||
+	    lq_put_waits(msg, LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE, state->counters.accept_wait) ||
+	    nla_put_u64_64bit(msg, LISTENQ_A_LISTENER_HANDSHAKE_US, state->counters.handshake_us,
+			      LISTENQ_A_LISTENER_PAD) ||
+	    lq_put_waits(msg, LISTENQ_A_LISTENER_HANDSHAKE, state->counters.handshake) ||
 	    lq_put_former(msg, lst->former)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
@@ -188,6 +220,7 @@ static int lq_no_listener(struct genl_info *info)
 static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct lq_net *lqn = lq_net(genl_info_net(info));
+	struct lq_listener_state *state;
 	struct lq_listener *lst;
 	struct sk_buff *msg;
 	int err = -ENOENT;
@@ -196,15 +229,20 @@ static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, LISTENQ_A_LISTENER_ID))
 		return -EINVAL;
 	id = nla_get_u64(info->attrs[LISTENQ_A_LISTENER_ID]);
-	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
-	if (!msg)
+	state = kmalloc(sizeof(*state), GFP_KERNEL);
+	msg = genlmsg_new(LQ_LISTENER_MSG_SIZE, GFP_KERNEL);
+	if (!msg || !state) {
+		kfree(state);
+		nlmsg_free(msg);
 		return -ENOMEM;
+	}
 	spin_lock(&lqn->list_lock);
 	lst = lq_net_find(lqn, id);
 	if (lst)
 		err = lq_fill_listener(msg, lst, info->snd_portid, info->snd_seq, 0, NULL,
-				       sk_user_ns(NETLINK_CB(skb).sk));
+				       sk_user_ns(NETLINK_CB(skb).sk), state);
 	spin_unlock(&lqn->list_lock);
+	kfree(state);
 	if (err) {
 		nlmsg_free(msg);
 		return err == -ENOENT ? lq_no_listener(info) : err;
@@ -212,22 +250,40 @@ static int lq_listener_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(msg, info);
 }
 
+/*
+ * Readers are told to have room for what a page holds, which is enough for one listener, but not for
+ * those before it as well.
+ */
+static int lq_listener_get_start(struct netlink_callback *cb)
+{
+	if (READ_ONCE(lq_net(sock_net(cb->skb->sk))->formers))
+		cb->min_dump_alloc = LQ_LISTENER_MSG_SIZE;
+	return 0;
+}
+
 /* cb->args[0]: the last id that was written. */
 static int lq_listener_get_dumpit(struct sk_buff *msg, struct netlink_callback *cb)
 {
 	struct lq_net *lqn = lq_net(sock_net(msg->sk));
+	struct lq_listener_state *state = kmalloc(sizeof(*state), GFP_KERNEL);
 	struct lq_listener *lst;
+	int err = 0;
 
+	if (!state)
+		return -ENOMEM;
 	spin_lock(&lqn->list_lock);
 	cb->seq = lqn->generation;
 	for (lst = lq_net_first(lqn, (u64)cb->args[0] + 1); lst; lst = lq_net_after(lst)) {
-		if (lq_fill_listener(msg, lst, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				     NLM_F_MULTI, cb, sk_user_ns(NETLINK_CB(cb->skb).sk)))
+		err = lq_fill_listener(msg, lst, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				       NLM_F_MULTI, cb, sk_user_ns(NETLINK_CB(cb->skb).sk), state);
+		if (err)
 			break;
 		cb->args[0] = lst->id;
 	}
 	spin_unlock(&lqn->list_lock);
-	return msg->len;
+	kfree(state);
+	/* None at all: the first lst->former came since the start. Nothing would be the end. */
+	return msg->len ?: err;
 }
 
 /* --- setting --- */
@@ -418,6 +474,7 @@ static const struct genl_ops lq_genl_ops[] = {
 	{
 		.cmd = LISTENQ_CMD_LISTENER_GET,
 		.doit = lq_listener_get_doit,
+		.start = lq_listener_get_start,
 		.dumpit = lq_listener_get_dumpit,
 		.policy = lq_listener_policy,
 		.maxattr = LISTENQ_A_LISTENER_MAX,

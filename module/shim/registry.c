@@ -130,28 +130,26 @@ void lq_net_reconfigure(struct lq_net *lqn)
 
 void lq_listener_state(struct lq_listener *lst, struct lq_listener_state *state)
 {
-	struct lq_listener_state one;
+	struct listenq_info one = {};
 	struct lq_shard *shard;
 	u32 i;
 
 	lq_listener_refresh(lst);
-	memset(&state->info, 0, sizeof(state->info));
-	memset(&one.info, 0, sizeof(one.info));
+	memset(state, 0, sizeof(*state));
 	lq_for_each_shard(lst, shard, i) {
-		struct lq_listener_state *to = i == 0 ? state : &one;
+		struct listenq_info *to = i == 0 ? &state->info : &one;
 
 		spin_lock_bh(&shard->lock);
-		lq_core_info(shard->core, &to->info);
-		to->info.accept_gone = lq_cull_gone_locked(shard);
-		to->info.overflow_ago_s = lq_core_overflow_ago_s(shard->core, lq_now_s());
-		lq_core_counters(shard->core, &to->counters);
-		to->accept_oldest_us = lq_core_accept_oldest_us(shard->core, lq_now_us());
+		lq_core_info(shard->core, to);
+		to->accept_gone = lq_cull_gone_locked(shard);
+		to->overflow_ago_s = lq_core_overflow_ago_s(shard->core, lq_now_s());
+		lq_core_counters(shard->core, &state->counters);
+		state->accept_oldest_us =
+			max(state->accept_oldest_us,
+			    lq_core_accept_oldest_us(shard->core, lq_now_us()));
 		spin_unlock_bh(&shard->lock);
-		if (i == 0)
-			continue;
-		lq_core_info_add(&state->info, &one.info);
-		lq_core_counters_add(&state->counters, &one.counters);
-		state->accept_oldest_us = max(state->accept_oldest_us, one.accept_oldest_us);
+		if (i > 0)
+			lq_core_info_add(&state->info, &one);
 	}
 }
 

@@ -23,8 +23,7 @@ LINE = 64
 AREAS = {"listener": ("lq_listener",), "shard": ("lq_shard",)}
 CORE_AREA, CORE_CLASS = "shard", "Listener"
 # What is looked into; other members are looked at as a whole.
-INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "lq_counters",
-          "Episode"}
+INSIDE = {"SynQueue", "AcceptQueue", "RequestList", "FilterQueue", "Counters", "Episode"}
 
 # What the shims do to members of those structs: (written, read); with the keys, which the core
 # reads in the listener. shim/receive.c, syn.c, ack.c and child.c, accept.c where memory cgroups do not count sockets, timer.c. "member:N" is its first N

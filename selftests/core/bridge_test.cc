@@ -96,8 +96,9 @@ TEST(bridge, property__accepting)
 
 TEST(bridge, lq_core_size__holds_a_listener)
 {
-	EXPECT_GT(lq_core_size(), sizeof(lq_counters));
-	EXPECT_LT(lq_core_size(), 2048u); // less than half a page with the shim's part
+	// Two histograms, with counts of 40 bits.
+	EXPECT_GT(lq_core_size(), 2 * LISTENQ_WAIT_BUCKETS * 5u);
+	EXPECT_LT(lq_core_size(), 2560u); // less than a page with the shims' part and the listener
 }
 
 TEST(bridge, lq_core_init__of_any_content)

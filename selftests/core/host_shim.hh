@@ -412,7 +412,7 @@ public:
 	[[nodiscard]] lq_counters counters()
 	{
 		std::lock_guard lock(lock_);
-		lq_counters counters;
+		lq_counters counters{};
 
 		lq_core_counters(core_, &counters);
 		return counters;

@@ -480,3 +480,40 @@ TEST_F(listener, rate_limited__a_long_limit_is_cut)
 	now += kHz;
 	EXPECT_EQ(send_syn(0), LQ_SYN_DROP);
 }
+
+// --- how long handshakes take ---
+
+TEST_F(listener, handshake__from_the_first_syn_ack_across_the_wrap)
+{
+	Request *r = half_open(0);
+	ASSERT_TRUE(r);
+	r->stamp_us = 0xffffff00;
+	EXPECT_EQ(send_syn(0), LQ_SYN_DUPLICATE); // another SYN-ACK
+	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
+	EXPECT_EQ(counters().handshake_us, 0u);
+	ASSERT_EQ(commit(0x300), LQ_COMMIT_OK);
+	EXPECT_EQ(counters().handshake[listenq::wait_bucket(1024)], 1u);
+	EXPECT_EQ(counters().handshake_us, 1024u);
+	// How long it waits for accept() begins only now.
+	ASSERT_TRUE(accept(0x302));
+	EXPECT_EQ(counters().accept_wait[2], 1u);
+}
+
+TEST_F(listener, handshake__only_of_those_that_came_to_an_end)
+{
+	// Given up by its peer, not built, and built for nobody.
+	ASSERT_TRUE(half_open(0));
+	EXPECT_EQ(send_rst(0), LQ_ACK_DROP);
+	ASSERT_TRUE(half_open(1));
+	ASSERT_EQ(send_ack(1), LQ_ACK_PROMOTE);
+	listenq_drop reason = LISTENQ_DROP_CHILD_FAILED;
+	EXPECT_FALSE(core.promote_abort(promotion, reason));
+	ASSERT_EQ(send_ack(1), LQ_ACK_PROMOTE);
+	Request *orphan = promotion.request;
+	close();
+	EXPECT_EQ(commit(50), LQ_COMMIT_CLOSED);
+	free_request(orphan);
+	EXPECT_EQ(counters().handshake_us, 0u);
+	for (const u64 n : counters().handshake)
+		EXPECT_EQ(n, 0u);
+}

@@ -190,7 +190,14 @@ protected:
 		core.info(i);
 		return i;
 	}
-	u64 drops(listenq_drop reason) const { return core.counters().values().drops[reason]; }
+	u64 drops(listenq_drop reason) const { return core.counters().drops(reason); }
+	lq_counters counters() const
+	{
+		lq_counters all{};
+
+		core.counters().add_to(all);
+		return all;
+	}
 	u64 events(listenq_event event) const { return core.counters().events(event); }
 
 	Listener core{kKeys};

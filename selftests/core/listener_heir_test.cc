@@ -200,8 +200,11 @@ TEST_F(heir, inherit__to_the_end_of_the_queue_with_its_time)
 	EXPECT_EQ(next.accept_at_once(Micros{700}), second);
 	free_request(first);
 	free_request(second);
-	EXPECT_EQ(next.counters().values().accept_wait[8], 1u);	 // 200 us
-	EXPECT_EQ(next.counters().values().accept_wait[10], 1u); // 600 us
+	lq_counters all{};
+	next.counters().add_to(all);
+	EXPECT_EQ(all.accept_wait[listenq::wait_bucket(200)], 1u);
+	EXPECT_EQ(all.accept_wait[listenq::wait_bucket(600)], 1u);
+	EXPECT_EQ(all.accept_wait_us, 800u);
 }
 
 TEST_F(heir, inherit__within_the_limit)

@@ -47,7 +47,7 @@ TEST_F(listener_overload, undo__nothing_happened)
 		core.accept_undo(*r, Micros{77}, at_once);
 		EXPECT_EQ(info().accept_qlen, 2u);
 		EXPECT_EQ(events(LISTENQ_EVENT_ACCEPTED), 0u);
-		for (const u64 n : core.counters().values().accept_wait)
+		for (const u64 n : counters().accept_wait)
 			EXPECT_EQ(n, 0u);
 	}
 	EXPECT_TRUE(accept(7));

@@ -323,10 +323,11 @@ TEST_F(listener, accept__waits_by_bucket_across_the_wrap)
 	ASSERT_TRUE(accept(0xffffff01)); // 1
 	ASSERT_TRUE(establish(2, 0xffffff00));
 	ASSERT_TRUE(accept(0x00000300)); // 1024
-	const u64 *wait = core.counters().values().accept_wait;
-	EXPECT_EQ(wait[0], 1u);
-	EXPECT_EQ(wait[1], 1u);
-	EXPECT_EQ(wait[11], 1u);
+	const lq_counters all = counters();
+	EXPECT_EQ(all.accept_wait[0], 1u);
+	EXPECT_EQ(all.accept_wait[1], 1u);
+	EXPECT_EQ(all.accept_wait[listenq::wait_bucket(1024)], 1u);
+	EXPECT_EQ(all.accept_wait_us, 1025u);
 }
 
 // --- a look inside ---

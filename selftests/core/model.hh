@@ -152,7 +152,7 @@ private:
 	// A half-open request as the model knows it.
 	struct Half {
 		lq_request *memory;
-		u32 rcv_isn, snt_isn, ts_recent, expires;
+		u32 rcv_isn, snt_isn, ts_recent, expires, since_us;
 		u32 rcv_wnd;
 		bool tstamp, acked, promoting;
 		unsigned timeouts, retransmits;
@@ -191,6 +191,15 @@ private:
 	// --- the clock: ticks start a minute before they wrap ---
 
 	u32 now() const { return static_cast<u32>(0xffffffffu - 60 * kHz + elapsed_); }
+	// The last one that begins before it, or there.
+	static u32 wait_bucket(u32 us)
+	{
+		u32 n = LISTENQ_WAIT_BUCKETS - 1;
+
+		while (us < LISTENQ_WAIT_FROM(n))
+			n--;
+		return n;
+	}
 	u32 now_us() const { return static_cast<u32>(0xffff0000u + elapsed_ * (1000000 / kHz)); }
 	bool reached(u32 deadline) const { return static_cast<s32>(now() - deadline) >= 0; }
 	u64 wrap() const { return 60 * kHz; }
@@ -448,8 +457,8 @@ private:
 	size_t accept_peak_ = 0, syn_peak_ = 0;
 	u64 drops_[__LISTENQ_DROP_MAX] = {};
 	u64 events_[__LISTENQ_EVENT_MAX] = {};
-	u64 waits_[LISTENQ_HIST_BUCKETS] = {};
-	u64 waits_us_ = 0;
+	u64 waits_[LISTENQ_WAIT_BUCKETS] = {}, handshakes_[LISTENQ_WAIT_BUCKETS] = {};
+	u64 waits_us_ = 0, handshakes_us_ = 0;
 	lq_request poison_{};
 };
 

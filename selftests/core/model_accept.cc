@@ -243,8 +243,7 @@ void Session::accepted(size_t which, bool at_once, bool stays)
 {
 	event(LISTENQ_EVENT_ACCEPTED);
 	const u32 us = now_us() - queue_[which].since_us;
-	const int bucket = static_cast<int>(std::bit_width(us));
-	waits_[std::min(bucket, LISTENQ_HIST_BUCKETS - 1)]++;
+	waits_[wait_bucket(us)]++;
 	waits_us_ += us;
 	take(queue_, queue_[which].memory, which);
 	if (at_once)

@@ -148,6 +148,7 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 	r->snt_isn = 70000 + res.peer;
 	r->ts_recent = res.syn.tsval;
 	r->rcv_wnd = static_cast<u16>(res.peer % 3 * 500);
+	r->stamp_us = now_us();
 	r->num_timeout = r->num_retrans = r->oow_stamp = 9; // not the shim's to set
 	if (res.syn.saw_tstamp)
 		r->flags |= LQ_REQ_TSTAMP;
@@ -176,6 +177,7 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 				   .ts_recent = r->ts_recent,
 				   // The timer counts from the SYN.
 				   .expires = res.syn.now + timeout(0),
+				   .since_us = r->stamp_us,
 				   .rcv_wnd = r->rcv_wnd,
 				   .tstamp = res.syn.saw_tstamp,
 				   .acked = false,
@@ -380,6 +382,9 @@ void Session::end_promotion(u8 which, bool abort)
 		delete child;
 		return;
 	}
+	const u32 took_us = now_us() - half_.at(p.peer).since_us;
+	handshakes_[wait_bucket(took_us)]++;
+	handshakes_us_ += took_us;
 	half_.erase(p.peer);
 	if (filter_) {
 		held_.push_back({p.memory, child, now_us()});

@@ -247,7 +247,7 @@ void Session::close()
 void Session::invariants()
 {
 	listenq_info info;
-	lq_counters counters;
+	lq_counters counters{};
 	u64 all_drops = 0;
 
 	if (const char *broken = lq_core_check(core_, ~0u))
@@ -295,9 +295,12 @@ void Session::invariants()
 	}
 	for (unsigned i = 0; i < __LISTENQ_EVENT_MAX; i++)
 		MODEL_CHECK(counters.events[i] == events_[i]);
-	for (unsigned i = 0; i < LISTENQ_HIST_BUCKETS; i++)
+	for (unsigned i = 0; i < LISTENQ_WAIT_BUCKETS; i++) {
 		MODEL_CHECK(counters.accept_wait[i] == waits_[i]);
+		MODEL_CHECK(counters.handshake[i] == handshakes_[i]);
+	}
 	MODEL_CHECK(counters.accept_wait_us == waits_us_);
+	MODEL_CHECK(counters.handshake_us == handshakes_us_);
 	MODEL_CHECK(info.drops == all_drops);
 	MODEL_CHECK(info.accepted == events_[LISTENQ_EVENT_ACCEPTED]);
 	MODEL_CHECK(info.established == events_[LISTENQ_EVENT_ESTABLISHED]);

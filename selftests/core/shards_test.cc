@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <numeric>
 #include <vector>
 
 #include "property.hh"
@@ -250,22 +249,6 @@ TEST(Shards, WhatTheySayAddsUp)
 	sum.overflow_ago_s = 7;
 	shards::add(sum, more);
 	EXPECT_EQ(sum.overflow_ago_s, 7u);
-
-	lq_counters all{}, one{};
-
-	std::iota(std::begin(one.drops), std::end(one.drops), 1);
-	std::iota(std::begin(one.events), std::end(one.events), 100);
-	std::iota(std::begin(one.accept_wait), std::end(one.accept_wait), 1000);
-	one.accept_wait_us = 77;
-	shards::add(all, one);
-	shards::add(all, one);
-	for (size_t i = 0; i < std::size(one.drops); i++)
-		EXPECT_EQ(all.drops[i], 2 * one.drops[i]);
-	for (size_t i = 0; i < std::size(one.events); i++)
-		EXPECT_EQ(all.events[i], 2 * one.events[i]);
-	EXPECT_EQ(all.accept_wait_us, 2 * one.accept_wait_us);
-	for (size_t i = 0; i < std::size(one.accept_wait); i++)
-		EXPECT_EQ(all.accept_wait[i], 2 * one.accept_wait[i]);
 }
 
 } // namespace

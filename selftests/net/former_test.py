@@ -13,6 +13,7 @@ from genl import A_ACCEPT_WAIT, A_DROPS, A_EVENTS, A_PORT, Genl, attrs, u64
 from reuseport import REUSEPORT, member
 
 FORMER_DROPS, FORMER_EVENTS, FORMER_WAIT, WAIT_US, FORMER_WAIT_US = 51, 52, 53, 54, 55
+WAIT_FINE, HANDSHAKE, FORMER_WAIT_FINE, FORMER_HANDSHAKE = 56, 57, 59, 60
 ACCEPTED, ESTABLISHED, LISTENER_CLOSED = 7, 6, 18
 
 
@@ -33,14 +34,24 @@ def accepted(port):
     return added_up(port, A_EVENTS, FORMER_EVENTS, ACCEPTED)
 
 
-def waited(port):
-    """The same, of the histogram."""
+def counted(port, *kinds):
+    """The same, of histograms."""
     total = 0
     for one in Genl().dump():
         if struct.unpack("=H", one[A_PORT])[0] == port:
-            for kind in A_ACCEPT_WAIT, FORMER_WAIT:
-                total += sum(struct.unpack("=32Q", one.get(kind, bytes(256))))
+            for kind in kinds:
+                buckets = one.get(kind, b"")
+                assert len(buckets) <= (256 if kind in (A_ACCEPT_WAIT, FORMER_WAIT) else 1024)
+                total += sum(struct.unpack(f"={len(buckets) // 8}Q", buckets))
     return total % (1 << 64)
+
+
+def waited(port):
+    """The same, of those that waited for accept(); each of them had a handshake."""
+    total = counted(port, A_ACCEPT_WAIT, FORMER_WAIT)
+    lq.equal(counted(port, WAIT_FINE, FORMER_WAIT_FINE), total)
+    lq.equal(counted(port, HANDSHAKE, FORMER_HANDSHAKE), total)
+    return total
 
 
 def waits_us(port):
@@ -156,7 +167,7 @@ def what_is_exported():
     members.pop(0).close()
     text = lq.run("lqctl", "export", "--prometheus")
     for metric, label in (("events_total", ',event="accepted"'),
-                          ("accept_wait_seconds_count", "")):
+                          ("accept_wait_seconds_count", ""), ("handshake_seconds_count", "")):
         (value,) = re.findall(rf'^listenq_listener_{metric}{{address="[^"]*",port="8080",'
                               rf'interface=""{label}}} (\d+)$', text, re.M)
         lq.equal(value, "12")

@@ -304,6 +304,51 @@ def accept_wait(v6):
     edges = [(b["from_us"], b["to_us"]) for b in row["accept_wait"]]
     lq.equal(edges[:4], [(0, 1), (1, 2), (2, 4), (4, 8)])
     lq.equal(edges[-1], (1 << 30, None))
+    # The same in finer buckets, and what follows from them.
+    lq.equal(sum(b["count"] for b in row["accept_wait_fine"]), 25)
+    for low, high in edges[4:31]:
+        lq.equal(sum(b["count"] for b in row["accept_wait_fine"] if low <= b["from_us"] < high),
+                 sum(b["count"] for b in row["accept_wait"] if b["from_us"] == low), low)
+    assert all(b["count"] and b["to_us"] * 19 <= b["from_us"] * 23
+               for b in row["accept_wait_fine"] if b["from_us"] >= 16), row["accept_wait_fine"]
+    told = row["percentiles"]["accept_wait"]
+    assert told["p50_us"] < 300000 < told["p90_us"] <= told["p99_us"], told
+
+
+@lq.each_version()
+def handshake(v6):
+    """Each connection counts once, by how long it was half-open; one by cookie does not."""
+    lq.no_timer()
+    tun = Tun()
+    listener = lq.listener(backlog=8, v6=v6)
+    port = lq.port_of(listener)
+    lq.equal(lq.row_of(listener)["percentiles"]["handshake"], None)
+    for wait in (0, 0.5):
+        peer = Peer(tun, port, v6=v6)
+        before = lq.Info(listener).established
+        begun = time.monotonic()
+        peer.half_open()
+        lq.equal(sum(b["count"] for b in lq.row_of(listener)["handshake"]), before)
+        time.sleep(wait)  # what is measured
+        peer.final_ack()
+        lq.wait_for(lambda b=before: lq.Info(listener).established == b + 1)
+        longest = (time.monotonic() - begun) * 1e6
+    row = lq.row_of(listener)
+    lq.equal(sum(b["count"] for b in row["handshake"]), 2)
+    told = row["percentiles"]["handshake"]
+    assert 500000 * 0.9 <= told["p99_us"] <= longest * 1.1, (told, longest)
+    # One that ends without a connection.
+    gone = Peer(tun, port, v6=v6)
+    gone.half_open()
+    gone.reset()
+    lq.wait_for(lambda: lq.row_of(listener)["drops"]["request_reset"] == 1)
+    lq.equal(sum(b["count"] for b in lq.row_of(listener)["handshake"]), 2)
+    lq.sysctl("net.ipv4.tcp_syncookies", 2)
+    cookie = Peer(tun, port, v6=v6)
+    cookie.half_open()
+    cookie.final_ack()
+    lq.wait_for(lambda: lq.Info(listener).established == 3)
+    lq.equal(sum(b["count"] for b in lq.row_of(listener)["handshake"]), 2)
 
 
 def camel(name):

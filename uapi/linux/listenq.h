@@ -204,6 +204,16 @@ struct listenq_accept_filter_arg {
 #define LISTENQ_BPF_LOOK 4096
 #define LISTENQ_HIST_BUCKETS 32
 
+/*
+ * LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE, _HANDSHAKE: times in buckets that tell any percentile within
+ * 10 %. Where bucket n begins, us: it ends where the next one does, the last at 2^32. That is each us
+ * up to 16; from there on four buckets to an octave, at 16, 19, 23 and 27 sixteenths of its power of
+ * two. 2ab / (a + b) of a bucket's first and last us is within 10 % of any that it holds.
+ */
+#define LISTENQ_WAIT_BUCKETS 128
+#define LISTENQ_WAIT_FROM(n) \
+	((n) < 16 ? (__u64)(n) : (__u64)(16 + 4 * ((n) & 3) - !!((n) & 3)) << ((n) / 4 - 4))
+
 /* listenq_info.flags */
 #define LISTENQ_F_BACKLOG_TRUNCATED 1 /* listen() asked for more than it got */
 #define LISTENQ_F_ABORT_ON_OVERFLOW 2 /* abort_on_overflow is in force */
@@ -273,8 +283,8 @@ struct listenq_accept_filter_arg {
 	X(48, OVERFLOW_AGO,     overflow_ago_s,   36, "",                    "Seconds since the last overflow ended, 1 at least; 0: none has, or one goes on.") \
 	X(49, OVERFLOW_SHORTEST, overflow_shortest_ms, 37, "",               "Milliseconds of the shortest overflow that ended; 0: none has.") \
 	X(50, OVERFLOW_LONGEST, overflow_longest_ms, 38, "",                 "Milliseconds of the longest overflow that ended; 0: none has.") \
-	X(56, STEAL_US,         steal_us,         61, "",                    "In force: microseconds after which other members of the group may accept() a connection; 0: never.") \
-	X(57, STALLED_MS,       stalled_ms,       62, "",                    "In force: milliseconds of waiting after which new SYNs go to another member of the group; 0: never.")
+	X(62, STEAL_US,         steal_us,         61, "",                    "In force: microseconds after which other members of the group may accept() a connection; 0: never.") \
+	X(63, STALLED_MS,       stalled_ms,       62, "",                    "In force: milliseconds of waiting after which new SYNs go to another member of the group; 0: never.")
 #define LISTENQ_NUMBERS(X) LISTENQ_NUMBERS_FIRST(X) LISTENQ_NUMBERS_LATER(X)
 /* clang-format on */
 
@@ -452,7 +462,8 @@ enum listenq_request_state {
 /*
  * LISTENQ_CMD_LISTENER_GET, do: request LISTENQ_A_LISTENER_ID, reply one
  * message of LISTENQ_A_LISTENER_* attributes. ENOENT: no such listener in this
- * network namespace. Dump: no attribute, one message per listener.
+ * network namespace. Dump: no attribute, one message per listener. A reader has room for 8192 bytes:
+ * a page is enough but for what former listeners had counted, LISTENQ_A_LISTENER_FORMER_*.
  *
  * LISTENQ_CMD_STATS_GET, do: no attribute, reply one message of
  * LISTENQ_A_STATS_* attributes: the counters of the whole network namespace.
@@ -545,14 +556,31 @@ enum {
 	/*
 	 * What listeners at the same address, port and interface that ended had counted, if there
 	 * were any: whoever adds up an address adds these as well, modulo 2^64, and the sum does not
-	 * fall as one of a group ends. As _DROPS, _EVENTS, _ACCEPT_WAIT and _ACCEPT_WAIT_US.
+	 * fall as one of a group ends. As _DROPS, _EVENTS, _ACCEPT_WAIT and _ACCEPT_WAIT_US, and
+	 * below as the three of those names.
 	 */
 	LISTENQ_A_LISTENER_FORMER_DROPS = 51,
 	LISTENQ_A_LISTENER_FORMER_EVENTS = 52,
 	LISTENQ_A_LISTENER_FORMER_WAIT = 53,
 	LISTENQ_A_LISTENER_ACCEPT_WAIT_US = 54, /* u64: us, the sum of the waits in _ACCEPT_WAIT */
 	LISTENQ_A_LISTENER_FORMER_WAIT_US = 55,
-	__LISTENQ_A_LISTENER_MAX = 58 /* the highest are in LISTENQ_NUMBERS */
+	/*
+	 * binary: u64, up to LISTENQ_WAIT_BUCKETS, those at 0 at the end are left out: _ACCEPT_WAIT
+	 * in finer buckets, see LISTENQ_WAIT_FROM(). Absent: all are 0, unless there is no
+	 * _HANDSHAKE_US either, of an older module.
+	 */
+	LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE = 56,
+	/*
+	 * The same, of the time that connections were half-open, from the first SYN-ACK to the ACK
+	 * that made them connections: their life in the SYN queue. Not those by SYN cookie, which
+	 * were not in it, and not requests that ended otherwise.
+	 */
+	LISTENQ_A_LISTENER_HANDSHAKE = 57,
+	LISTENQ_A_LISTENER_HANDSHAKE_US = 58, /* u64: us, the sum of these times */
+	LISTENQ_A_LISTENER_FORMER_WAIT_FINE = 59,
+	LISTENQ_A_LISTENER_FORMER_HANDSHAKE = 60,
+	LISTENQ_A_LISTENER_FORMER_HANDSHAKE_US = 61,
+	__LISTENQ_A_LISTENER_MAX = 64 /* the highest are in LISTENQ_NUMBERS */
 };
 #define LISTENQ_A_LISTENER_MAX (__LISTENQ_A_LISTENER_MAX - 1)
 

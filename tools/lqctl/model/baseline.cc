@@ -45,6 +45,10 @@ std::map<std::uint64_t, Listener> parse_baseline(const std::string &text, const 
 			for (const auto &bucket : one.at("accept_wait"))
 				waits.push_back(bucket.at("count").get<std::uint64_t>());
 			l.accept_wait = Histogram(std::move(waits));
+			/* An older lqctl did not write them. */
+			const auto fine = one.find("accept_wait_fine");
+			if (fine != one.end() && !fine->is_null())
+				l.accept_wait = Histogram::from_fine_json(*fine);
 			all.emplace(l.id, std::move(l));
 		}
 	} catch (const nlohmann::json::exception &) {

@@ -41,6 +41,24 @@ TEST(baseline, parse__what_list_wrote)
 	EXPECT_TRUE(is_past_of(back, l));
 }
 
+TEST(baseline, parse__buckets_as_fine_as_they_were)
+{
+	Listener l = listener();
+	std::vector<std::uint64_t> counts(LISTENQ_WAIT_BUCKETS);
+	counts[40] = 9;
+	l.accept_wait = Histogram(counts, Histogram::Scale::fine);
+	auto json = nlohmann::json::parse(text(l));
+	EXPECT_EQ(parse_baseline(json.dump(), "x").at(7).accept_wait.percentile_us(50),
+		  l.accept_wait.percentile_us(50));
+	/* As an older lqctl wrote it. */
+	json["listeners"][0].erase("accept_wait_fine");
+	const Histogram back = parse_baseline(json.dump(), "x").at(7).accept_wait;
+	EXPECT_FALSE(back.fine());
+	EXPECT_EQ(back.count(), 9u);
+	json["listeners"][0]["accept_wait_fine"] = {{{"from_us", 17}, {"count", 1}}};
+	EXPECT_THROW((void)parse_baseline(json.dump(), "x"), Error);
+}
+
 TEST(baseline, parse__anything_else_is_refused)
 {
 	for (const char *bad : {"", "{", "{}", "[]", R"({"listeners": [{"id": 7}]})",

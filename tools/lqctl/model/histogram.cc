@@ -4,10 +4,15 @@
 
 #include <fmt/core.h>
 
+#include <linux/listenq.h>
+
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.hh"
+#include "base/timespan.hh"
 
 namespace lqctl {
 
@@ -25,11 +30,13 @@ std::string duration(std::uint64_t us)
 
 } // namespace
 
-Histogram::Histogram(const Attr &attr)
+Histogram::Histogram(const Attr &attr, Scale scale) : scale_(scale)
 {
 	Bytes bytes = attr.payload();
-	if (bytes.size() % sizeof(std::uint64_t) != 0 || bytes.size() > 64 * sizeof(std::uint64_t))
-		throw Error(fmt::format("the kernel sent an accept-wait histogram of {} bytes: "
+	const std::size_t most = scale == Scale::fine ? LISTENQ_WAIT_BUCKETS : 64;
+	if (bytes.size() % sizeof(std::uint64_t) != 0 ||
+	    bytes.size() > most * sizeof(std::uint64_t))
+		throw Error(fmt::format("the kernel sent a histogram of {} bytes: "
 					"use the lqctl that came with the module",
 					bytes.size()));
 	buckets_.resize(bytes.size() / sizeof(std::uint64_t));
@@ -42,9 +49,27 @@ bool Histogram::empty() const
 	return std::all_of(buckets_.begin(), buckets_.end(), [](auto count) { return count == 0; });
 }
 
+/* No bucket lies in two powers of two. */
+Histogram Histogram::octaves() const
+{
+	if (!fine())
+		return *this;
+	Histogram all(std::vector<std::uint64_t>(LISTENQ_HIST_BUCKETS));
+	for (std::size_t i = 0; i < buckets_.size(); i++) {
+		const auto octave = static_cast<std::size_t>(std::bit_width(range(i).from_us));
+		all.buckets_[std::min<std::size_t>(octave, LISTENQ_HIST_BUCKETS - 1)] +=
+			buckets_[i];
+	}
+	return all;
+}
+
 /* A connection that nobody took in the end is counted back: no bucket is below 0 for that. */
 Histogram Histogram::since(const Histogram &before) const
 {
+	if (fine() && !before.fine() && !before.empty())
+		return octaves().since(before);
+	if (!fine() && before.fine())
+		return since(before.octaves());
 	Histogram difference = *this;
 
 	for (std::size_t i = 0; i < std::min(buckets_.size(), before.buckets_.size()); i++)
@@ -54,14 +79,27 @@ Histogram Histogram::since(const Histogram &before) const
 
 void Histogram::add(const Histogram &more)
 {
+	if (more.buckets_.empty())
+		return;
+	if (buckets_.empty())
+		scale_ = more.scale_;
+	else if (fine() && !more.fine())
+		*this = octaves();
+	else if (!fine() && more.fine())
+		return add(more.octaves());
 	buckets_.resize(std::max(buckets_.size(), more.buckets_.size()));
 	for (std::size_t i = 0; i < more.buckets_.size(); i++)
 		buckets_[i] += more.buckets_[i];
 }
 
-/* Bucket 0: less than 1 us; bucket n: 2^(n-1) to 2^n - 1 us; the last has no upper end. */
+/*
+ * Of powers of two, bucket 0: less than 1 us; bucket n: 2^(n-1) to 2^n - 1 us; the last has no
+ * upper end.
+ */
 Histogram::Range Histogram::range(std::size_t bucket) const
 {
+	if (fine())
+		return {LISTENQ_WAIT_FROM(bucket), LISTENQ_WAIT_FROM(bucket + 1)};
 	Range range{bucket == 0 ? 0 : std::uint64_t{1} << (bucket - 1), std::nullopt};
 	if (bucket + 1 < buckets_.size())
 		range.to_us = std::uint64_t{1} << bucket;
@@ -70,6 +108,8 @@ Histogram::Range Histogram::range(std::size_t bucket) const
 
 std::vector<Histogram::Bucket> Histogram::cumulative() const
 {
+	if (fine())
+		return octaves().cumulative();
 	std::vector<Bucket> all;
 	std::uint64_t sum = 0;
 
@@ -92,15 +132,44 @@ std::optional<std::uint64_t> Histogram::percentile_us(unsigned percent) const
 
 	for (std::size_t i = 0; all && i < buckets_.size(); i++) {
 		sum += buckets_[i];
-		if (static_cast<long double>(sum) * 100 >= static_cast<long double>(all) * percent)
-			return range(i).to_us;
+		if (static_cast<long double>(sum) * 100 < static_cast<long double>(all) * percent)
+			continue;
+		const Range r = range(i);
+		if (!fine())
+			return r.to_us;
+		/* The harmonic middle is as far from one end as from the other, in parts of either.
+		 */
+		const auto low = static_cast<double>(r.from_us),
+			   high = static_cast<double>(*r.to_us - 1);
+		return high == 0 ? 0
+				 : static_cast<std::uint64_t>(
+					   std::round(2 * low * high / (low + high)));
 	}
 	return std::nullopt;
+}
+
+std::string Histogram::percentile_text(unsigned percent) const
+{
+	const auto us = percentile_us(percent);
+	if (!us)
+		return "very long";
+	return (fine() ? "no longer than " : "less than ") + duration_text(*us);
+}
+
+std::string Histogram::percentiles_text() const
+{
+	std::string out;
+	for (const unsigned percent : {50u, 90u, 99u})
+		out += fmt::format("{}p{} {}", out.empty() ? "" : ", ", percent,
+				   duration_text(percentile_us(percent).value_or(0)));
+	return out;
 }
 
 std::string Histogram::draw(const Glyphs &glyphs, const std::string &indent,
 			    std::size_t width) const
 {
+	if (fine())
+		return octaves().draw(glyphs, indent, width);
 	auto counted = [](auto count) { return count != 0; };
 	auto first = std::find_if(buckets_.begin(), buckets_.end(), counted);
 	auto end = std::find_if(buckets_.rbegin(), buckets_.rend(), counted).base();
@@ -135,6 +204,8 @@ std::string Histogram::draw(const Glyphs &glyphs, const std::string &indent,
 
 nlohmann::ordered_json Histogram::to_json() const
 {
+	if (fine())
+		return octaves().to_json();
 	auto json = nlohmann::ordered_json::array();
 	for (std::size_t i = 0; i < buckets_.size(); i++) {
 		Range r = range(i);
@@ -148,6 +219,54 @@ nlohmann::ordered_json Histogram::to_json() const
 		json.push_back(bucket);
 	}
 	return json;
+}
+
+nlohmann::ordered_json Histogram::fine_json() const
+{
+	if (!fine())
+		return nullptr;
+	auto json = nlohmann::ordered_json::array();
+	for (std::size_t i = 0; i < buckets_.size(); i++) {
+		if (buckets_[i])
+			json.push_back({{"from_us", range(i).from_us},
+					{"to_us", *range(i).to_us},
+					{"count", buckets_[i]}});
+	}
+	return json;
+}
+
+Histogram Histogram::from_fine_json(const nlohmann::json &json)
+{
+	Histogram all(std::vector<std::uint64_t>(LISTENQ_WAIT_BUCKETS), Scale::fine);
+
+	for (const auto &one : json) {
+		const auto from = one.at("from_us").get<std::uint64_t>();
+		std::size_t i = 0;
+		while (i < LISTENQ_WAIT_BUCKETS && LISTENQ_WAIT_FROM(i) != from)
+			i++;
+		if (i == LISTENQ_WAIT_BUCKETS)
+			throw Error(fmt::format("no bucket begins at {} us", from));
+		all.buckets_[i] = one.at("count").get<std::uint64_t>();
+	}
+	return all;
+}
+
+nlohmann::ordered_json Histogram::percentiles_json() const
+{
+	if (!fine() || empty())
+		return nullptr;
+	nlohmann::ordered_json json;
+	for (const unsigned percent : {50u, 90u, 99u})
+		json[fmt::format("p{}_us", percent)] = *percentile_us(percent);
+	return json;
+}
+
+std::vector<std::uint64_t> Histogram::counts() const
+{
+	std::vector<std::uint64_t> all = buckets_;
+	while (!all.empty() && all.back() == 0)
+		all.pop_back();
+	return all;
 }
 
 } // namespace lqctl

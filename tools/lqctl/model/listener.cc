@@ -75,7 +75,18 @@ Listener parse_listener(Bytes attributes)
 			l.events = parse_counters(CounterKind::event, attr);
 			break;
 		case LISTENQ_A_LISTENER_ACCEPT_WAIT:
-			l.accept_wait = Histogram(attr);
+			/* Without the finer ones there is none in these either, or it is older. */
+			if (!l.accept_wait.fine())
+				l.accept_wait = Histogram(attr);
+			break;
+		case LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE:
+			l.accept_wait = Histogram(attr, Histogram::Scale::fine);
+			break;
+		case LISTENQ_A_LISTENER_HANDSHAKE:
+			l.handshake = Histogram(attr, Histogram::Scale::fine);
+			break;
+		case LISTENQ_A_LISTENER_HANDSHAKE_US:
+			l.handshake_us = attr.number<std::uint64_t>();
 			break;
 		case LISTENQ_A_LISTENER_FORMER_DROPS:
 			l.former_drops = parse_counters(CounterKind::drop, attr);
@@ -84,7 +95,17 @@ Listener parse_listener(Bytes attributes)
 			l.former_events = parse_counters(CounterKind::event, attr);
 			break;
 		case LISTENQ_A_LISTENER_FORMER_WAIT:
-			l.former_wait = Histogram(attr);
+			if (!l.former_wait.fine())
+				l.former_wait = Histogram(attr);
+			break;
+		case LISTENQ_A_LISTENER_FORMER_WAIT_FINE:
+			l.former_wait = Histogram(attr, Histogram::Scale::fine);
+			break;
+		case LISTENQ_A_LISTENER_FORMER_HANDSHAKE:
+			l.former_handshake = Histogram(attr, Histogram::Scale::fine);
+			break;
+		case LISTENQ_A_LISTENER_FORMER_HANDSHAKE_US:
+			l.former_handshake_us = attr.number<std::uint64_t>();
 			break;
 		case LISTENQ_A_LISTENER_ACCEPT_WAIT_US:
 			l.accept_wait_us = attr.number<std::uint64_t>();
@@ -102,6 +123,11 @@ Listener parse_listener(Bytes attributes)
 			break;
 		}
 	});
+	/* What the kernel leaves out is empty. */
+	if (l.handshake_us && l.handshake.empty())
+		l.handshake = Histogram(std::vector<std::uint64_t>(), Histogram::Scale::fine);
+	if (l.handshake_us && l.accept_wait.empty())
+		l.accept_wait = Histogram(std::vector<std::uint64_t>(), Histogram::Scale::fine);
 	if (!has_id || !has_address || !has_port)
 		throw Error("the kernel described a listener without its id, address or port: "
 			    "use the lqctl that came with the module");
@@ -267,6 +293,10 @@ nlohmann::ordered_json to_json(const Listener &l)
 	json["drops"] = to_json(l.drops);
 	json["events"] = to_json(l.events);
 	json["accept_wait"] = l.accept_wait.to_json();
+	json["accept_wait_fine"] = l.accept_wait.fine_json();
+	json["handshake"] = l.handshake.fine_json();
+	json["percentiles"]["accept_wait"] = l.accept_wait.percentiles_json();
+	json["percentiles"]["handshake"] = l.handshake.percentiles_json();
 	if (l.has_processes)
 		json["processes"] = processes_json(l.processes);
 	return json;

@@ -47,12 +47,17 @@ struct Listener {
 	std::uint32_t accept_oldest = 0; /* us; 0: none waits */
 	Counters drops = zero_counters(CounterKind::drop);
 	Counters events = zero_counters(CounterKind::event);
-	Histogram accept_wait;
+	Histogram accept_wait;			     /* fine, but of an older module */
 	std::optional<std::uint64_t> accept_wait_us; /* its sum; none: of an older module */
+	/* From the first SYN-ACK to the ACK; and their sum, none: of an older module. */
+	Histogram handshake;
+	std::optional<std::uint64_t> handshake_us;
 	/* Of ended ones at its address, to be added modulo 2^64; empty: there were none. */
 	Counters former_drops, former_events;
 	Histogram former_wait;
 	std::uint64_t former_wait_us = 0;
+	Histogram former_handshake;
+	std::uint64_t former_handshake_us = 0;
 	/* What lqctl found in /proc, when it looked. */
 	bool has_processes = false;
 	std::vector<Process> processes;

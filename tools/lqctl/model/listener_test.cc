@@ -90,7 +90,11 @@ TEST(listener, parse__everything)
 	EXPECT_EQ(json["drops_total"], 20);
 	EXPECT_EQ(json["events"]["accepted"], 21);
 	EXPECT_EQ(json["accept_wait"][5]["count"], 6);
-	for (const char *key : {"drops", "events", "accept_wait", "interface"})
+	EXPECT_TRUE(json["accept_wait_fine"].is_null()) << "of an older module";
+	EXPECT_TRUE(json["handshake"].is_null());
+	EXPECT_EQ(json["percentiles"].dump(), R"({"accept_wait":null,"handshake":null})");
+	for (const char *key : {"drops", "events", "accept_wait", "interface", "accept_wait_fine",
+				"handshake", "percentiles"})
 		json.erase(key);
 	EXPECT_EQ(
 		json.dump(),
@@ -137,6 +141,52 @@ TEST(listener, parse__wrong_sizes)
 	EXPECT_THROW((void)parse_listener(address.attributes()), Error);
 	minimal(number).u16(LISTENQ_A_LISTENER_SYN_QLEN, 1);
 	EXPECT_THROW((void)parse_listener(number.attributes()), Error);
+}
+
+TEST(listener, times__in_fine_buckets)
+{
+	const std::vector<std::uint64_t> coarse(LISTENQ_HIST_BUCKETS), wait{0, 0, 5},
+		handshake{0, 7};
+	for (const bool first : {false, true}) {
+		Message m;
+		m.u64(LISTENQ_A_LISTENER_ID, 1)
+			.bytes(LISTENQ_A_LISTENER_ADDR, {127, 0, 0, 1})
+			.u16(LISTENQ_A_LISTENER_PORT, 80);
+		if (first)
+			m.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE, wait);
+		m.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT, coarse)
+			.u64s(LISTENQ_A_LISTENER_HANDSHAKE, handshake)
+			.u64(LISTENQ_A_LISTENER_HANDSHAKE_US, 7)
+			.u64s(LISTENQ_A_LISTENER_FORMER_WAIT_FINE, handshake)
+			.u64s(LISTENQ_A_LISTENER_FORMER_WAIT, coarse)
+			.u64s(LISTENQ_A_LISTENER_FORMER_HANDSHAKE, wait)
+			.u64(LISTENQ_A_LISTENER_FORMER_HANDSHAKE_US, 10);
+		if (!first)
+			m.u64s(LISTENQ_A_LISTENER_ACCEPT_WAIT_FINE, wait);
+		const Listener l = parse_listener(m.attributes());
+		EXPECT_EQ(l.accept_wait.percentile_us(50), 2u);
+		EXPECT_EQ(l.accept_wait.count(), 5u);
+		EXPECT_EQ(l.handshake.count(), 7u);
+		EXPECT_EQ(l.handshake_us, 7u);
+		EXPECT_EQ(l.former_wait.count(), 7u);
+		EXPECT_EQ(l.former_handshake.percentile_us(99), 2u);
+		EXPECT_EQ(l.former_handshake_us, 10u);
+		EXPECT_EQ(to_json(l)["percentiles"]["handshake"]["p99_us"], 1);
+		EXPECT_EQ(to_json(l)["accept_wait"][2]["count"], 5);
+	}
+}
+
+TEST(listener, times__what_is_left_out_is_empty)
+{
+	Message m;
+	m.u64(LISTENQ_A_LISTENER_ID, 1)
+		.bytes(LISTENQ_A_LISTENER_ADDR, {127, 0, 0, 1})
+		.u16(LISTENQ_A_LISTENER_PORT, 80)
+		.u64(LISTENQ_A_LISTENER_HANDSHAKE_US, 0);
+	const auto json = to_json(parse_listener(m.attributes()));
+	EXPECT_EQ(json["accept_wait_fine"].dump(), "[]");
+	EXPECT_EQ(json["handshake"].dump(), "[]");
+	EXPECT_EQ(json["accept_wait"].size(), 32u);
 }
 
 } // namespace

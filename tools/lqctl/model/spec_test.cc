@@ -125,6 +125,12 @@ TEST(spec, listener_attributes)
 		NAME(FORMER_WAIT, "former-wait"),
 		NAME(ACCEPT_WAIT_US, "accept-wait-us"),
 		NAME(FORMER_WAIT_US, "former-wait-us"),
+		NAME(ACCEPT_WAIT_FINE, "accept-wait-fine"),
+		NAME(HANDSHAKE, "handshake"),
+		NAME(HANDSHAKE_US, "handshake-us"),
+		NAME(FORMER_WAIT_FINE, "former-wait-fine"),
+		NAME(FORMER_HANDSHAKE, "former-handshake"),
+		NAME(FORMER_HANDSHAKE_US, "former-handshake-us"),
 #undef NAME
 	};
 	for (const Number &n : numbers)

@@ -81,19 +81,6 @@ Palette make_palette(const Timeline &timeline)
 	return palette;
 }
 
-std::string below_text(std::uint64_t us)
-{
-	if (us == 0)
-		return "-";
-	if (us == std::numeric_limits<std::uint64_t>::max())
-		return "≥ 1024 s";
-	if (us < 1024)
-		return fmt::format("< {} us", us);
-	if (us < 1024 * 1024)
-		return fmt::format("< {} ms", us / 1024);
-	return fmt::format("< {} s", us / (1024 * 1024));
-}
-
 std::string accept_queue_figure(const Timeline &timeline, const Series &series,
 				const std::string &id)
 {
@@ -287,7 +274,7 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 	constexpr double row = 15;
 	constexpr unsigned shades = 6;
 	const auto counted = [](std::uint64_t count) { return count != 0; };
-	const auto &all = series.accept_wait;
+	const auto &all = series.accept_wait, &fine = series.accept_wait_fine;
 	const auto first_it = std::find_if(all.begin(), all.end(), counted);
 	double largest = 0;
 
@@ -308,8 +295,8 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 	Svg svg(Plot::width, height, id, "Waiting times of " + series.local,
 		fmt::format(
 			"How long connections waited for accept() over time, as a heat map; half "
-			"of them waited {}, 99 of 100 {}.",
-			below_text(percentile_us(all, 50)), below_text(percentile_us(all, 99))));
+			"of them waited {}, 99 of 100 {}, or less.",
+			percentile_text(all, fine, 50), percentile_text(all, fine, 99)));
 
 	plot.times(svg);
 	plot.bands(svg, series);
@@ -354,11 +341,9 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 		}
 	}
 	svg.text({Plot::end() + 8, Plot::top + 8}, "p50", "unit");
-	svg.text({Plot::end() + 34, Plot::top + 8}, below_text(percentile_us(all, 50)),
-		 "limit-text");
+	svg.text({Plot::end() + 34, Plot::top + 8}, percentile_text(all, fine, 50), "limit-text");
 	svg.text({Plot::end() + 8, Plot::top + 24}, "p99", "unit");
-	svg.text({Plot::end() + 34, Plot::top + 24}, below_text(percentile_us(all, 99)),
-		 "limit-text");
+	svg.text({Plot::end() + 34, Plot::top + 24}, percentile_text(all, fine, 99), "limit-text");
 	return figure("Waited for accept()",
 		      {{"h1", ""},
 		       {"h2", ""},

@@ -32,7 +32,4 @@ struct Palette {
 [[nodiscard]] std::string waits_figure(const Timeline &timeline, const Series &series,
 				       const std::string &id);
 
-/* "< 4 ms", in units of 1024 as lqctl list has them; "-" for 0. */
-[[nodiscard]] std::string below_text(std::uint64_t us);
-
 } // namespace lqctl

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/timespan.hh"
+#include "model/histogram.hh"
 #include "report/axis.hh"
 #include "report/figures.hh"
 #include "report/page_style.hh"
@@ -170,7 +172,7 @@ private:
 	void tiles()
 	{
 		std::uint64_t syns = 0, established = 0, accepted = 0, drops = 0, overflows = 0;
-		std::vector<std::uint64_t> waits;
+		std::vector<std::uint64_t> waits, fine;
 
 		for (const Series &s : timeline_.listeners) {
 			syns += events_of(s, "syn_received");
@@ -179,6 +181,7 @@ private:
 			drops += total(s.drops);
 			overflows += s.overflows.size();
 			add(waits, s.accept_wait);
+			add(fine, s.accept_wait_fine);
 		}
 		out_ += "<div class=\"tiles\">\n";
 		out_ += tile(grouped(timeline_.listeners.size()), "listeners");
@@ -187,7 +190,7 @@ private:
 		out_ += tile(grouped(accepted), "accepted");
 		out_ += tile(grouped(drops), "drops", drops);
 		out_ += tile(grouped(overflows), "overflows", overflows);
-		out_ += tile(escaped(below_text(percentile_us(waits, 99))), "p99 wait");
+		out_ += tile(escaped(percentile_text(waits, fine, 99)), "p99 wait");
 		out_ += "</div>\n";
 	}
 
@@ -202,7 +205,9 @@ private:
 			"<th scope=\"col\">SYN queue, most</th>"
 			"<th scope=\"col\">SYNs</th><th scope=\"col\">Established</th>"
 			"<th scope=\"col\">Accepted</th><th scope=\"col\">Drops</th>"
-			"<th scope=\"col\">Wait p50</th><th scope=\"col\">p99</th></tr></thead>\n"
+			"<th scope=\"col\">Wait p50</th><th scope=\"col\">p90</th><th "
+			"scope=\"col\">p99</th><th scope=\"col\">Handshake p50</th><th "
+			"scope=\"col\">p90</th><th scope=\"col\">p99</th></tr></thead>\n"
 			"<tbody>\n";
 		for (std::size_t i = 0; i < timeline_.listeners.size(); i++) {
 			const Series &s = timeline_.listeners[i];
@@ -214,18 +219,30 @@ private:
 			out_ += fmt::format(
 				"<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>{}{}"
 				"<td>{}</td><td>{}</td><td>{}</td><td{}>{}</td><td>{}</td>"
-				"<td>{}</td></tr>\n",
+				"<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
 				name, escaped(s.last.policy), escaped(backlog(s)),
 				filled(s.accept_max, s.last.accept_limit, ""),
 				filled(s.syn_max, s.last.syn_limit, "s"),
 				grouped(events_of(s, "syn_received")),
 				grouped(events_of(s, "established")),
 				grouped(events_of(s, "accepted")), drops ? " class=\"bad\"" : "",
-				grouped(drops),
-				escaped(below_text(percentile_us(s.accept_wait, 50))),
-				escaped(below_text(percentile_us(s.accept_wait, 99))));
+				grouped(drops), escaped(wait(s, 50)), escaped(wait(s, 90)),
+				escaped(wait(s, 99)), escaped(handshake(s, 50)),
+				escaped(handshake(s, 90)), escaped(handshake(s, 99)));
 		}
 		out_ += "</tbody></table></div>\n";
+	}
+
+	static std::string wait(const Series &s, unsigned percent)
+	{
+		return percentile_text(s.accept_wait, s.accept_wait_fine, percent);
+	}
+
+	static std::string handshake(const Series &s, unsigned percent)
+	{
+		const auto us =
+			Histogram(s.handshake, Histogram::Scale::fine).percentile_us(percent);
+		return us ? duration_text(*us) : "-";
 	}
 
 	static std::string backlog(const Series &s)

@@ -32,16 +32,6 @@ ordered_json nonzero(const Counters &counters)
 	return object;
 }
 
-ordered_json wait_counts(const Histogram &histogram)
-{
-	auto counts = ordered_json::array();
-	for (const auto &bucket : histogram.to_json())
-		counts.push_back(bucket["count"]);
-	while (!counts.empty() && counts.back() == 0)
-		counts.erase(counts.size() - 1);
-	return counts;
-}
-
 ordered_json observation(const Listener &l)
 {
 	ordered_json object;
@@ -58,7 +48,11 @@ ordered_json observation(const Listener &l)
 	}
 	object["drops"] = nonzero(l.drops);
 	object["events"] = nonzero(l.events);
-	object["accept_wait"] = wait_counts(l.accept_wait);
+	object["accept_wait"] = l.accept_wait.octaves().counts();
+	if (l.accept_wait.fine())
+		object["accept_wait_fine"] = l.accept_wait.counts();
+	if (l.handshake.fine())
+		object["handshake"] = l.handshake.counts();
 	return object;
 }
 
@@ -211,15 +205,31 @@ private:
 		read_numbers(o, object);
 		o.drops = counters(object, "drops");
 		o.events = counters(object, "events");
-		const auto wait = object.find("accept_wait");
-		if (wait == object.end() || !wait->is_array() || wait->size() > 64)
+		if (!object.contains("accept_wait"))
 			throw Damaged();
-		for (const json &count : *wait) {
+		o.accept_wait = buckets(object, "accept_wait", 64);
+		o.accept_wait_fine = buckets(object, "accept_wait_fine", LISTENQ_WAIT_BUCKETS);
+		o.handshake = buckets(object, "handshake", LISTENQ_WAIT_BUCKETS);
+		return o;
+	}
+
+	/* None: of an older lqctl, or an older module. */
+	static std::vector<std::uint64_t> buckets(const json &object, const char *name,
+						  std::size_t most)
+	{
+		std::vector<std::uint64_t> counts;
+		const auto it = object.find(name);
+
+		if (it == object.end())
+			return counts;
+		if (!it->is_array() || it->size() > most)
+			throw Damaged();
+		for (const json &count : *it) {
 			if (!count.is_number_unsigned())
 				throw Damaged();
-			o.accept_wait.push_back(count.get<std::uint64_t>());
+			counts.push_back(count.get<std::uint64_t>());
 		}
-		return o;
+		return counts;
 	}
 
 	/* The later numbers of the list are not in the recordings of an older lqctl. */

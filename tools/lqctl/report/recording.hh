@@ -51,7 +51,9 @@ struct RecordedListener {
 	LISTENQ_NUMBERS(MEMBER)
 #undef MEMBER
 	NamedCounters drops, events;
-	std::vector<std::uint64_t> accept_wait; /* buckets; those at 0 at the end are left out */
+	/* By powers of two, as older ones have it; and in finer buckets: Histogram::Scale. Those at
+	   0 at the end are left out. */
+	std::vector<std::uint64_t> accept_wait, accept_wait_fine, handshake;
 };
 
 struct Sample {

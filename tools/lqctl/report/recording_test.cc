@@ -104,6 +104,8 @@ TEST(recording, what_was_written_is_read)
 	EXPECT_EQ(o.drops[0].second, 20u);
 	EXPECT_EQ(r.names[o.events[0].first], "accepted");
 	EXPECT_EQ(o.accept_wait, (std::vector<std::uint64_t>{0, 0, 0, 4}));
+	EXPECT_TRUE(o.accept_wait_fine.empty()) << "of an older module";
+	EXPECT_TRUE(o.handshake.empty());
 	ASSERT_EQ(s.events.size(), 1u);
 	EXPECT_EQ(s.events[0].type, "overflow_began");
 	EXPECT_EQ(s.events[0].reason, "accept_queue_full_syn");
@@ -233,6 +235,31 @@ TEST(recording, a_header_that_makes_no_sense)
 		text.replace(text.find("1000000,\"filters"), 7, interval);
 		EXPECT_THROW((void)read(text), Error) << interval;
 	}
+}
+
+TEST(recording, fine_buckets_and_back)
+{
+	Listener l = listener();
+	std::vector<std::uint64_t> wait(LISTENQ_WAIT_BUCKETS), handshake(LISTENQ_WAIT_BUCKETS);
+	wait[20] = 4; /* 32 us */
+	handshake[1] = 2;
+	l.accept_wait = Histogram(wait, Histogram::Scale::fine);
+	l.handshake = Histogram(handshake, Histogram::Scale::fine);
+	const std::string line = sample_line(0s, true, {l});
+	wait.resize(21);
+	const RecordedListener o = read(header() + line).segments[0].samples[0].listeners[0];
+	EXPECT_EQ(o.accept_wait, (std::vector<std::uint64_t>{0, 0, 0, 0, 0, 0, 4}))
+		<< "an older lqctl reads it, too";
+	EXPECT_EQ(o.accept_wait_fine, wait);
+	EXPECT_EQ(o.handshake, (std::vector<std::uint64_t>{0, 2}));
+	/* Of more than there are it makes nothing. */
+	const std::string good = "\"handshake\":[0,2]";
+	std::string bad = line;
+	std::string many = "\"handshake\":[0";
+	for (unsigned i = 0; i < LISTENQ_WAIT_BUCKETS; i++)
+		many += ",0";
+	bad.replace(bad.find(good), good.size(), many + "]");
+	EXPECT_EQ(read(header() + bad + end_line(1s, "signal")).damaged, 1u);
 }
 
 } // namespace

@@ -2,12 +2,16 @@
 /* Series: from samples to columns, from counters to what was added. */
 #include "report/series.hh"
 
+#include <fmt/core.h>
 #include <linux/listenq.h>
 
 #include <algorithm>
 #include <limits>
 #include <map>
 #include <optional>
+
+#include "base/timespan.hh"
+#include "model/histogram.hh"
 
 namespace lqctl {
 
@@ -185,6 +189,8 @@ private:
 		add(cell.drops, added(base.drops, to.drops));
 		add(cell.events, added(base.events, to.events));
 		add(cell.accept_wait, added(base.accept_wait, to.accept_wait));
+		add(s.accept_wait_fine, added(base.accept_wait_fine, to.accept_wait_fine));
+		add(s.handshake, added(base.handshake, to.handshake));
 		if (to.accept_qlen_peak > base.accept_qlen_peak)
 			cell.accept_peak = std::max(cell.accept_peak, to.accept_qlen_peak);
 		if (to.syn_qlen_peak > base.syn_qlen_peak)
@@ -359,6 +365,31 @@ std::uint64_t percentile_us(const std::vector<std::uint64_t> &buckets, unsigned 
 				       : std::numeric_limits<std::uint64_t>::max();
 	}
 	return std::numeric_limits<std::uint64_t>::max();
+}
+
+std::string below_text(std::uint64_t us)
+{
+	if (us == 0)
+		return "-";
+	if (us == std::numeric_limits<std::uint64_t>::max())
+		return "≥ 1024 s";
+	if (us < 1024)
+		return fmt::format("< {} us", us);
+	if (us < 1024 * 1024)
+		return fmt::format("< {} ms", us / 1024);
+	return fmt::format("< {} s", us / (1024 * 1024));
+}
+
+std::string percentile_text(const std::vector<std::uint64_t> &coarse,
+			    const std::vector<std::uint64_t> &fine, unsigned percent)
+{
+	const Histogram all(fine, Histogram::Scale::fine);
+	const auto us = all.percentile_us(percent);
+
+	/* Who is counted back is missed in a bucket, which is seen in small ones only. */
+	if (us && all.count() >= Histogram(coarse).count())
+		return duration_text(*us);
+	return below_text(percentile_us(coarse, percent));
 }
 
 std::uint64_t Timeline::count(const NamedCounters &counters, const char *name) const

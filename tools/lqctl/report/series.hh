@@ -53,7 +53,7 @@ struct Series {
 	unsigned resets = 0;	     /* counters that began anew: the module was reloaded */
 	std::vector<Cell> cells;     /* one for each column */
 	NamedCounters drops, events; /* totals of the cells */
-	std::vector<std::uint64_t> accept_wait;
+	std::vector<std::uint64_t> accept_wait, accept_wait_fine, handshake;
 	std::vector<Episode> overflows, cookies;
 	std::uint64_t accept_max = 0, syn_max = 0; /* of the cells, peaks included */
 };
@@ -85,6 +85,15 @@ struct Timeline {
 
 void add(NamedCounters &sum, const NamedCounters &more);
 void add(std::vector<std::uint64_t> &sum, const std::vector<std::uint64_t> &more);
+
+/*
+ * Of so many of 100 the longest, as a reader is told: "1.3 ms" where all of @coarse is in @fine,
+ * too; else, of an older recording or some of it, the end of its power of two: "< 2 ms"; "-": none.
+ */
+[[nodiscard]] std::string percentile_text(const std::vector<std::uint64_t> &coarse,
+					  const std::vector<std::uint64_t> &fine, unsigned percent);
+/* "< 4 ms", in units of 1024 as lqctl list has them; "-" for 0. */
+[[nodiscard]] std::string below_text(std::uint64_t us);
 
 /*
  * The upper end, in us, of the bucket that holds the @percent-th part of what a histogram counted;

@@ -264,4 +264,37 @@ TEST(series, the_busiest_first)
 	EXPECT_EQ(t.listeners[2].id, 1u);
 }
 
+TEST(series, percentile_text)
+{
+	std::vector<std::uint64_t> coarse(32), fine(LISTENQ_WAIT_BUCKETS);
+	coarse[11] = 8;
+	fine[4 * 10 + 1] = 8; /* 1216 us */
+	EXPECT_EQ(percentile_text(coarse, fine, 50), "1.3 ms");
+	EXPECT_EQ(percentile_text(coarse, {}, 50), "< 2 ms") << "of an older recording";
+	coarse[11] = 9;
+	EXPECT_EQ(percentile_text(coarse, fine, 50), "< 2 ms") << "some of it is older";
+	EXPECT_EQ(percentile_text({}, {}, 50), "-");
+}
+
+TEST(series, fine_buckets_are_added_up)
+{
+	Recording r;
+	r.segments.resize(1);
+	r.segments[0].interval = 1s;
+	for (std::uint64_t i = 1; i <= 3; i++) {
+		RecordedListener o;
+		o.id = 1;
+		o.local = "*:80";
+		o.accept_wait = {i};
+		o.accept_wait_fine = {i};
+		o.handshake = {0, 10 * i};
+		r.segments[0].samples.push_back({Microseconds(i * 1'000'000), true, {o}});
+	}
+	const Timeline t = make_timeline(r, 100);
+	ASSERT_EQ(t.listeners.size(), 1u);
+	EXPECT_EQ(t.listeners[0].accept_wait_fine, t.listeners[0].accept_wait);
+	EXPECT_EQ(t.listeners[0].handshake, (std::vector<std::uint64_t>{0, 20}))
+		<< "since the first sample";
+}
+
 } // namespace

@@ -154,9 +154,7 @@ bool Case::half_wait_long() const
 
 std::string Case::half_waited() const
 {
-	const auto half = waits_.percentile_us(50);
-	return half ? "half of the connections waited less than " + duration_text(*half)
-		    : "half of the connections waited very long";
+	return "half of the connections waited " + waits_.percentile_text(50);
 }
 
 bool Case::uneven_shards() const

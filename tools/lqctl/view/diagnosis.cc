@@ -42,8 +42,8 @@ std::string verdict(const Observation &o, const std::vector<Finding> &findings)
 	if (accepted)
 		text += fmt::format("; {} accepted{}", accepted,
 				    o.before ? fmt::format(" in {:.1f} s", o.seconds) : "");
-	if (const auto half = waits.percentile_us(50))
-		text += fmt::format(", half of them after less than {}", duration_text(*half));
+	if (waits.percentile_us(50))
+		text += fmt::format(", half of them after {}", waits.percentile_text(50));
 	return text;
 }
 

@@ -84,9 +84,14 @@ std::string details(const Listener &l, const ListingStyle &style)
 	out += nonzero_text(std::string(indent) + "drops:", select_drops(l.drops, false), width);
 	out += nonzero_text(std::string(indent) + "no loss:", select_drops(l.drops, true), width);
 	if (!l.accept_wait.empty()) {
-		out += fmt::format("{}waited for accept():\n", indent);
+		out += fmt::format("{}waited for accept():{}\n", indent,
+				   l.accept_wait.fine() ? ' ' + l.accept_wait.percentiles_text()
+							: "");
 		out += l.accept_wait.draw(style.glyphs, indent, width);
 	}
+	if (!l.handshake.empty())
+		out += fmt::format("{}handshakes took: {}\n", indent,
+				   l.handshake.percentiles_text());
 	return out;
 }
 

@@ -128,22 +128,32 @@ void write_gauges(Writer &w, const Groups &groups)
 	}
 }
 
-/* Without _sum where the module is older and does not add the waits up. */
-void write_waits(Writer &w, const Groups &groups)
+/*
+ * By powers of two: all that is finer would be four times as many series. Without _sum where the
+ * module is older and does not add them up.
+ */
+struct Times {
+	const char *name, *help;
+	Histogram Listener::*times, Listener::*former;
+	std::optional<std::uint64_t> Listener::*us;
+	std::uint64_t Listener::*former_us;
+};
+
+void write_times(Writer &w, const Groups &groups, const Times &what)
 {
-	w.family("listenq_listener_accept_wait_seconds", "histogram",
-		 "How long connections waited for accept().");
+	w.family(what.name, "histogram", what.help);
 	for (const auto &[key, group] : groups) {
-		Histogram waits;
+		Histogram times;
 		std::uint64_t us = 0;
 		bool summed = true;
 		for (const Listener *l : group.members) {
-			waits.add(l->accept_wait);
-			waits.add(l->former_wait);
-			us += l->accept_wait_us.value_or(0) + l->former_wait_us;
-			summed = summed && l->accept_wait_us;
+			/* Each has all its buckets, whatever it counted. */
+			times.add((l->*what.times).octaves());
+			times.add((l->*what.former).octaves());
+			us += (l->*what.us).value_or(0) + l->*what.former_us;
+			summed = summed && l->*what.us;
 		}
-		const std::vector<Histogram::Bucket> buckets = waits.cumulative();
+		const std::vector<Histogram::Bucket> buckets = times.cumulative();
 		for (const Histogram::Bucket &b : buckets)
 			w.sample(fmt::format("{},le=\"{}\"", labels_of(key),
 					     b.below_us ? fmt::format("{}", *b.below_us / 1e6)
@@ -202,7 +212,15 @@ std::string prometheus_text(const Stats &stats, const std::vector<Listener> &lis
 	for (const auto &[key, group] : groups)
 		counters(w, "event", added_up(group, &Listener::events, &Listener::former_events),
 			 labels_of(key));
-	write_waits(w, groups);
+	write_times(w, groups,
+		    {"listenq_listener_accept_wait_seconds",
+		     "How long connections waited for accept().", &Listener::accept_wait,
+		     &Listener::former_wait, &Listener::accept_wait_us, &Listener::former_wait_us});
+	write_times(w, groups,
+		    {"listenq_listener_handshake_seconds",
+		     "How long connections were half-open, from the first SYN-ACK to the ACK.",
+		     &Listener::handshake, &Listener::former_handshake, &Listener::handshake_us,
+		     &Listener::former_handshake_us});
 	return w.take();
 }
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <regex>
@@ -188,6 +189,38 @@ TEST(prometheus, a_reuseport_group_is_one)
 	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_bucket" + labels + ",le=+Inf"],
 		  "13");
 	EXPECT_EQ(samples["listenq_listener_accept_wait_seconds_count" + labels], "13");
+}
+
+TEST(prometheus, fine_buckets_come_as_powers_of_two)
+{
+	Listener l = listener("10.0.0.1", 80, 4), other = l;
+	std::vector<std::uint64_t> counts(LISTENQ_WAIT_BUCKETS);
+	counts[1] = 2;
+	counts[4 * 9 + 1] = 3; /* 608 us */
+	for (Listener *one : {&l, &other}) {
+		one->handshake = Histogram(counts, Histogram::Scale::fine);
+		one->handshake_us = 1'000'000;
+	}
+	l.former_handshake = Histogram(counts, Histogram::Scale::fine);
+	l.former_handshake_us = 5;
+	l.accept_wait = Histogram(counts, Histogram::Scale::fine);
+	/* The other is of one scale only, and was there before. */
+	auto samples = parse(prometheus_text({}, {l, other}));
+	const std::string name = "listenq_listener_handshake_seconds",
+			  at = ",address=10.0.0.1,port=80,interface=";
+	EXPECT_EQ(samples[name + "_bucket" + at + ",le=1e-06"], "0");
+	EXPECT_EQ(samples[name + "_bucket" + at + ",le=2e-06"], "6");
+	EXPECT_EQ(samples[name + "_bucket" + at + ",le=0.000512"], "6");
+	EXPECT_EQ(samples[name + "_bucket" + at + ",le=0.001024"], "15");
+	EXPECT_EQ(samples[name + "_count" + at], "15");
+	EXPECT_EQ(samples[name + "_sum" + at], "2.000005");
+	const std::string wait = "listenq_listener_accept_wait_seconds";
+	EXPECT_EQ(samples[wait + "_count" + at], "12");
+	EXPECT_EQ(samples[wait + "_bucket" + at + ",le=0.001024"], "6");
+	EXPECT_EQ(std::count_if(samples.begin(), samples.end(),
+				[&](const auto &one) { return one.first.starts_with(name); }),
+		  34)
+		<< "a bounded number of series";
 }
 
 TEST(prometheus, labels_are_escaped)

@@ -190,14 +190,20 @@ std::string counters(const Counters &all, Tone tone, const ShowStyle &style)
 
 std::string waits(const Listener &l, const ShowStyle &style)
 {
-	const auto below = [&](unsigned percent) -> std::string {
-		const auto us = l.accept_wait.percentile_us(percent);
-		return us ? "less than " + duration_text(*us) : "very long";
-	};
-	return fmt::format("{} {} connections, half of them {}, 99 % {}\n",
-			   title("waited for accept():", style), l.accept_wait.count(), below(50),
-			   below(99)) +
-	       l.accept_wait.draw(style.glyphs, "  ", line_width(style));
+	const Histogram &all = l.accept_wait;
+	return fmt::format(
+		       "{} {} connections, {}\n", title("waited for accept():", style), all.count(),
+		       all.fine() ? all.percentiles_text()
+				  : fmt::format("half of them {}, 99 % {}", all.percentile_text(50),
+						all.percentile_text(99))) +
+	       all.draw(style.glyphs, "  ", line_width(style));
+}
+
+std::string handshakes(const Listener &l, const ShowStyle &style)
+{
+	return fmt::format("{} {} of them, {}\n", title("handshakes took:", style),
+			   l.handshake.count(), l.handshake.percentiles_text()) +
+	       l.handshake.draw(style.glyphs, "  ", line_width(style));
 }
 
 nlohmann::ordered_json reason_json(std::uint64_t limit, const Reason &reason)
@@ -224,6 +230,8 @@ std::string show_text(const Listener &l, const ShowStyle &style, const Peers &pe
 		       counters(l.events, Tone::good, style);
 	if (!l.accept_wait.empty())
 		out += '\n' + waits(l, style);
+	if (!l.handshake.empty())
+		out += '\n' + handshakes(l, style);
 	return out;
 }
 
