@@ -59,6 +59,8 @@ private:
 	void accept_stalled();
 	/* The command that gives the listener another backlog as it runs. */
 	[[nodiscard]] std::string set_backlog(std::uint32_t backlog) const;
+	/* The command that lets the members of its group take what waits too long. */
+	[[nodiscard]] std::string share() const;
 	void clients_gone();
 	void overloaded();
 	/* What to do for a larger accept queue. */

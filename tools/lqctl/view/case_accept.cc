@@ -60,12 +60,25 @@ void Case::accept_stalled()
 					    h.name, h.pid);
 			break;
 		}
-		text += " No setting of the kernel's helps: see what it does instead.";
+		text += o_.group.members > 1 && l_.steal_us
+				? " What waits longer than steal_us is there for the others."
+				: " No setting makes it accept: see what it does instead.";
 		commands.push_back(l_.processes.empty() ? fmt::format("lqctl list -p @{}", l_.id)
 							: fmt::format("strace -f -tt -p {}",
 								      l_.processes.front().pid));
 	}
+	/* Somebody else could. */
+	if (o_.group.members > o_.group.stalled.size() && l_.steal_us == 0) {
+		text += " With steal_us the other listeners of the group would accept them.";
+		commands.push_back(share());
+	}
 	add("accept_stalled", Severity::problem, text, commands);
+}
+
+/* The whole group: one that has it alone neither gives nor takes. */
+std::string Case::share() const
+{
+	return fmt::format("lqctl set -l :{} steal_us=5000", l_.port);
 }
 
 std::string Case::set_backlog(std::uint32_t backlog) const

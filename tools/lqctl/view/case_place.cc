@@ -52,16 +52,22 @@ void Case::group()
 		return;
 	if (!g.stalled.empty() && !stalled_) {
 		std::string ids;
+		std::vector<std::string> commands{
+			fmt::format("lqctl explain @{}", g.stalled.front())};
 		for (const std::uint64_t id : g.stalled)
 			ids += fmt::format("{}@{}", ids.empty() ? "" : ", ", id);
+		if (l_.steal_us == 0)
+			commands.push_back(share());
 		add("sibling_stalled", Severity::warning,
 		    fmt::format("{} of the {} listeners at this address {} no connections ({}): "
-				"about {:.0f} % of the clients wait there, whatever this one does.",
+				"about {:.0f} % of the clients wait there{}.",
 				g.stalled.size(), g.members,
 				g.stalled.size() == 1 ? "takes" : "take", ids,
 				100.0 * static_cast<double>(g.stalled.size()) /
-					static_cast<double>(g.members)),
-		    {fmt::format("lqctl explain @{}", g.stalled.front())});
+					static_cast<double>(g.members),
+				l_.steal_us ? " until they have waited for steal_us"
+					    : ", whatever this one does"),
+		    commands);
 		return;
 	}
 	const std::uint64_t mine = events(LISTENQ_EVENT_ACCEPTED);
