@@ -136,6 +136,8 @@ def one_version():
     assert version in run(os.path.join(TOOLS, "lqrun"), "--version")
     with open(os.path.join(TOP, "debian/changelog"), encoding="utf-8") as file:
         equal(re.match(r"listenq \((.*)\)", file.readline())[1], version)
+    with open(os.path.join(TOP, "module/shim/main.c"), encoding="ascii") as file:
+        equal(re.search(r'^MODULE_VERSION\("(.*)"\)', file.read(), re.M)[1], version)
 
 
 @case

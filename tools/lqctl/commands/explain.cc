@@ -358,9 +358,7 @@ Command explain(CLI::App &app)
 		->excludes(interval);
 	auto *netns = command->add_option("-N,--netns", o->netns,
 					  "In this network namespace: a name, a file, or a pid");
-	command->add_flag("--all-netns", o->all_netns,
-			  "In every network namespace that has a name or a process")
-		->excludes(netns);
+	command->add_flag("--all-netns", o->all_netns, all_netns_help)->excludes(netns);
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};
 }
