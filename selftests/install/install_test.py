@@ -104,6 +104,7 @@ def install_and_uninstall():
                      "share/zsh/site-functions/_lqctl", "share/listenq/bpftrace/lqdrop.bt",
                      "share/doc/listenq/README.md", "share/doc/listenq/docs/semantics.md",
                      "share/doc/listenq/examples/sysctl.conf",
+                     "share/doc/listenq/examples/monitoring/listenq-exporter.service",
                      "share/doc/listenq/examples/servers/Makefile"):
             assert f"opt/listenq/{name}" in names, f"{name} is missing"
         assert "etc/apparmor.d/abstractions/listenq" in names, "no abstraction for AppArmor"
