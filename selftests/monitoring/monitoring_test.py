@@ -342,6 +342,74 @@ def it_ends_while_clients_are_connected():
                 assert time.monotonic() - began < 8, "it waited for its client"
 
 
+# --- lqctl report, of many machines ---
+
+
+def recording(host, drops, finding=None):
+    """As lqctl record writes it: a listener, seen twice."""
+    def listener(count):
+        return {"id": 1, "local": "0.0.0.0:80", "policy": "linux", "backlog_asked": 8, "backlog": 8,
+                "accept_qlen": 1, "accept_limit": 9, "syn_qlen": 0,
+                "syn_young": 0, "syn_limit": 256, "accept_qlen_peak": 1, "syn_qlen_peak": 0,
+                "drops": {"accept_queue_full_syn": count} if count else {},
+                "events": {"syn_received": 10 + count}, "accept_wait": [1]}
+
+    lines = [{"type": "listenq-recording", "version": 1, "lqctl": "0.1", "host": host,
+              "time_ns": 1763721062000000000, "interval_us": 1000000},
+             {"type": "sample", "elapsed_us": 0, "listeners": [listener(0)]},
+             {"type": "sample", "elapsed_us": 1000000, "listeners": [listener(drops)]}]
+    if finding:
+        lines.append({"type": "verdict", "elapsed_us": 1000000, "listeners": [
+            {"id": 1, "local": "0.0.0.0:80", "program": "nginx", "unit": "nginx.service",
+             "findings": [{"code": finding, "severity": "problem", "text": "it is so"}]}]})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def report(*files, check=True):
+    """The page, or what is said instead."""
+    done = subprocess.run([LQCTL, "report", *files, "-o", "-"], capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode == 0) == check, done.stderr
+    return done.stdout if check else done.stderr
+
+
+@case
+def a_page_of_many_machines():
+    """It opens with what is wrong, the worst first, each machine by its name; files and rings."""
+    with tempfile.TemporaryDirectory() as folder:
+        def write(name, text):
+            os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+            return f"{folder}/{name}"
+
+        fine = write("fine.jsonl", recording("web1", 0))
+        some = write("some.jsonl", recording("web2", 7))
+        # A ring, cut off in the midst of a line, that went on; and what is not of it.
+        write("ring/0000000008.jsonl", recording("web3", 900) + '{"type": "sample", "el')
+        write("ring/0000000009.jsonl", recording("web3", 0, "accept_stalled"))
+        write("ring/0000000010.jsonl.Ab12Cd", "half a hea")
+        page = report(fine, some, f"{folder}/ring")
+        rows = re.findall(r'role="row" style="--s0:(\d);--s1:(\d);[^"]*">(.*?)</div>', page)
+        equal([row[:2] for row in rows], [("1", "1"), ("2", "2")])
+        for words in ("web3", "accept_stalled", "goes on", "nginx.service", "#h2l0"):
+            assert words in rows[0][2], rows[0]
+        assert "web2" in rows[1][2] and "#h1l0" in rows[1][2], rows[1]
+        assert page.index(rows[0][2]) < page.index(rows[1][2]) < page.index('class="tiles"')
+        for number, host in enumerate(("web1", "web2", "web3")):
+            assert f'id="h{number}">{host}</h2>' in page, host
+        assert "damaged" not in page and "<script" not in page, page[:3000]
+        page = report(fine)
+        assert "Nothing: nobody was refused" in page and "web1" not in page, page[:9000]
+        # The same machine twice: by their files.
+        page = report(fine, write("again.jsonl", recording("web1", 0)))
+        assert f"web1 ({folder}/again.jsonl)" in page, page[:9000]
+        os.mkdir(f"{folder}/empty")
+        for bad in (f"{folder}/empty", f"{folder}/none", write("text", "hello\n")):
+            said = report(fine, bad, check=False)
+            assert bad in said and said.count("\n") == 1, said
+
+
 def main():
     """Run the cases, or those named."""
     wanted = [one for one in _cases if not sys.argv[1:] or one.__name__ in sys.argv[1:]]

@@ -49,7 +49,7 @@ _lqctl()
 	set) words='--listener --netns --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	monitor) words='--numeric --json --warn --exec --help' ;;
-	record) words='--output --interval --duration --append --help' ;;
+	record) words='--output --interval --duration --append --ring --size --help' ;;
 	report) words='--output --title --help' ;;
 	esac
 
