@@ -89,6 +89,10 @@ install-doc:
 		sed 's|@PREFIX@|$(PREFIX)|' examples/$$file.conf \
 			>$(SHARE)/doc/listenq/examples/$$file.conf || exit 1; \
 	done
+	@install -d $(SHARE)/doc/listenq/examples/monitoring
+	@for file in examples/monitoring/*; do \
+		sed 's|@PREFIX@|$(PREFIX)|' $$file >$(SHARE)/doc/listenq/$$file || exit 1; \
+	done
 	@install -d $(SHARE)/doc/listenq/examples/servers
 	@install -m 644 $(addprefix examples/servers/,Makefile *.cc *.h *.hh) $(SHARE)/doc/listenq/examples/servers
 # The source, for DKMS: dkms install listenq/$(VERSION)

@@ -147,6 +147,7 @@ module_exit(lq_exit);
 MODULE_DESCRIPTION("AF_LISTENQ: TCP with a listen queue of your choice");
 MODULE_AUTHOR("The listenq authors");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1"); /* as tools/Makefile has it */
 MODULE_ALIAS_NETPROTO(AF_LISTENQ);
 MODULE_ALIAS_GENL_FAMILY(LISTENQ_GENL_NAME);
 MODULE_ALIAS_TCP_ULP(LISTENQ_ULP_NAME);

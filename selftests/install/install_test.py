@@ -104,6 +104,7 @@ def install_and_uninstall():
                      "share/zsh/site-functions/_lqctl", "share/listenq/bpftrace/lqdrop.bt",
                      "share/doc/listenq/README.md", "share/doc/listenq/docs/semantics.md",
                      "share/doc/listenq/examples/sysctl.conf",
+                     "share/doc/listenq/examples/monitoring/listenq-exporter.service",
                      "share/doc/listenq/examples/servers/Makefile"):
             assert f"opt/listenq/{name}" in names, f"{name} is missing"
         assert "etc/apparmor.d/abstractions/listenq" in names, "no abstraction for AppArmor"
@@ -136,6 +137,8 @@ def one_version():
     assert version in run(os.path.join(TOOLS, "lqrun"), "--version")
     with open(os.path.join(TOP, "debian/changelog"), encoding="utf-8") as file:
         equal(re.match(r"listenq \((.*)\)", file.readline())[1], version)
+    with open(os.path.join(TOP, "module/shim/main.c"), encoding="ascii") as file:
+        equal(re.search(r'^MODULE_VERSION\("(.*)"\)', file.read(), re.M)[1], version)
 
 
 @case

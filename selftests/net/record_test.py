@@ -234,6 +234,70 @@ def killed_and_gone_on_with():
     lq.equal([row[7] for row in rows if row[0] == "0.0.0.0:8000"][:1], ["2"])
 
 
+@lq.case(timeout=200)
+def what_is_wrong_is_recorded():
+    """What explain finds, whose the listener is and on which machine; the page opens with it."""
+    listener = lq.listener(port=8000, backlog=1, options=DROPS_SYNS)
+    recording = Recording()
+    clients = [lq.begin_connect(listener) for _ in range(6)]
+    lq.wait_for(lambda: lq.Info(listener).drops > 0, GENEROUS)
+    # In less than a second little is seen.
+    lq.wait_for(lambda: recording.lines("sample")[-1]["elapsed_us"] > 1_500_000, GENEROUS)
+    lines = recording.end()
+    lq.equal(lines[0]["host"], os.uname().nodename)
+    (verdict,) = [one for line in lines if line["type"] == "verdict" for one in line["listeners"]
+                  if one["local"] == "0.0.0.0:8000"]
+    with open("/proc/self/comm", encoding="utf-8") as file:
+        lq.equal(verdict["program"], file.read().strip())
+    codes = {one["code"] for one in verdict["findings"] if one["severity"] == "problem"}
+    assert "accept_stalled" in codes, verdict
+    _, text = recording.report()
+    assert text.index("accept_stalled") < text.index('class="tiles"'), text[:3000]
+    del clients
+
+
+@lq.case(timeout=200)
+def a_ring():
+    """The newest is there, and what is old goes; killed, it goes on where it was."""
+    listener = lq.listener(port=8000)
+    with tempfile.TemporaryDirectory() as directory:
+        ring = os.path.join(directory, "ring")
+
+        def record():
+            return subprocess.Popen(["lqctl", "record", "--ring", "-o", ring, "-i", "20ms", "-d", "4s"],
+                                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+        def numbers():
+            return sorted(int(name.split(".")[0]) for name in os.listdir(ring)
+                          if name.endswith(".jsonl"))
+
+        process = record()
+        try:
+            lq.wait_for(lambda: os.path.isdir(ring) and numbers() and numbers()[0] > 1, GENEROUS,
+                        "nothing goes")
+            second = subprocess.run(["lqctl", "record", "--ring", "-o", ring], capture_output=True,
+                                    text=True, check=False)
+            lq.equal(second.returncode, 1)
+            assert "another lqctl" in second.stderr, second.stderr
+        finally:
+            process.kill()
+            process.wait()
+        last = numbers()[-1]
+        lq.expect_serves(listener)
+        process = record()
+        try:
+            lq.wait_for(lambda: numbers()[-1] > last + 1, GENEROUS, "it does not go on")
+            lq.run("lqctl", "report", ring, "-o", f"{directory}/page.html")
+            with open(f"{directory}/page.html", encoding="utf-8") as file:
+                text = file.read()
+            assert "recordings follow one another" in text and "damaged" not in text, text[:3000]
+            process.send_signal(signal.SIGTERM)
+            lq.equal((process.wait(GENEROUS), process.stderr.read()), (0, ""))
+        finally:
+            process.kill()
+            process.wait()
+
+
 @lq.case(timeout=120)
 def to_a_pipe():
     """- is stdout; it ends with whoever reads."""

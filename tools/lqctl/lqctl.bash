@@ -10,7 +10,7 @@ _lqctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		list | show | adopt | release | drain | hold | explain | requests | stats | top | get | set | reset | probe | \
-			monitor | export | record | report)
+			monitor | export | serve | record | report)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -20,7 +20,7 @@ _lqctl()
 	case $command in
 	'')
 		words='list show adopt release drain hold explain requests stats top get set reset probe'
-		words+=' monitor export record report'
+		words+=' monitor export serve record report'
 		words+=' --version --help'
 		;;
 	list)
@@ -43,12 +43,13 @@ _lqctl()
 	stats) words='--zeros --since --interval --count --json --help' ;;
 	top) words='--numeric --batch --interval --count --help' ;;
 	reset) words='--json --help' ;;
-	export) words='--prometheus --output --help' ;;
+	export) words='--prometheus --all-netns --output --help' ;;
+	serve) words='--listen --all-netns --help' ;;
 	get) words='--values --netns --json --help' ;;
 	set) words='--listener --netns --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
 	monitor) words='--numeric --json --warn --exec --help' ;;
-	record) words='--output --interval --duration --append --help' ;;
+	record) words='--output --interval --duration --append --ring --size --help' ;;
 	report) words='--output --title --help' ;;
 	esac
 
@@ -68,7 +69,8 @@ _lqctl()
 			words+=' backlog= accept_filter=' # of listeners alone
 			compopt -o nospace
 			;;
-		list | show | adopt | release | drain | hold | explain | requests | top | reset | monitor)
+		list | show | adopt | release | drain | hold | explain | requests | top | reset | monitor | \
+			export | serve)
 			if [[ $cur == ':' ]]; then
 				mapfile -t COMPREPLY < <(_lqctl_ports)
 				return

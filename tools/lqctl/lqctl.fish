@@ -52,7 +52,7 @@ end
 
 function __lqctl_arguments
     switch (__lqctl_command)
-        case list show adopt release drain hold explain requests top reset monitor
+        case list show adopt release drain hold explain requests top reset monitor export serve
             printf '%s\n' sport src policy name drops recv-q syn-q and or not
             # Where somebody listens.
             lqctl list --no-header --numeric 2>/dev/null | string match -rg ':([0-9]+) *$' | sort -un |

@@ -19,9 +19,9 @@ namespace lqctl {
 namespace {
 
 /* In the order of "lqctl --help". */
-constexpr Command (*commands[])(CLI::App &) = {list,	show,	  adopt, release, drain,  hold,
-					       explain, requests, stats, get,	  set,	  reset,
-					       probe,	export_,  top,	 monitor, record, report};
+constexpr Command (*commands[])(CLI::App &) = {
+	list, show,  adopt, release, drain, hold, explain, requests, stats, get,
+	set,  reset, probe, export_, serve, top,  monitor, record,   report};
 
 /* A reader that has seen enough is no error. */
 int write_out(const std::string &text)
@@ -82,7 +82,7 @@ int main_(int argc, char **argv)
 	if (app.get_subcommands().empty())
 		throw Error("no command given: use list, show, adopt, release, drain, hold, "
 			    "explain, requests, stats, top, get, set, reset, probe, monitor, "
-			    "record, report or "
+			    "record, report, serve or "
 			    "export; see \"lqctl --help\"");
 	for (const Command &command : all) {
 		if (!app.got_subcommand(command.app))

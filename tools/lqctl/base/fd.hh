@@ -23,6 +23,8 @@ public:
 			close(fd_);
 	}
 	[[nodiscard]] int get() const { return fd_; }
+	/* It is another's to close. */
+	int release() { return std::exchange(fd_, -1); }
 
 private:
 	int fd_;

@@ -41,6 +41,7 @@ struct Command {
 [[nodiscard]] Command reset(CLI::App &app);
 [[nodiscard]] Command probe(CLI::App &app);
 [[nodiscard]] Command export_(CLI::App &app);
+[[nodiscard]] Command serve(CLI::App &app);
 [[nodiscard]] Command top(CLI::App &app);
 [[nodiscard]] Command monitor(CLI::App &app);
 [[nodiscard]] Command record(CLI::App &app);

@@ -17,12 +17,12 @@
 #include "base/terminal.hh"
 #include "commands/absent.hh"
 #include "commands/commands.hh"
+#include "commands/observe.hh"
 #include "commands/words.hh"
 #include "kernel/find_some.hh"
 #include "kernel/genl.hh"
 #include "kernel/netns.hh"
 #include "kernel/observer.hh"
-#include "kernel/sysctl.hh"
 #include "kernel/tcp_listeners.hh"
 #include "model/baseline.hh"
 #include "view/diagnosis.hh"
@@ -72,36 +72,6 @@ Baseline read_baseline(const std::string &file)
 	const double ago = static_cast<double>(now.tv_sec - st.st_mtim.tv_sec) +
 			   static_cast<double>(now.tv_nsec - st.st_mtim.tv_nsec) / 1e9;
 	return {parse_baseline(text, file), std::max(ago, 0.001)};
-}
-
-std::vector<Observation> observe(Place &place, const Baseline *baseline, double seconds)
-{
-	std::vector<Observation> observations;
-	const std::uint32_t somaxconn = read_somaxconn(), host = read_host_somaxconn();
-	const auto tcp = read_tcp_settings();
-	const auto &before = baseline ? baseline->listeners : place.observer->before();
-
-	for (Sight &sight : place.observer->look(*place.genl)) {
-		Observation o;
-		o.now = std::move(sight.listener);
-		o.somaxconn = somaxconn;
-		o.host_somaxconn = host;
-		o.tcp = tcp;
-		o.holders = std::move(sight.holders);
-		o.holders_before = std::move(sight.holders_before);
-		o.waiting = std::move(sight.waiting);
-		o.dropped = std::move(sight.dropped);
-		if (sight.requests_seen)
-			o.half_open = half_open_of(sight.requests);
-		const auto it = before.find(o.now.id);
-		if (it != before.end() && is_past_of(it->second, o.now)) {
-			o.before = it->second;
-			o.seconds = seconds;
-		}
-		observations.push_back(std::move(o));
-	}
-	find_groups(observations);
-	return observations;
 }
 
 Tone tone_of(Severity severity)
@@ -236,8 +206,10 @@ std::vector<Place> watch(const Options &options, const Selection &selection)
 		const double seconds =
 			std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
 				.count();
-		place.observations = observe(place, baseline ? &*baseline : nullptr,
-					     baseline ? baseline->seconds : seconds);
+		place.observations =
+			observe(*place.genl, *place.observer,
+				baseline ? baseline->listeners : place.observer->before(),
+				baseline ? baseline->seconds : seconds);
 		std::erase_if(place.observations,
 			      [&](const Observation &o) { return !selection.matches(o.now); });
 		if (!options.all_netns)
@@ -358,9 +330,7 @@ Command explain(CLI::App &app)
 		->excludes(interval);
 	auto *netns = command->add_option("-N,--netns", o->netns,
 					  "In this network namespace: a name, a file, or a pid");
-	command->add_flag("--all-netns", o->all_netns,
-			  "In every network namespace that has a name or a process")
-		->excludes(netns);
+	command->add_flag("--all-netns", o->all_netns, all_netns_help)->excludes(netns);
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};
 }

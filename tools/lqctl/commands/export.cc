@@ -6,10 +6,8 @@
 #include "base/error.hh"
 #include "base/file.hh"
 #include "commands/commands.hh"
+#include "commands/metrics.hh"
 #include "commands/words.hh"
-#include "kernel/genl.hh"
-#include "kernel/lookup.hh"
-#include "view/prometheus.hh"
 
 namespace lqctl {
 
@@ -17,6 +15,7 @@ namespace {
 
 struct Options {
 	bool prometheus = false;
+	bool all_netns = false;
 	std::string output; /* a file; empty: stdout */
 	std::vector<std::string> filter;
 };
@@ -25,10 +24,7 @@ std::string run(const Options &options)
 {
 	if (!options.prometheus)
 		throw Error("export as what? There is --prometheus");
-	const Selection selection(options.filter);
-	Genl genl;
-	const std::vector<Listener> listeners = find_listeners(genl, selection);
-	const std::string text = prometheus_text(genl.stats(), listeners);
+	const std::string text = metrics_text(Selection(options.filter), options.all_netns, true);
 
 	if (options.output.empty() || options.output == "-")
 		return text;
@@ -47,6 +43,7 @@ Command export_(CLI::App &app)
 			  "The text format of Prometheus, for node_exporter's textfile collector");
 	command->add_option("-o,--output", o->output,
 			    "This file, replaced at once as a whole; -: stdout");
+	command->add_flag("--all-netns", o->all_netns, all_netns_help);
 	command->add_option("FILTER", o->filter, filter_help);
 	return {command, [o] { return run(*o); }};
 }

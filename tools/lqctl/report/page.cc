@@ -7,6 +7,7 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "base/timespan.hh"
@@ -15,6 +16,7 @@
 #include "report/figures.hh"
 #include "report/page_style.hh"
 #include "report/svg.hh"
+#include "report/wrong.hh"
 
 namespace lqctl {
 
@@ -58,24 +60,24 @@ std::string filled(std::uint64_t length, std::uint64_t limit, const char *classe
 			   length >= limit && limit ? " full" : "", std::min(part, 100.0));
 }
 
-class Page final {
+/* What there is of one machine. */
+class Part final {
 public:
-	Page(const Recording &recording, const Timeline &timeline, const std::string &title)
-	    : recording_(recording), timeline_(timeline), title_(title),
-	      palette_(make_palette(timeline))
+	/* @prefix: of the ids of its elements. */
+	Part(const Host &host, std::string prefix)
+	    : recording_(*host.recording), timeline_(host.timeline), prefix_(std::move(prefix)),
+	      palette_(make_palette(timeline_))
 	{
 	}
 
 	std::string build()
 	{
-		head();
 		notes();
 		tiles();
 		overview();
 		for (std::size_t i = 0; i < timeline_.listeners.size() && i < most_sections; i++)
 			section(timeline_.listeners[i], i);
 		events();
-		foot();
 		return std::move(out_);
 	}
 
@@ -96,24 +98,6 @@ private:
 		return timeline_.count(s.events, name);
 	}
 
-	void head()
-	{
-		const auto begin = static_cast<std::uint64_t>(timeline_.begin_ns);
-		out_ += fmt::format(
-			"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-			"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
-			"'none'; "
-			"style-src 'unsafe-inline'\">\n"
-			"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-			"<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n<h1>{0}</"
-			"h1>\n"
-			"<p class=\"sub\">{2} for {3}, a sample every {4}; times are UTC</p>\n",
-			escaped(title_), page_style,
-			utc_text(begin, 0).substr(0, 10) + ' ' + utc_text(begin, 0).substr(11, 8),
-			timespan_text(Microseconds(timeline_.end_us)),
-			timespan_text(timeline_.interval));
-	}
-
 	/* What a reader must know who trusts the numbers. */
 	void notes()
 	{
@@ -132,8 +116,8 @@ private:
 			lost += one.second->type == "events_lost";
 
 		if (recording_.segments.size() > 1)
-			notes.push_back(fmt::format("{} recordings follow one another in the file; "
-						    "what happened between them is not counted.",
+			notes.push_back(fmt::format("{} recordings follow one another; what "
+						    "happened between them is not counted.",
 						    recording_.segments.size()));
 		else if (gaps)
 			notes.push_back(fmt::format("{} times no sample was taken for more than "
@@ -213,8 +197,8 @@ private:
 			const Series &s = timeline_.listeners[i];
 			const std::uint64_t drops = total(s.drops);
 			const std::string name = i < most_sections
-							 ? fmt::format("<a href=\"#l{}\">{}</a>", i,
-								       escaped(s.local))
+							 ? fmt::format("<a href=\"#{}l{}\">{}</a>",
+								       prefix_, i, escaped(s.local))
 							 : escaped(s.local);
 			out_ += fmt::format(
 				"<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>{}{}"
@@ -254,12 +238,17 @@ private:
 
 	void section(const Series &s, std::size_t index)
 	{
-		const std::string id = fmt::format("l{}", index);
+		const std::string id = fmt::format("{}l{}", prefix_, index);
+		const Wrong wrong = judge(recording_, timeline_, index);
 
 		out_ += fmt::format("<section id=\"{}\" aria-labelledby=\"{}-h\"><header "
 				    "class=\"row\"><h2 id=\"{}-h\">{}</h2>\n",
 				    id, id, id, escaped(s.local));
 		out_ += chip("id", fmt::format("{}", s.id));
+		if (!wrong.program.empty())
+			out_ += chip("program", wrong.program);
+		if (!wrong.unit.empty())
+			out_ += chip("unit", wrong.unit);
 		out_ += chip("policy", s.last.policy);
 		out_ += chip("backlog", backlog(s),
 			     s.last.backlog_asked > static_cast<std::int64_t>(s.last.backlog));
@@ -411,31 +400,178 @@ private:
 		out_ += "</div>\n";
 	}
 
-	void foot()
-	{
-		out_ += "<footer><p>Lengths are as the samples saw them; a ring marks a length "
-			"that "
-			"the kernel saw between two samples. Rates and drops are the counters' "
-			"differences, so nothing between samples is missed. A limit far above the "
-			"lengths is written at the edge, not drawn.</p>\n";
-		out_ += fmt::format("<p>lqctl report {}, of a recording by lqctl {}</p></footer>\n"
-				    "</main></body></html>\n",
-				    LISTENQ_VERSION, escaped(recording_.segments.front().lqctl));
-	}
-
 	const Recording &recording_;
 	const Timeline &timeline_;
-	const std::string &title_;
+	std::string prefix_;
 	Palette palette_;
 	std::string out_;
 };
 
+std::string prefix_of(const std::vector<Host> &hosts, std::size_t index)
+{
+	return hosts.size() > 1 ? fmt::format("h{}", index) : "";
+}
+
+/* "2025-11-21 10:31:02 for 1 h, a sample every 1 s" */
+std::string span_text(const Timeline &timeline)
+{
+	const std::string begin = utc_text(static_cast<std::uint64_t>(timeline.begin_ns), 0);
+
+	return fmt::format("{} {} for {}, a sample every {}", begin.substr(0, 10),
+			   begin.substr(11, 8), timespan_text(Microseconds(timeline.end_us)),
+			   timespan_text(timeline.interval));
+}
+
+std::string head_text(const std::vector<Host> &hosts, const std::string &title)
+{
+	const std::string what = hosts.size() == 1 ? span_text(hosts.front().timeline)
+						   : fmt::format("{} machines", hosts.size());
+	return fmt::format(
+		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		"style-src 'unsafe-inline'\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n<h1>{0}</h1>\n"
+		"<p class=\"sub\">{2}; times are UTC</p>\n",
+		escaped(title), page_style, escaped(what));
+}
+
+std::string foot_text(const std::vector<Host> &hosts)
+{
+	return fmt::format(
+		"<footer><p>Lengths are as the samples saw them; a ring marks a length that the "
+		"kernel saw between two samples. Rates and drops are the counters' differences, so "
+		"nothing between samples is missed. A limit far above the lengths is written at "
+		"the "
+		"edge, not drawn.</p>\n"
+		"<p>lqctl report {}, of a recording by lqctl {}</p></footer>\n"
+		"</main></body></html>\n",
+		LISTENQ_VERSION, escaped(hosts.front().recording->segments.front().lqctl));
+}
+
+/* What is wrong, on all machines: a table that its reader sorts, without a script. */
+class WrongTable final {
+public:
+	explicit WrongTable(const std::vector<Host> &hosts) : hosts_(hosts)
+	{
+		for (std::size_t h = 0; h < hosts.size(); h++) {
+			for (Wrong &w : find_wrong(*hosts[h].recording, hosts[h].timeline))
+				rows_.push_back({h, std::move(w), {}});
+		}
+		const auto rank = [&](std::size_t by, auto is_before) {
+			std::vector<Row *> order;
+			for (Row &row : rows_)
+				order.push_back(&row);
+			std::stable_sort(
+				order.begin(), order.end(),
+				[&](const Row *a, const Row *b) { return is_before(*a, *b); });
+			for (std::size_t i = 0; i < order.size(); i++)
+				order[i]->ranks[by] = i + 1;
+		};
+		std::stable_sort(rows_.begin(), rows_.end(), [](const Row &a, const Row &b) {
+			return is_worse(a.wrong, b.wrong);
+		});
+		rank(0, [](const Row &a, const Row &b) { return is_worse(a.wrong, b.wrong); });
+		rank(1, [](const Row &a, const Row &b) { return a.wrong.drops > b.wrong.drops; });
+		rank(2,
+		     [](const Row &a, const Row &b) { return a.wrong.wait_us > b.wrong.wait_us; });
+		rank(3, [](const Row &a, const Row &b) { return a.wrong.filled > b.wrong.filled; });
+		rank(4, [&](const Row &a, const Row &b) { return place(a) < place(b); });
+	}
+
+	[[nodiscard]] std::string text() const
+	{
+		constexpr const char *orders[] = {"the worst first", "refused", "wait", "queue",
+						  "machine, listener"};
+		std::string out = "<div class=\"card wrong\"><h2>What is wrong</h2>\n";
+
+		if (rows_.empty())
+			return out + "<p>Nothing: nobody was refused, and no queue was nearly "
+				     "full.</p></div>\n";
+		out += "<p class=\"sub\">Sorted by</p>\n";
+		for (std::size_t i = 0; i < std::size(orders); i++)
+			out += fmt::format("<input type=\"radio\" name=\"sort\" id=\"sort{0}\"{1}/>"
+					   "<label for=\"sort{0}\">{2}</label>\n",
+					   i, i == 0 ? " checked=\"checked\"" : "", orders[i]);
+		out += "<div class=\"scroll\" tabindex=\"0\"><div class=\"rows\" role=\"table\">\n"
+		       "<div class=\"r head\" role=\"row\">";
+		for (const char *name : {"", "Machine", "Listener", "Whose", "Refused", "Wait p99",
+					 "Queue, most", "What"})
+			out += fmt::format("<span role=\"columnheader\">{}</span>", name);
+		out += "</div>\n";
+		for (const Row &row : rows_)
+			out += text_of(row);
+		return out + "</div></div></div>\n";
+	}
+
+private:
+	struct Row {
+		std::size_t host;
+		Wrong wrong;
+		std::array<std::size_t, 5> ranks;
+	};
+
+	[[nodiscard]] const Series &series_of(const Row &row) const
+	{
+		return hosts_[row.host].timeline.listeners[row.wrong.index];
+	}
+	[[nodiscard]] std::pair<std::string, std::string> place(const Row &row) const
+	{
+		return {hosts_[row.host].name, series_of(row).local};
+	}
+
+	[[nodiscard]] std::string text_of(const Row &row) const
+	{
+		const Wrong &w = row.wrong;
+		const auto &[host, local] = place(row);
+		std::string style, what, whose = escaped(w.program);
+
+		for (std::size_t i = 0; i < row.ranks.size(); i++)
+			style += fmt::format("--s{}:{};", i, row.ranks[i]);
+		for (const RecordedFinding &f : w.findings)
+			what += fmt::format("<span class=\"f\"><b>{}</b> {}</span>",
+					    escaped(f.code), escaped(f.text));
+		if (w.findings.empty())
+			what = w.drops ? "see its drops" : "its accept queue was nearly full";
+		if (!w.unit.empty())
+			whose += (whose.empty() ? "" : ", ") + escaped(w.unit);
+		return fmt::format(
+			"<div class=\"r\" role=\"row\" style=\"{}\"><span role=\"cell\" "
+			"class=\"{}\">{}{}</span><span role=\"cell\">{}</span><span "
+			"role=\"cell\">{}"
+			"</span><span role=\"cell\">{}</span><span role=\"cell\">{}</span><span "
+			"role=\"cell\">{}</span><span role=\"cell\">{} %</span><span role=\"cell\" "
+			"class=\"what\">{}</span></div>\n",
+			style, w.is_problem ? "problem" : "warning",
+			w.is_problem ? "problem" : "warning", w.goes_on ? ", goes on" : "",
+			escaped(host),
+			w.index < most_sections
+				? fmt::format("<a href=\"#{}l{}\">{}</a>",
+					      prefix_of(hosts_, row.host), w.index, escaped(local))
+				: escaped(local),
+			whose.empty() ? "-" : whose, grouped(w.drops),
+			w.wait_us ? escaped(below_text(w.wait_us)) : "-", w.filled, what);
+	}
+
+	const std::vector<Host> &hosts_;
+	std::vector<Row> rows_;
+};
+
 } // namespace
 
-std::string report_page(const Recording &recording, const Timeline &timeline,
-			const std::string &title)
+std::string report_page(const std::vector<Host> &hosts, const std::string &title)
 {
-	return Page(recording, timeline, title).build();
+	std::string out = head_text(hosts, title) + WrongTable(hosts).text();
+
+	for (std::size_t i = 0; i < hosts.size(); i++) {
+		if (hosts.size() > 1)
+			out += fmt::format(
+				"<h2 class=\"host\" id=\"h{}\">{}</h2>\n<p class=\"sub\">{}"
+				"</p>\n",
+				i, escaped(hosts[i].name), escaped(span_text(hosts[i].timeline)));
+		out += Part(hosts[i], prefix_of(hosts, i)).build();
+	}
+	return out + foot_text(hosts);
 }
 
 } // namespace lqctl

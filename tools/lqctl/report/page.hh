@@ -3,12 +3,21 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "report/series.hh"
 
 namespace lqctl {
 
-[[nodiscard]] std::string report_page(const Recording &recording, const Timeline &timeline,
-				      const std::string &title);
+/* What was recorded on one machine. */
+struct Host {
+	std::string name;
+	const Recording *recording;
+	Timeline timeline; /* points into the recording */
+};
+
+/* First what is wrong, of all of them; then each. Several have their names before their listeners'.
+ */
+[[nodiscard]] std::string report_page(const std::vector<Host> &hosts, const std::string &title);
 
 } // namespace lqctl

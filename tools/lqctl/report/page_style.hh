@@ -98,6 +98,18 @@ details .scroll{max-height:420px;overflow:auto}
 details th,details td{padding:3px 7px}
 details thead th{position:sticky;top:0;background:var(--card)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:0 28px}
+.wrong{margin-top:22px}.wrong p.sub{display:inline;margin-right:8px}
+.wrong label{margin:0 14px 0 4px;font-size:13.5px}
+.rows{display:flex;flex-direction:column;min-width:980px;font-size:13.5px;font-variant-numeric:tabular-nums}
+.r{display:grid;grid-template-columns:8em 9em 12em 12em 6em 6em 6em minmax(16em,1fr);gap:0 10px;
+padding:6px 0;border-bottom:1px solid var(--rule);order:var(--s0)}
+.r.head{color:var(--soft);order:0}.r span{overflow-wrap:anywhere}
+.r .problem{color:var(--warn);font-weight:600}.r .f{display:block;margin-bottom:4px}
+.r a{color:inherit;font-weight:600}
+#sort1:checked~.scroll .r{order:var(--s1)}#sort2:checked~.scroll .r{order:var(--s2)}
+#sort3:checked~.scroll .r{order:var(--s3)}#sort4:checked~.scroll .r{order:var(--s4)}
+.wrong .scroll .rows .r.head{order:0!important}
+h2.host{margin:34px 0 0;font-size:22px}
 footer{color:var(--soft);font-size:13px}
 footer p{margin-bottom:8px}
 @media(max-width:600px){main{padding:16px 8px 32px}section,.card{padding:14px 12px}

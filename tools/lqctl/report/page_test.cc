@@ -36,7 +36,7 @@ Recording recording(std::uint64_t samples)
 
 std::string page(const Recording &r)
 {
-	return report_page(r, make_timeline(r, 200), "A report");
+	return report_page({{"web1", &r, make_timeline(r, 200)}}, "A report");
 }
 
 /* The value of an attribute, or nothing. */
@@ -107,6 +107,64 @@ TEST(page, figures_and_tables)
 		EXPECT_NE(html.find(words), std::string::npos) << words;
 }
 
+/* Its verdict comes first; what is over is told from what goes on. */
+TEST(page, opens_with_what_is_wrong)
+{
+	Recording r = recording(30);
+	const RecordedFinding stalled{"accept_stalled", "problem", "nobody <accepts>"},
+		note{"past", "note", "long ago"};
+	r.segments[0].verdicts = {{1s, 1, "*:80", "nginx", "nginx.service", {stalled, note}}};
+	std::string html = page(r);
+	expect_well_formed(html);
+	expect_self_contained(html);
+	EXPECT_LT(html.find("What is wrong"), html.find("class=\"tiles\""));
+	for (const char *words :
+	     {"<b>accept_stalled</b> nobody &lt;accepts&gt;", "problem, goes on",
+	      "nginx, nginx.service", "<a href=\"#l0\">*:80</a>"})
+		EXPECT_NE(html.find(words), std::string::npos) << words;
+	EXPECT_EQ(html.find("long ago"), std::string::npos);
+	r.segments[0].verdicts.push_back({9s, 1, "*:80", "nginx", "nginx.service", {note}});
+	html = page(r);
+	EXPECT_NE(html.find("accept_stalled"), std::string::npos);
+	EXPECT_EQ(html.find("goes on"), std::string::npos);
+}
+
+TEST(page, nothing_is_wrong)
+{
+	Recording r = recording(30);
+	for (Sample &sample : r.segments[0].samples) {
+		sample.listeners[0].drops.clear();
+		sample.listeners[0].accept_qlen = 1;
+	}
+	EXPECT_NE(page(r).find("<p>Nothing: nobody was refused"), std::string::npos);
+	/* Recorded before lqctl wrote verdicts: the counters speak. */
+	EXPECT_NE(page(recording(30)).find("see its drops"), std::string::npos);
+}
+
+/* Machines with the same addresses; the worst first, whatever its machine. */
+TEST(page, several_machines)
+{
+	Recording bad = recording(30), good = recording(30);
+	for (Sample &sample : good.segments[0].samples) {
+		sample.listeners[0].drops.clear();
+		sample.listeners[0].accept_qlen = 9;
+	}
+	const std::string html = report_page({{"a<1>", &good, make_timeline(good, 200)},
+					      {"web2", &bad, make_timeline(bad, 200)}},
+					     "A report");
+	expect_well_formed(html);
+	expect_self_contained(html);
+	const std::size_t worst = html.find("<a href=\"#h1l0\">"),
+			  other = html.find("<a href=\"#h0l0\">");
+	ASSERT_NE(worst, std::string::npos);
+	ASSERT_NE(other, std::string::npos);
+	EXPECT_LT(worst, other);
+	for (const char *words : {"2 machines", "<h2 class=\"host\" id=\"h0\">a&lt;1&gt;</h2>",
+				  "id=\"h1l0\"", "style=\"--s0:1;--s1:1;--s2:1;--s3:1;--s4:2;\"",
+				  "style=\"--s0:2;--s1:2;--s2:2;--s3:2;--s4:1;\""})
+		EXPECT_NE(html.find(words), std::string::npos) << words;
+}
+
 TEST(page, one_sample_and_none)
 {
 	for (const std::uint64_t samples : {1, 2, 3}) {
@@ -134,7 +192,9 @@ TEST(page, what_a_recording_says_is_no_markup)
 		sample.listeners[0].accept_filter = evil;
 	}
 	r.segments[0].events.push_back({1s, evil, 1, evil, evil, 0, 0, 1});
-	const std::string html = report_page(r, make_timeline(r, 200), evil);
+	r.segments[0].verdicts.push_back({1s, 1, evil, evil, evil, {{evil, "problem", evil}}});
+	const std::string html = report_page({{evil, &r, make_timeline(r, 200)}}, evil);
+	EXPECT_NE(html.find("goes on"), std::string::npos);
 	expect_well_formed(html);
 	expect_self_contained(html);
 }

@@ -143,6 +143,8 @@ private:
 			sample(object);
 		else if (type == "event")
 			event(object);
+		else if (type == "verdict")
+			verdicts(object);
 		else if (type == "end")
 			out_.segments.back().end = text(object, "reason");
 		/* Else of a later lqctl, which says by the version what must be understood. */
@@ -168,6 +170,8 @@ private:
 			throw Error(fmt::format("{}: the header makes no sense", name_));
 		segment.interval = Microseconds(interval);
 		segment.lqctl = text(object, "lqctl");
+		if (object.contains("host"))
+			segment.host = text(object, "host");
 		out_.segments.push_back(std::move(segment));
 		last_ = Microseconds(0);
 	}
@@ -294,6 +298,28 @@ private:
 		out_.segments.back().events.push_back(std::move(e));
 	}
 
+	void verdicts(const json &object)
+	{
+		const auto listeners = object.find("listeners");
+		if (listeners == object.end() || !listeners->is_array())
+			throw Damaged();
+		for (const json &listener : *listeners) {
+			RecordedVerdict v;
+			v.elapsed = elapsed(object);
+			v.id = number(listener, "id");
+			v.local = text(listener, "local");
+			v.program = text(listener, "program");
+			v.unit = text(listener, "unit");
+			const auto findings = listener.find("findings");
+			if (findings == listener.end() || !findings->is_array())
+				throw Damaged();
+			for (const json &f : *findings)
+				v.findings.push_back(
+					{text(f, "code"), text(f, "severity"), text(f, "text")});
+			out_.segments.back().verdicts.push_back(std::move(v));
+		}
+	}
+
 	const std::string &name_;
 	Recording out_;
 	std::map<std::string, std::uint16_t> indices_;
@@ -303,13 +329,15 @@ private:
 } // namespace
 
 std::string header_line(std::uint64_t time_ns, Microseconds interval,
-			const std::vector<std::string> &filters)
+			const std::vector<std::string> &filters, const std::string &host)
 {
 	ordered_json object;
 
 	object["type"] = header_type;
 	object["version"] = recording_version;
 	object["lqctl"] = LISTENQ_VERSION;
+	if (!host.empty())
+		object["host"] = host;
 	object["time"] = utc_text(time_ns, 3);
 	object["time_ns"] = time_ns;
 	object["interval_us"] = interval.count();
@@ -339,6 +367,28 @@ std::string event_line(Microseconds elapsed, const Event &event)
 	if (event.listener)
 		object["local"] = to_string(event.address, true);
 	object.update(to_json(event));
+	return json_line(object);
+}
+
+std::string verdict_line(Microseconds elapsed, const std::vector<RecordedVerdict> &verdicts)
+{
+	ordered_json object;
+
+	object["type"] = "verdict";
+	object["elapsed_us"] = elapsed.count();
+	object["listeners"] = ordered_json::array();
+	for (const RecordedVerdict &v : verdicts) {
+		ordered_json listener;
+		listener["id"] = v.id;
+		listener["local"] = v.local;
+		listener["program"] = v.program;
+		listener["unit"] = v.unit;
+		listener["findings"] = ordered_json::array();
+		for (const RecordedFinding &f : v.findings)
+			listener["findings"].push_back(
+				{{"code", f.code}, {"severity", f.severity}, {"text", f.text}});
+		object["listeners"].push_back(std::move(listener));
+	}
 	return json_line(object);
 }
 

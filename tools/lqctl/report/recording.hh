@@ -26,12 +26,18 @@ inline constexpr unsigned recording_version = 1;
 
 /* --- writing: each returns one line with its newline --- */
 
+/* @host: the machine's name; empty: not known. */
 [[nodiscard]] std::string header_line(std::uint64_t time_ns, Microseconds interval,
-				      const std::vector<std::string> &filters);
+				      const std::vector<std::string> &filters,
+				      const std::string &host = "");
 /* @elapsed: since the header, by a clock that is never set. @complete: none may be missing. */
 [[nodiscard]] std::string sample_line(Microseconds elapsed, bool complete,
 				      const std::vector<Listener> &listeners);
 [[nodiscard]] std::string event_line(Microseconds elapsed, const Event &event);
+struct RecordedVerdict;
+/* Those of @verdicts, each of a listener. */
+[[nodiscard]] std::string verdict_line(Microseconds elapsed,
+				       const std::vector<RecordedVerdict> &verdicts);
 [[nodiscard]] std::string end_line(Microseconds elapsed, const std::string &reason);
 
 /* --- reading --- */
@@ -73,6 +79,24 @@ struct RecordedEvent {
 	std::uint64_t count = 0; /* 0: none */
 };
 
+/* What explain found. */
+struct RecordedFinding {
+	std::string code;
+	std::string severity; /* "note", "warning", "problem" */
+	std::string text;
+
+	bool operator==(const RecordedFinding &) const = default;
+};
+
+/* Whose a listener is, and what holds it back, from then until it has another verdict. */
+struct RecordedVerdict {
+	Microseconds elapsed{};
+	std::uint64_t id = 0;
+	std::string local;
+	std::string program, unit; /* empty: not known */
+	std::vector<RecordedFinding> findings;
+};
+
 /* From one header to the next. */
 struct Segment {
 	std::int64_t time_ns = 0; /* CLOCK_REALTIME of the header */
@@ -80,7 +104,9 @@ struct Segment {
 	std::string lqctl; /* version of who recorded */
 	std::vector<Sample> samples;
 	std::vector<RecordedEvent> events;
-	std::string end; /* the reason; empty: it was cut off */
+	std::string end;       /* the reason; empty: it was cut off */
+	std::string host = {}; /* empty: an older lqctl recorded */
+	std::vector<RecordedVerdict> verdicts = {};
 };
 
 struct Recording {

@@ -69,6 +69,38 @@ TEST(recording, header__is_one_line)
 		  "\"interval_us\":1000000,\"filters\":[\":80\"]}\n");
 }
 
+TEST(recording, host_and_verdicts)
+{
+	const RecordedVerdict wrong{5s,
+				    7,
+				    "127.0.0.1:8080",
+				    "nginx",
+				    "nginx.service",
+				    {{"backlog_small", "problem", "the accept queue was full"}}},
+		fine{9s, 7, "127.0.0.1:8080", "nginx", "", {}};
+	const Recording r =
+		read(header_line(begin_ns, 1s, {}, "web1") + verdict_line(5s, {wrong, fine}) +
+		     verdict_line(9s, {fine}) + sample_line(10s, true, {listener()}));
+
+	EXPECT_EQ(r.segments[0].host, "web1");
+	ASSERT_EQ(r.segments[0].verdicts.size(), 3u);
+	const RecordedVerdict &first = r.segments[0].verdicts[0];
+	EXPECT_EQ(first.elapsed, 5s);
+	EXPECT_EQ(first.id, 7u);
+	EXPECT_EQ(first.local, wrong.local);
+	EXPECT_EQ(first.program, "nginx");
+	EXPECT_EQ(first.unit, "nginx.service");
+	EXPECT_EQ(first.findings, wrong.findings);
+	EXPECT_TRUE(r.segments[0].verdicts[2].findings.empty());
+	EXPECT_EQ(r.damaged, 0u);
+	/* Of an older lqctl. */
+	EXPECT_EQ(read(header() + sample_line(1s, true, {})).segments[0].host, "");
+	EXPECT_EQ(read(header() + "{\"type\":\"verdict\",\"elapsed_us\":1,\"listeners\":[{}]}\n" +
+		       sample_line(1s, true, {}))
+			  .damaged,
+		  1u);
+}
+
 TEST(recording, what_was_written_is_read)
 {
 	Event event;

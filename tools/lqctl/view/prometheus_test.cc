@@ -36,6 +36,14 @@ Listener listener(const char *address, std::uint16_t port, std::uint32_t qlen)
 	return l;
 }
 
+std::string prometheus_text(const Stats &stats, const std::vector<Listener> &listeners)
+{
+	Metrics metrics({"0.1", "6.12"});
+
+	metrics.add(std::nullopt, stats, listeners);
+	return metrics.text();
+}
+
 /*
  * The exposition format as its parser has it, and more strictly, as "promtool check metrics" does:
  * HELP and TYPE before, together; _total for counters alone; of a histogram _bucket with le and
@@ -230,6 +238,88 @@ TEST(prometheus, labels_are_escaped)
 	const std::string text = prometheus_text({}, {l});
 	EXPECT_NE(text.find(R"(policy="a\"b\\c\nd")"), std::string::npos);
 	(void)parse(text);
+}
+
+/* Anybody may call a process so, and a reader would take nothing of the whole text. */
+TEST(prometheus, labels_are_utf_8)
+{
+	Metrics metrics({});
+	metrics.add("\xfe", {}, {listener("10.0.0.1", 80, 3)}, {{0, {.program = "x\xff\"}\n#"}}});
+	const std::string text = metrics.text();
+
+	EXPECT_NE(text.find("program=\"x\xef\xbf\xbd\\\"}\\n#\""), std::string::npos) << text;
+	EXPECT_EQ(text.find('\xff'), std::string::npos);
+	EXPECT_EQ(text.find('\xfe'), std::string::npos);
+	(void)parse(text);
+}
+
+TEST(prometheus, releases)
+{
+	auto samples = parse(prometheus_text({}, {}));
+	EXPECT_EQ(samples["listenq_up"], "1");
+	EXPECT_EQ(samples["listenq_build_info,version=" LISTENQ_VERSION ",module=0.1,kernel=6.12"],
+		  "1");
+	samples = parse(Metrics::text_without_module({"", "6.12"}));
+	EXPECT_EQ(samples["listenq_up"], "0");
+	EXPECT_EQ(samples["listenq_build_info,version=" LISTENQ_VERSION ",module=,kernel=6.12"],
+		  "1");
+	EXPECT_FALSE(samples.contains("listenq_listeners"));
+}
+
+/* One line for each address and port, so that others can be joined with it. */
+TEST(prometheus, owners)
+{
+	Listener one = listener("10.0.0.1", 80, 3), other = one,
+		 third = listener("10.0.0.2", 80, 3);
+	one.inode = 1;
+	other.inode = 2;
+	third.inode = 3;
+	Metrics metrics({});
+	metrics.add(std::nullopt, {}, {one, other, third},
+		    {{1, {"nginx", "/system.slice/a.service", "a.service", ""}},
+		     {2, {"nginx", "/system.slice/b.service", "b.service", ""}}});
+	auto samples = parse(metrics.text());
+	EXPECT_EQ(samples["listenq_listener_owner_info,address=10.0.0.1,port=80,interface=,program="
+			  "nginx,unit=,cgroup=,pod="],
+		  "1");
+	EXPECT_EQ(samples["listenq_listener_owner_info,address=10.0.0.2,port=80,interface=,program="
+			  ",unit=,cgroup=,pod="],
+		  "1");
+}
+
+TEST(prometheus, namespaces)
+{
+	Stats few, many;
+	few.listeners = 1;
+	many.listeners = 7;
+	many.drops[0].value = 5;
+	Metrics metrics({});
+	metrics.add("", few, {listener("10.0.0.1", 80, 3)});
+	metrics.add("blue", many, {listener("10.0.0.1", 80, 4)});
+	auto samples = parse(metrics.text());
+	EXPECT_EQ(samples["listenq_listeners,netns="], "1");
+	EXPECT_EQ(samples["listenq_listeners,netns=blue"], "7");
+	EXPECT_EQ(samples["listenq_drops_total,netns=blue,reason=" + many.drops[0].name], "5");
+	const std::string at = "address=10.0.0.1,port=80,interface=";
+	EXPECT_EQ(samples["listenq_listener_accept_queue_length,netns=," + at], "3");
+	EXPECT_EQ(samples["listenq_listener_accept_queue_length,netns=blue," + at], "4");
+}
+
+TEST(prometheus, there_is_a_limit)
+{
+	Metrics metrics({}, 2);
+	metrics.add(std::nullopt, {},
+		    {listener("10.0.0.1", 9000, 1), listener("10.0.0.1", 80, 2),
+		     listener("10.0.0.1", 443, 3)});
+	auto samples = parse(metrics.text());
+	EXPECT_EQ(samples["listenq_listeners_left_out"], "1");
+	EXPECT_TRUE(
+		samples.contains("listenq_listener_sockets,address=10.0.0.1,port=80,interface="));
+	EXPECT_TRUE(
+		samples.contains("listenq_listener_sockets,address=10.0.0.1,port=443,interface="));
+	EXPECT_FALSE(
+		samples.contains("listenq_listener_sockets,address=10.0.0.1,port=9000,interface="));
+	EXPECT_EQ(parse(prometheus_text({}, {}))["listenq_listeners_left_out"], "0");
 }
 
 } // namespace
