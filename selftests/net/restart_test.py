@@ -8,6 +8,7 @@ told.
 import os
 import signal
 
+import haproxy
 import lq
 from load import Load
 from nginx import serving, start, workers
@@ -51,6 +52,48 @@ def plain_nginx(what):
         finally:
             process.terminate()
             process.wait(30 * lq.SCALE)
+        done, failed, _ = load.result
+        accepted, parked, inherited = moved("Accepted", "Parked", "Inherited")
+        lq.diag(f"{what}: {RESTARTS} restarts, {parked} parked, {inherited} taken over, "
+                f"{failed} errors of {done + failed}")
+        assert done > RESTARTS, f"{done} connections"
+        if kind == "lq":
+            lq.equal(failed, accepted - done, "failed, and what had been accepted and not answered")
+        if kind == "lq" and how == "quit":
+            lq.equal(failed, 0, "failed connections")
+
+
+def end_haproxy(process, how):
+    """Of HAProxy."""
+    pids = (process.pid, *haproxy.workers(process))
+    for pid in pids[:1] if how == "quit" else pids:
+        os.kill(pid, signal.SIGUSR1 if how == "quit" else signal.SIGKILL)
+    process.wait(60 * lq.SCALE)
+    lq.wait_for(lambda: not lq.run("pgrep", "-x", "haproxy", check=False), 60)
+
+
+BINDS = f"    bind 0.0.0.0:{PORT}\n    bind :::{PORT} v6only"
+
+
+@lq.case(*CASES, timeout=240)
+def plain_haproxy(what):
+    """The same of HAProxy, with one worker of two threads."""
+    how, kind = what.split()
+    lq.sysctl("net.listenq.grace_ms", 600000)
+    lq.sysctl("net.ipv4.ip_local_reserved_ports", PORT)
+    launcher = ["lqrun"] if kind == "lq" else []
+    with haproxy.serving(BINDS, launcher, PORT, more="    noreuseport") as (path, process), \
+            lq.Counted() as moved:
+        try:
+            with Load(PORT) as load:
+                for _ in range(RESTARTS):
+                    done = moved("Accepted")
+                    if kind == "lq":
+                        lq.wait_for(lambda done=done: moved("Accepted") > done + 20, 60)
+                    end_haproxy(process, how)
+                    process = haproxy.start(path, launcher, PORT)
+        finally:
+            end_haproxy(process, "kill")
         done, failed, _ = load.result
         accepted, parked, inherited = moved("Accepted", "Parked", "Inherited")
         lq.diag(f"{what}: {RESTARTS} restarts, {parked} parked, {inherited} taken over, "
