@@ -312,7 +312,7 @@ def accept_wait(v6):
     assert all(b["count"] and b["to_us"] * 19 <= b["from_us"] * 23
                for b in row["accept_wait_fine"] if b["from_us"] >= 16), row["accept_wait_fine"]
     told = row["percentiles"]["accept_wait"]
-    assert told["p50_us"] < 300000 < told["p90_us"] <= told["p99_us"], told
+    assert told["p50_us"] < 300000 * 0.9 <= told["p90_us"] <= told["p99_us"], told
 
 
 @lq.each_version()
@@ -343,7 +343,7 @@ def handshake(v6):
     gone.reset()
     lq.wait_for(lambda: lq.row_of(listener)["drops"]["request_reset"] == 1)
     lq.equal(sum(b["count"] for b in lq.row_of(listener)["handshake"]), 2)
-    lq.sysctl("net.ipv4.tcp_syncookies", 2)
+    lq.sysctl("net.listenq.syncookies", 2)
     cookie = Peer(tun, port, v6=v6)
     cookie.half_open()
     cookie.final_ack()

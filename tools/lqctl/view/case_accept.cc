@@ -68,7 +68,8 @@ void Case::accept_stalled()
 								      l_.processes.front().pid));
 	}
 	/* Somebody else could. */
-	if (o_.group.members > o_.group.stalled.size() && l_.steal_us == 0) {
+	if (o_.group.members > 1 && o_.group.members > o_.group.stalled.size() &&
+	    l_.steal_us == 0) {
 		text += " With steal_us the other listeners of the group would accept them.";
 		commands.push_back(share());
 	}
@@ -78,7 +79,7 @@ void Case::accept_stalled()
 /* The whole group: one that has it alone neither gives nor takes. */
 std::string Case::share() const
 {
-	return fmt::format("lqctl set -l :{} steal_us=5000", l_.port);
+	return fmt::format("lqctl set -l :{} steal_us=5000", l_.address.port);
 }
 
 std::string Case::set_backlog(std::uint32_t backlog) const

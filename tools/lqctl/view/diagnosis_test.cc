@@ -640,6 +640,16 @@ TEST_F(diagnosis, group)
 	EXPECT_TRUE(says(diagnose(all[0])[0], "one of 4 listeners at this address"))
 		<< diagnose(all[0])[0].text;
 	EXPECT_TRUE(says(diagnose(all[3])[0], "(@1): about 25 % of the clients"));
+	/* Others could take what waits there, unless they do. */
+	EXPECT_EQ(diagnose(all[0])[0].commands.back(), "lqctl set -l :80 steal_us=5000");
+	EXPECT_EQ(diagnose(all[3])[0].commands.back(), "lqctl set -l :80 steal_us=5000");
+	for (Observation &one : all)
+		one.now.steal_us = 5000;
+	EXPECT_TRUE(says(diagnose(all[0])[0], "is there for the others"));
+	EXPECT_TRUE(says(diagnose(all[3])[0], "until they have waited for steal_us"));
+	EXPECT_EQ(diagnose(all[3])[0].commands, Codes{"lqctl explain @1"});
+	for (Observation &one : all)
+		one.now.steal_us = 0;
 	/* All take some, and one hardly any. */
 	all[0].now.accept_qlen = 0;
 	find_groups(all);
