@@ -316,7 +316,7 @@ void Session::invariants()
 	}
 	// Each request is in exactly one place.
 	MODEL_CHECK(live_.size() == half_.size() + queue_.size() + held_.size() + ready_.size() +
-					    refused_.size() + taken_.size() +
+					    refused_.size() + taken_.size() + stolen_.size() +
 					    static_cast<size_t>(std::count_if(
 						    promotions_.begin(), promotions_.end(),
 						    [](const Promotion &p) { return p.orphan; })));
