@@ -112,7 +112,8 @@ def backlog_of_a_running_program(v6):
                                      "backlog_truncated", "own")], [5, 5, 5, 6, False, []])
     info = lq.Info(listener)
     lq.equal((info.backlog, info.backlog_asked, info.accept_limit, info.flags), (5, 5, 6, 0))
-    lq.equal(lq.ss_queues(port), (2, 5))
+    # The third client may have tried again by now.
+    assert lq.ss_queues(port) in ((2, 5), (3, 5)), lq.ss_queues(port)
     lq.wait_for(lambda: lq.connected(clients[2]))
     clients += [lq.connect_to(listener, v6=v6) for _ in range(3)]
     lq.equal(lq.ss_queues(port), (6, 5))
