@@ -184,7 +184,7 @@ def listeners_that_come_and_go():
                for one in line["listeners"]}
     lq.equal(locals_, {"0.0.0.0:8000"})
     rows, _ = recording.report()
-    table = [row for row in rows if len(row) == 11 and row[0].endswith(":8000")]
+    table = [row for row in rows if len(row) == 15 and row[0].endswith(":8000")]
     # Two listeners; what each did is counted from its beginning.
     lq.equal([row[6:8] for row in table], [["1", "1"]] * 2)
 
