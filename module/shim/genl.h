@@ -13,4 +13,12 @@ enum { LQ_MCGRP_EVENTS };
 /* The address that @sk listens at, as attribute @type. -EMSGSIZE. */
 int lq_put_address(struct sk_buff *msg, int type, const struct sock *sk);
 
+/* -ENOENT, and the reader is told. */
+static inline int lq_no_listener(struct genl_info *info)
+{
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[LISTENQ_A_LISTENER_ID],
+			    "no listener with this id in this network namespace");
+	return -ENOENT;
+}
+
 #endif
