@@ -107,6 +107,7 @@ def what_each_command_answers(v6):
     """Every attribute is there when there is something to say."""
     lq.no_timer()
     listener, peer = listener_and_peer(v6=v6)
+    lq.expect_serves(listener, v6=v6)
     client = lq.connect_to(listener, v6=v6)
     lq.wait_for(lambda: lq.Info(listener).accept_qlen == 1)
     lq.set_filter(listener, "dataready")
@@ -133,8 +134,10 @@ def what_each_command_answers(v6):
 def what_a_group_answers(v6):
     """One of it has ended: everything but its filter, the oldest connection, and own settings."""
     first = member(v6=v6)
+    lq.expect_serves(first, v6=v6)
     second = member(lq.port_of(first), v6=v6)
     first.close()
+    lq.expect_serves(second, v6=v6)
     genl = Genl()
     get = COMMANDS["listener-get"]
     (reply,) = genl.ask(genl.family, get["value"], flags=NLM_F_DUMP)
