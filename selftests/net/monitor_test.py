@@ -446,8 +446,11 @@ class Monitor:
         for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
                 mine.add(os.readlink(f"/proc/{self.process.pid}/fd/{fd}"))
-        # Signals come last.
-        return "anon_inode:[signalfd]" in mine
+        if "anon_inode:[signalfd]" not in mine:
+            return False
+        # It has told what is so already, and waits.
+        with open(f"/proc/{self.process.pid}/syscall", encoding="ascii") as file:
+            return file.read().split()[0] == str(lq.CALLS["poll"])
 
     def lines(self):
         """All so far."""

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/clock.hh"
 #include "base/error.hh"
@@ -81,7 +82,7 @@ public:
 			if (fds[1].revents && !go_on(signals))
 				return;
 			if (fds[0].revents)
-				subscription.read([&](Bytes a) { print(parse_event(a)); },
+				subscription.read([&](Bytes a) { tell(parse_event(a)); },
 						  [&] { print(events_lost(now_ns())); });
 		}
 	}
@@ -115,11 +116,19 @@ private:
 			Event event = as_event(l, now_ns());
 			event.type = "listener_state";
 			print(event);
+			told_.insert(l.id);
 			if (l.overflows && !l.overflow_ago_s) {
 				event.type = "overflow_goes_on";
 				print(event);
 			}
 		}
+	}
+
+	/* One that began between the subscription and the look is told once. */
+	void tell(const Event &event)
+	{
+		if (event.type != "listener_started" || told_.erase(event.listener) == 0)
+			print(event);
 	}
 
 	void warn(Genl &genl)
@@ -154,6 +163,7 @@ private:
 	Selection selection_;
 	std::optional<Thresholds> thresholds_;
 	std::optional<Runner> runner_;
+	std::set<std::uint64_t> told_; /* the state of these, by id */
 	std::uint64_t shown_ = 0;
 	bool closed_ = false; /* nobody reads stdout any more */
 };

@@ -188,22 +188,36 @@ std::string counters(const Counters &all, Tone tone, const ShowStyle &style)
 	return out;
 }
 
+/* What stands before a histogram, on a line of its own where there is no room beside its name. */
+std::string times(const char *name, const std::string &words, const Histogram &all,
+		  const ShowStyle &style)
+{
+	const bool fits = std::string_view(name).size() + 1 + words.size() <= line_width(style);
+
+	return title(name, style) +
+	       (fits ? ' ' + words + '\n' : '\n' + wrapped(words, "  ", line_width(style))) +
+	       all.draw(style.glyphs, "  ", line_width(style));
+}
+
 std::string waits(const Listener &l, const ShowStyle &style)
 {
 	const Histogram &all = l.accept_wait;
-	return fmt::format(
-		       "{} {} connections, {}\n", title("waited for accept():", style), all.count(),
-		       all.fine() ? all.percentiles_text()
-				  : fmt::format("half of them {}, 99 % {}", all.percentile_text(50),
-						all.percentile_text(99))) +
-	       all.draw(style.glyphs, "  ", line_width(style));
+
+	return times("waited for accept():",
+		     fmt::format("{} connections, {}", all.count(),
+				 all.fine() ? all.percentiles_text()
+					    : fmt::format("half of them {}, 99 % {}",
+							  all.percentile_text(50),
+							  all.percentile_text(99))),
+		     all, style);
 }
 
 std::string handshakes(const Listener &l, const ShowStyle &style)
 {
-	return fmt::format("{} {} of them, {}\n", title("handshakes took:", style),
-			   l.handshake.count(), l.handshake.percentiles_text()) +
-	       l.handshake.draw(style.glyphs, "  ", line_width(style));
+	return times(
+		"handshakes took:",
+		fmt::format("{} of them, {}", l.handshake.count(), l.handshake.percentiles_text()),
+		l.handshake, style);
 }
 
 nlohmann::ordered_json reason_json(std::uint64_t limit, const Reason &reason)
