@@ -263,11 +263,11 @@ class Pair:
     def compare(self, name, scenario, *args, **begin):
         """Do the scenario on both sides, and remember what is not the same each time."""
         each = []
-        for _ in range(10):
+        for _ in range(16):
             found = self.once(scenario, *args, **begin)
             if found is not None:
                 each.append(found)
-            if found == {} or len(each) == 5:
+            if found == {} or len(each) == 9:
                 same = set.intersection(*map(set, each))
                 self.differences += [f"{name}: {what}: {found[what]}" for what in found
                                      if what in same]
