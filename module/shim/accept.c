@@ -206,7 +206,7 @@ static bool lq_accept_idle(const struct sock *sk)
 	return idle;
 }
 
-/* What TCP's own accept() does, under another name: lq_accept_tcp_waiters() tells them apart. */
+/* What TCP's own accept() does, under another name: lq_listener_tcp_waiters() tells them apart. */
 static int lq_accept_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
 {
 	return autoremove_wake_function(wait, mode, sync, key);
@@ -406,25 +406,6 @@ int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS)
 }
 
 /* --- for a listener that was TCP's: feed.c --- */
-
-u32 lq_accept_tcp_waiters(struct sock *sk)
-{
-	const struct wait_queue_entry *wait;
-	struct socket_wq *wq;
-	unsigned long flags;
-	u32 count = 0;
-
-	rcu_read_lock();
-	wq = rcu_dereference(sk->sk_wq);
-	if (wq) {
-		spin_lock_irqsave(&wq->wait.lock, flags);
-		list_for_each_entry(wait, &wq->wait.head, entry)
-			count += wait->func == autoremove_wake_function;
-		spin_unlock_irqrestore(&wq->wait.lock, flags);
-	}
-	rcu_read_unlock();
-	return count;
-}
 
 bool lq_accept_bring(struct lq_listener *lst)
 {

@@ -10,8 +10,6 @@
 #include "listener.h"
 
 int lq_accept(struct socket *sock, struct socket *newsock, LQ_ACCEPT_PARAMS);
-/* How many tasks wait in TCP's own accept(). Any context. */
-u32 lq_accept_tcp_waiters(struct sock *sk);
 /*
  * Process context: the oldest connection of @lst goes to TCP's own queue, where either accept() finds
  * it. False: there is none, or no memory.

@@ -90,7 +90,7 @@ static void lq_feed(struct work_struct *work)
 {
 	struct lq_listener *lst = container_of(to_delayed_work(work), struct lq_listener, feed);
 	struct sock *sk = lst->sk;
-	const u32 waiters = lq_accept_tcp_waiters(sk);
+	const u32 waiters = lq_listener_tcp_waiters(sk);
 	u32 queued = lq_feed_queued(lst);
 	bool quiet;
 

@@ -85,6 +85,27 @@ void lq_listener_release(struct lq_listener *lst)
 	sock_put(sk);
 }
 
+/* --- who waits --- */
+
+u32 lq_listener_tcp_waiters(const struct sock *sk)
+{
+	const struct wait_queue_entry *wait;
+	struct socket_wq *wq;
+	unsigned long flags;
+	u32 count = 0;
+
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (wq) {
+		spin_lock_irqsave(&wq->wait.lock, flags);
+		list_for_each_entry(wait, &wq->wait.head, entry)
+			count += wait->func == autoremove_wake_function;
+		spin_unlock_irqrestore(&wq->wait.lock, flags);
+	}
+	rcu_read_unlock();
+	return count;
+}
+
 /* --- TCP's listener ends --- */
 
 void lq_listener_ended(struct lq_listener *lst)

@@ -162,6 +162,8 @@ void lq_listener_put(struct lq_listener *lst);
 /* lq_net.list_lock held: references on @lst (or NULL) and its sock. False: the sock is going. */
 bool lq_listener_hold(struct lq_listener *lst);
 void lq_listener_release(struct lq_listener *lst); /* Process context. */
+/* How many tasks wait in TCP's own accept() of @sk. Any context. */
+u32 lq_listener_tcp_waiters(const struct sock *sk);
 /* lock_sock held, perhaps no sleeping: TCP's listener ended. guard.c calls. */
 void lq_listener_ended(struct lq_listener *lst);
 

@@ -222,10 +222,12 @@ bool lq_share_pull_for(struct sock *sk)
 	struct lq_listener *lst;
 	bool taken = false;
 
-	local_bh_disable(); /* for the shards' locks; members stay as under RCU */
+	local_bh_disable(); /* for the shards' locks */
+	rcu_read_lock();
 	lst = lq_listener_owned(sk);
 	if (lst && lq_heir_serves(lst) && lq_share_idle(lst))
 		taken = lq_share_take(lst, &orphan);
+	rcu_read_unlock();
 	local_bh_enable();
 	/* Both its listener and this one ended within these few instructions. */
 	if (unlikely(orphan))
@@ -234,6 +236,18 @@ bool lq_share_pull_for(struct sock *sk)
 }
 
 /* --- to tell --- */
+
+/*
+ * Whoever sleeps at @member. A task that is woken in TCP's own accept() and finds nothing sleeps
+ * again, and is not seen meanwhile: so the feed, which looks who waits before it wakes, is asked.
+ */
+static void lq_share_tell(struct lq_listener *member)
+{
+	if (unlikely(READ_ONCE(member->feeding)) && lq_listener_tcp_waiters(member->sk))
+		mod_delayed_work(lq_wq, &member->feed, 0);
+	else
+		lq_listener_wake(member);
+}
 
 /* Some who sleep, in turn. */
 static void lq_share_wake(struct lq_listener *lst)
@@ -251,7 +265,7 @@ static void lq_share_wake(struct lq_listener *lst)
 		if (!member || !lq_share_steals(member) || !lq_heir_serves(member) ||
 		    !lq_share_idle(member))
 			continue;
-		lq_listener_wake(member);
+		lq_share_tell(member);
 		woken++;
 	}
 	WRITE_ONCE(lst->share_turn, first + i);
