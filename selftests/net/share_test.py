@@ -265,6 +265,8 @@ def a_stuck_worker():
         pids.append(pid)
     try:
         os.kill(pids[0], signal.SIGSTOP)
+        # Until it is: it may have accepted a connection before, and stop with that.
+        os.waitpid(pids[0], os.WUNTRACED)
         answers = []
         for _ in range(40):
             client = lq.connect_to(members[0])
