@@ -98,6 +98,19 @@ TEST_F(share, steal__not_before_its_time)
 	EXPECT_EQ(next(core, 12 * kMs), 5 * static_cast<int>(kMs));
 }
 
+TEST_F(share, steal__back_to_a_queue_that_grew)
+{
+	lq_stolen stolen;
+
+	establish(0, 0);
+	ASSERT_TRUE(core.steal(Micros{10 * kMs}, stolen));
+	establish(1, 10 * kMs);
+	EXPECT_EQ(info().accept_qlen_peak, 1u);
+	EXPECT_EQ(core.steal_end(stolen, false), LQ_STEAL_BACK);
+	EXPECT_EQ(info().accept_qlen, 2u);
+	EXPECT_EQ(info().accept_qlen_peak, 2u);
+}
+
 TEST_F(share, steal__off)
 {
 	establish(0, 0);

@@ -44,6 +44,7 @@ void Session::end_steal(size_t which, bool taken)
 	if (!taken && !closed) {
 		MODEL_CHECK(end == LQ_STEAL_BACK);
 		queue_.push_front(s.waiting);
+		accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
 		return;
 	}
 	MODEL_CHECK(end == (taken ? LQ_STEAL_TAKEN : LQ_STEAL_CLOSED));
