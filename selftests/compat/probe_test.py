@@ -11,25 +11,16 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TOP / "selftests"))
+from tap import Skip, case, main  # pylint: disable=wrong-import-position  # noqa: E402
+
 PROBE = TOP / "module/compat/probe.sh"
 NEEDED = re.search(r"^for name in ([^;]*); do\n\texported", PROBE.read_text(), re.M)[1]
 REPLACED = re.search(r"^for name in ([^;]*); do\n\treplaced", PROBE.read_text(), re.M)[1]
 NEEDED = NEEDED.replace("\\\n", " ").split()
 REPLACED = REPLACED.replace("\\\n", " ").split()
-_cases = []
-
-
-class Skip(Exception):
-    """It cannot run here; the words say why."""
-
-
-def case(function):
-    """Mark a case."""
-    _cases.append(function)
-    return function
 
 
 def probe(exports, compiler="true"):
@@ -122,23 +113,4 @@ def what_is_asked_is_used():
         assert f"`{name}`" in document, name
 
 
-def main():
-    """Every case."""
-    failed = 0
-    print(f"TAP version 13\n1..{len(_cases)}")
-    for number, function in enumerate(_cases, 1):
-        try:
-            function()
-        except Skip as why:
-            print(f"ok {number} - {function.__name__} # SKIP {why}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print(re.sub("^", "# ", traceback.format_exc(), flags=re.M))
-            print(f"not ok {number} - {function.__name__}", flush=True)
-        else:
-            print(f"ok {number} - {function.__name__}", flush=True)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+main()

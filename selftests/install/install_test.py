@@ -16,25 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+sys.path.insert(0, os.path.join(TOP, "selftests"))
+from tap import Skip, case, equal, main  # pylint: disable=wrong-import-position  # noqa: E402
+
 TOOLS = os.path.join(TOP, "build/tools")
 COMMANDS = re.findall(r"^  ([a-z]+) ", subprocess.run(
     [os.path.join(TOOLS, "lqctl"), "--help"], capture_output=True, text=True, check=True
 ).stdout.split("Subcommands:")[1], re.M)
 MAN_PAGES = ("tools/listenq.7", "tools/lqctl/lqctl.8", "tools/lqrun/lqrun.1")
-_cases = []
-
-
-def case(function):
-    """Mark a case."""
-    _cases.append(function)
-    return function
-
-
-class Skip(Exception):
-    """It cannot run here; the words say why."""
 
 
 def run(*command, check=True, env=None, text=None):
@@ -45,12 +36,6 @@ def run(*command, check=True, env=None, text=None):
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}")
     return done.stdout
-
-
-def equal(got, want, what=""):
-    """Says both."""
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
 
 
 def make(*words):
@@ -477,26 +462,6 @@ def examples_name_what_there_is():
     with open(os.path.join(TOP, "examples/modules-load.conf"), encoding="ascii") as file:
         equal([line for line in file.read().splitlines() if not line.startswith("#")],
               ["listenq"])
-
-
-def main():
-    """Run the cases, or those named."""
-    wanted = [one for one in _cases if not sys.argv[1:] or one.__name__ in sys.argv[1:]]
-    print(f"TAP version 13\n1..{len(wanted)}")
-    failed = False
-    for number, one in enumerate(wanted, 1):
-        words = one.__name__
-        try:
-            one()
-            print(f"ok {number} - {words}", flush=True)
-        except Skip as why:
-            print(f"ok {number} - {words} # SKIP {why}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed = True
-            for line in traceback.format_exc().rstrip().split("\n"):
-                print(f"# {line}")
-            print(f"not ok {number} - {words}", flush=True)
-    sys.exit(1 if failed else 0)
 
 
 main()

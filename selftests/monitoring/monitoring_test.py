@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 
 import yaml
 
@@ -26,25 +25,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.abspath(os.path.join(HERE, "../.."))
 EXAMPLES = os.path.join(TOP, "examples/monitoring")
 LQCTL = os.path.join(TOP, "build/tools/lqctl")
-sys.path.insert(0, os.path.join(TOP, "selftests/net"))
+sys.path[:0] = [os.path.join(TOP, "selftests"), os.path.join(TOP, "selftests/net")]
 import fleet  # pylint: disable=wrong-import-position  # noqa: E402
-_cases = []
-
-
-def case(function):
-    """Mark a case."""
-    _cases.append(function)
-    return function
-
-
-class Skip(Exception):
-    """It cannot run here; the words say why."""
-
-
-def equal(got, want, what=""):
-    """Says both."""
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+from tap import Skip, case, equal, main  # pylint: disable=wrong-import-position  # noqa: E402
 
 
 def read(name):
@@ -408,26 +391,6 @@ def a_page_of_many_machines():
         for bad in (f"{folder}/empty", f"{folder}/none", write("text", "hello\n")):
             said = report(fine, bad, check=False)
             assert bad in said and said.count("\n") == 1, said
-
-
-def main():
-    """Run the cases, or those named."""
-    wanted = [one for one in _cases if not sys.argv[1:] or one.__name__ in sys.argv[1:]]
-    print(f"TAP version 13\n1..{len(wanted)}")
-    failed = False
-    for number, one in enumerate(wanted, 1):
-        words = one.__name__
-        try:
-            one()
-            print(f"ok {number} - {words}", flush=True)
-        except Skip as why:
-            print(f"ok {number} - {words} # SKIP {why}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed = True
-            for line in traceback.format_exc().rstrip().split("\n"):
-                print(f"# {line}")
-            print(f"not ok {number} - {words}", flush=True)
-    sys.exit(1 if failed else 0)
 
 
 main()
