@@ -495,6 +495,8 @@ enum lq_ack_verdict {
 	LQ_ACK_PROMOTE,	  /* slot reserved: vet it, build the child, then commit or abort */
 	LQ_ACK_COOKIE,	  /* proved by a cookie, slot reserved: make a request of the ACK, build
 			     the child, then commit or abort */
+	LQ_ACK_KEEP,	  /* the same, but there is no slot: make a request of the ACK, lq_core_keep(),
+			     drop the segment */
 	LQ_ACK_DUPLICATE, /* a SYN, and *copy holds the request: send its SYN-ACK again */
 	LQ_ACK_CHALLENGE, /* *copy holds the request: send an ACK, drop the segment */
 	LQ_ACK_SKIP,	  /* likewise, or a duplicate, but it is too soon for another reply: drop */
@@ -504,7 +506,7 @@ enum lq_ack_verdict {
 
 /* A promotion under way: the ACK that holds it may read the request without the lock. */
 struct lq_promotion {
-	struct lq_request *request; /* with LQ_ACK_COOKIE: the caller's own, in no queue */
+	struct lq_request *request; /* with LQ_ACK_COOKIE, LQ_ACK_KEEP: the caller's own, in no queue */
 	u32 hash;		    /* the core's */
 	bool cookie;		    /* the core's */
 	u32 life;		    /* the core's: a listener that listens anew has another */
@@ -513,11 +515,20 @@ struct lq_promotion {
 /*
  * [locked] After LQ_ACK_MAYBE_COOKIE, for a segment of no established
  * connection (that one's first segments would prove the same cookie again):
- * LQ_ACK_COOKIE, LQ_ACK_VET, LQ_ACK_DROP, LQ_ACK_REFUSE (nothing to free), or
+ * LQ_ACK_COOKIE, LQ_ACK_KEEP, LQ_ACK_VET, LQ_ACK_REFUSE (nothing to free), or
  * LQ_ACK_UNKNOWN, which counts a failed cookie.
  */
 enum lq_ack_verdict lq_core_ack_cookie(struct lq_core *core, struct lq_ack *ack,
 				       struct lq_promotion *promotion);
+
+/*
+ * [locked] After LQ_ACK_KEEP: @request waits on the SYN queue for a slot, its ACK has come; the timer
+ * looks at it at its .expires. False: there is no room, or it is there already, and @request stays the
+ * caller's. *evicted gave way for it, or is NULL; the caller frees it.
+ */
+bool lq_core_keep(struct lq_core *core, const struct lq_ack *ack,
+		  const struct lq_promotion *promotion, struct lq_request *request,
+		  struct lq_request **evicted);
 
 /* [locked] Each of the three out-parameters is written only with its own verdict. */
 enum lq_ack_verdict lq_core_ack(struct lq_core *core, struct lq_ack *ack,

@@ -184,6 +184,12 @@ LQ_BRIDGE lq_ack_verdict lq_core_ack_cookie(lq_core *core, lq_ack *ack, lq_promo
 	return listener(core).ack_cookie(*ack, *promotion);
 }
 
+LQ_BRIDGE bool lq_core_keep(lq_core *core, const lq_ack *ack, const lq_promotion *promotion,
+			    lq_request *request, lq_request **evicted)
+{
+	return listener(core).keep(*ack, *promotion, *request, *evicted);
+}
+
 LQ_BRIDGE lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *promotion,
 					   void *child, u32 now_us, lq_request **evicted)
 {

@@ -66,6 +66,8 @@ public:
 	[[nodiscard]] lq_unreachable unreachable(const lq_key &key, Seq seq, bool fatal,
 						 Request *&freed);
 	[[nodiscard]] lq_ack_verdict ack_cookie(lq_ack &ack, lq_promotion &promotion);
+	[[nodiscard]] bool keep(const lq_ack &ack, const lq_promotion &promotion, Request &r,
+				Request *&evicted);
 	[[nodiscard]] lq_commit promote_commit(const lq_promotion &promotion, void *child,
 					       Micros now, Request *&evicted);
 	[[nodiscard]] bool promote_abort(const lq_promotion &promotion, listenq_drop &reason);
@@ -151,6 +153,9 @@ private:
 	// wrap.
 	static constexpr u32 kOowForget = 240;
 
+	// What a verdict may look at to find a request that makes room: a page of buckets, and as many.
+	static constexpr u32 kEvictSteps = 1024;
+
 	[[nodiscard]] const char *check_requests() const;
 	[[nodiscard]] policy::Snapshot snapshot() const;
 	[[nodiscard]] lq_syn_verdict syn_for_request(lq_syn &syn, Request &r, lq_request_copy &copy,
@@ -167,6 +172,20 @@ private:
 	{
 		if (!when.reached(due_))
 			due_ = when;
+	}
+	// A request that no timer saw yet.
+	void queue(Request &r, u32 hash, Ticks expires)
+	{
+		r.num_timeout = 0;
+		r.num_retrans = 0;
+		r.oow_stamp = 0;
+		r.expires = expires.value;
+		if (syn_queue_.qlen() == 0)
+			due_ = expires;
+		else
+			look_at(expires);
+		syn_queue_.insert(r, hash);
+		remember_peaks();
 	}
 	[[nodiscard]] u32 interval() const { return max<u32>(config_.hz / LQ_TICKS_PER_SECOND, 1); }
 	[[nodiscard]] u32 sweep_length() const;

@@ -158,12 +158,36 @@ lq_ack_verdict Listener::ack_cookie(lq_ack &ack, lq_promotion &promotion)
 		ack.reason = LISTENQ_DROP_ABORT_ON_OVERFLOW;
 		break;
 	case policy::AckAction::Keep:
-		// There is nothing to keep; the peer's data makes it try again.
 		ack.reason = LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK;
+		promotion = {.request = nullptr, .hash = 0, .cookie = true, .life = life_};
 		break;
 	}
 	drop(ack.reason, ack.key, Ticks{ack.now});
-	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_DROP;
+	return ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW ? LQ_ACK_REFUSE : LQ_ACK_KEEP;
+}
+
+// What its SYN did not get it gets now: this peer is there, and hears in the end what became of it.
+// For that a request gives way whose peer did not answer in time; the others may be under way.
+bool Listener::keep(const lq_ack &ack, const lq_promotion &promotion, Request &r, Request *&evicted)
+{
+	const u32 hash = syn_queue_.hash(ack.key);
+	const SynQueue::Found found = syn_queue_.search(ack.key, hash);
+
+	evicted = nullptr;
+	// Its ACK may have come in on another CPU as well.
+	if (!takes_ || promotion.life != life_ || found.request ||
+	    found.bucket_length >= limits_.bucket_limit)
+		return false;
+	if (!policy::has_room(config_, limits_, snapshot())) {
+		evicted = syn_queue_.evict_silent(kEvictSteps);
+		if (!evicted)
+			return false;
+		drop_for_room(*evicted, Ticks{ack.now});
+	}
+	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
+	r.flags |= LQ_REQ_ACKED;
+	queue(r, hash, Ticks{ack.now} + backoff_.timeout(0));
+	return true;
 }
 
 lq_commit Listener::promote_commit(const lq_promotion &promotion, void *child, Micros now,

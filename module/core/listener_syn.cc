@@ -12,9 +12,6 @@ using handshake::paws_rejects;
 using handshake::synack_window;
 using request::has;
 
-// What a SYN may look at to find a request that makes room: a page of buckets, and as many.
-static constexpr u32 kEvictSteps = 1024;
-
 lq_syn_verdict Listener::syn(lq_syn &syn, lq_request_copy &copy, Request *&freed)
 {
 	freed = nullptr;
@@ -181,18 +178,9 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 		counters_.event(LISTENQ_EVENT_SYN_DUPLICATE);
 		return LQ_COMMIT_DUPLICATE;
 	}
-	r.num_timeout = 0;
-	r.num_retrans = 0;
-	r.oow_stamp = 0;
-	r.expires = syn.now + backoff_.timeout(0);
-	if (syn_queue_.qlen() == 0)
-		due_ = Ticks{r.expires};
-	else
-		look_at(Ticks{r.expires});
-	syn_queue_.insert(r, syn.hash);
 	counters_.event(LISTENQ_EVENT_REQUEST_CREATED);
 	counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-	remember_peaks();
+	queue(r, syn.hash, Ticks{syn.now} + backoff_.timeout(0));
 	return LQ_COMMIT_OK;
 }
 

@@ -91,13 +91,18 @@ void SynQueue::unlink(Request **link)
 }
 
 // The last request of the chain at @link that no ACK holds: the oldest one.
-SynQueue::Taken SynQueue::take_last(Request **link)
+SynQueue::Taken SynQueue::take_last(Request **link, Which which)
 {
 	Request **last = nullptr;
 	u32 steps = 1;
 
 	for (; *link; link = &(*link)->next, steps++) {
-		if (!request::has(**link, LQ_REQ_PROMOTING))
+		const Request &r = **link;
+
+		if (request::has(r, LQ_REQ_PROMOTING))
+			continue;
+		if (which == Which::Any ||
+		    (!request::is_young(r) && !request::has(r, LQ_REQ_ACKED)))
 			last = link;
 	}
 	if (!last)
@@ -107,14 +112,14 @@ SynQueue::Taken SynQueue::take_last(Request **link)
 	return {r, steps};
 }
 
-Request *SynQueue::evict_oldest(u32 steps)
+Request *SynQueue::evict(u32 steps, Which which)
 {
 	u32 taken = 0;
 
 	// A hand of its own, that moves on each time: were it always the first bucket that has
 	// some, new requests would be gone at once, and old ones elsewhere would stay.
 	for (u32 i = 0; i < hand_round() && taken < steps; i++) {
-		const Taken last = take_last(bucket(evict_hand_ & hand_mask()));
+		const Taken last = take_last(bucket(evict_hand_ & hand_mask()), which);
 
 		evict_hand_++;
 		if (last.request)

@@ -53,9 +53,14 @@ public:
 
 	// Take out an old request to make room, or nullptr. The newest are at the front of
 	// their bucket. From bucket @hash, or from one bucket after the other.
-	[[nodiscard]] Request *evict_from(u32 hash) { return take_last(bucket(hash)).request; }
+	[[nodiscard]] Request *evict_from(u32 hash)
+	{
+		return take_last(bucket(hash), Which::Any).request;
+	}
 	// At most @steps; the next call goes on from there.
-	[[nodiscard]] Request *evict_oldest(u32 steps);
+	[[nodiscard]] Request *evict_oldest(u32 steps) { return evict(steps, Which::Any); }
+	// The same, of those that timed out and were never acknowledged.
+	[[nodiscard]] Request *evict_silent(u32 steps) { return evict(steps, Which::Silent); }
 
 	// Take out what is queued, for @steps, each of which may end within a bucket.
 	// @visit(Request &) owns each request. True: nothing is left. Nothing may be put in, nor
@@ -111,7 +116,9 @@ private:
 		Request *request;
 		u32 steps;
 	};
-	[[nodiscard]] Taken take_last(Request **link);
+	enum class Which : u8 { Any, Silent };
+	[[nodiscard]] Taken take_last(Request **link, Which which);
+	[[nodiscard]] Request *evict(u32 steps, Which which);
 	[[nodiscard]] const Request *resume(lq_request_cursor &at) const;
 
 	Request **buckets_ = nullptr;

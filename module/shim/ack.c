@@ -148,7 +148,8 @@ enum lq_ack_verdict lq_ack_try(struct lq_listener *lst, struct sk_buff *skb, str
 		lq_fill_cb(skb, ack->key.v6);
 		*result = lq_child_build(shard, skb, &promotion, ack, NULL);
 		break;
-	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says that */
+	case LQ_ACK_COOKIE: /* only lq_core_ack_cookie() says these */
+	case LQ_ACK_KEEP:
 		break;
 	case LQ_ACK_DUPLICATE:
 		lq_synack_repeat(shard, &copy.request, NULL);

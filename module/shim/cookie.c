@@ -11,6 +11,7 @@
 #include "../bridge/segment.h"
 #include "../compat/compat.h"
 #include "child.h"
+#include "clock.h"
 #include "cookie.h"
 #include "drop.h"
 #include "event.h"
@@ -21,6 +22,9 @@
 #include "route.h"
 #include "segment.h"
 #include "shard.h"
+#include "synack.h"
+#include "table.h"
+#include "timer.h"
 
 /* What the timestamp of a cookie's ACK brings back. */
 struct lq_cookie_options {
@@ -107,6 +111,43 @@ abort:
 	return failed;
 }
 
+/*
+ * LQ_ACK_KEEP: its peer believes that it is connected, and may say nothing before we do. It waits as any
+ * request does whose ACK found no place: in the end it is served, or told.
+ */
+static enum lq_received lq_cookie_keep(struct lq_shard *shard, struct sk_buff *skb, struct lq_ack *ack,
+				       const struct lq_promotion *promotion)
+{
+	struct lq_listener *lst = shard->lst;
+	struct lq_request *request, *evicted = NULL;
+	struct lq_cookie_options back LQ_UNINITIALIZED;
+	struct lq_route route LQ_UNINITIALIZED;
+	bool kept = false;
+
+	if (!lq_cookie_options(lst, ack, &back))
+		return LQ_RECEIVED_PASS;
+	lq_fill_cb(skb, ack->key.v6);
+	request = lq_request_alloc(lst->sk, ack->key.v6);
+	if (request && lq_cookie_request(lst, skb, ack, &back, request, &route)) {
+		lq_route_put(&route);
+		request->stamp_us = lq_now_us();
+		spin_lock(&shard->lock);
+		kept = lq_core_keep(shard->core, ack, promotion, request, &evicted);
+		if (kept) {
+			lq_timer_arm_locked(shard, request->expires);
+			lq_table_fit_locked(shard);
+		}
+		spin_unlock(&shard->lock);
+	}
+	if (kept)
+		lq_listener_event(lst, LISTENQ_EVENT_COOKIE_RECEIVED);
+	else
+		lq_request_free(request);
+	if (evicted)
+		lq_request_end(lst, evicted, LISTENQ_DROP_REQUEST_EVICTED);
+	return LQ_RECEIVED_DROP;
+}
+
 /* Whether TCP would bring the segment to @lst, or to a member of its group. */
 static bool lq_cookie_is_for(const struct lq_listener *lst, struct sk_buff *skb,
 			     const struct lq_ack *ack, bool only)
@@ -181,9 +222,9 @@ enum lq_ack_verdict lq_cookie_try(struct lq_shard *shard, struct sk_buff *skb, s
 	NET_INC_STATS(net, LINUX_MIB_SYNCOOKIESRECV);
 	if (verdict != LQ_ACK_COOKIE) {
 		lq_drop(lst, &ack->key, ack->reason);
+		if (verdict == LQ_ACK_KEEP)
+			*result = lq_cookie_keep(shard, skb, ack, &promotion);
 		lq_event_check(shard);
-		if (verdict == LQ_ACK_DROP)
-			*result = LQ_RECEIVED_DROP;
 		return verdict;
 	}
 	*result = lq_cookie_promote(shard, skb, ack, &promotion);

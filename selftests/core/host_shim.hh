@@ -216,6 +216,27 @@ public:
 		return verdict;
 	}
 
+	// A cookie's ACK that finds the accept queue full.
+	void keep(const lq_ack &ack, const lq_promotion &promotion)
+	{
+		lq_request *request = memory_.take() ? new_request(ack.key) : nullptr;
+		lq_request *evicted = nullptr;
+
+		if (!request)
+			return;
+		request->rcv_isn = ack.seq - 1;
+		request->snt_isn = ack.ack_seq - 1;
+		bool kept;
+		{
+			std::lock_guard lock(lock_);
+			kept = lq_core_keep(core_, &ack, &promotion, request, &evicted);
+		}
+		if (!kept)
+			free_request(request);
+		if (evicted)
+			free_request(evicted);
+	}
+
 	// The ACK of a peer that answers a cookie, which it makes itself with our keys.
 	lq_ack_verdict cookie_ack(u32 n)
 	{
@@ -238,6 +259,8 @@ public:
 			std::lock_guard lock(lock_);
 			verdict = lq_core_ack_cookie(core_, &ack, &promotion);
 		}
+		if (verdict == LQ_ACK_KEEP)
+			keep(ack, promotion);
 		if (verdict != LQ_ACK_COOKIE)
 			return verdict;
 		promotion.request = memory_.take() ? new_request(ack.key) : nullptr;

@@ -86,6 +86,8 @@ public:
 		case 7:
 			if (!promotions_.empty())
 				end_promotion(e.a, e.b % 3 == 0);
+			else if (e.b % 2)
+				cookie_ack(e);
 			break;
 		case 8:
 		case 9:
@@ -359,6 +361,8 @@ private:
 	bool ack_for_half(std::map<unsigned, Half>::iterator found, const lq_ack &ack,
 			  lq_ack_verdict verdict, const lq_request_copy &copy,
 			  const lq_promotion &promotion, lq_request *freed);
+	void cookie_ack(const Event &e);
+	void keep(unsigned n, const lq_ack &ack, const lq_promotion &promotion);
 	void end_promotion(u8 which, bool abort);
 
 	// --- the accept queue and the filter (model_accept.cc) ---

@@ -402,4 +402,102 @@ void Session::end_promotion(u8 which, bool abort)
 	accept_peak_ = std::max<size_t>(accept_peak_, queue_.size());
 }
 
+// A SYN of which nothing was kept, as an earlier listener's cookie may have answered it.
+void Session::cookie_ack(const Event &e)
+{
+	using listenq::policy::AckAction;
+	const unsigned n = e.a % kPeers;
+	const AckAction action = listenq::policy::ack(config_, limits_, snapshot());
+	lq_request_copy cookie{};
+	lq_promotion promotion{&poison_, 0, false, 0};
+	lq_ack ack{};
+
+	ack.key = peer(n);
+	ack.now = now();
+	cookie.request.rcv_isn = 1000 + e.c;
+	cookie.request.mss = 1460;
+	lq_core_cookie(&kKeys, &ack.key, 80, 0, 0, &cookie.request);
+	ack.seq = ack.end_seq = cookie.request.rcv_isn + 1;
+	ack.ack_seq = cookie.request.snt_isn + 1;
+	ack.local_port = 80;
+	ack.ack = true;
+	lq_ack_verdict verdict = lq_core_ack_cookie(core_, &ack, &promotion);
+
+	if (!open_) {
+		MODEL_CHECK(verdict == LQ_ACK_UNKNOWN);
+		return;
+	}
+	if (action != AckAction::Admit) {
+		MODEL_CHECK(verdict == LQ_ACK_VET && ack.reason == LISTENQ_DROP_NONE);
+		MODEL_CHECK(promotion.request == &poison_);
+		ack.vetted = true;
+		verdict = lq_core_ack_cookie(core_, &ack, &promotion);
+	}
+	drop(ack.reason);
+	if (action == AckAction::Admit) {
+		u8 reason = LISTENQ_DROP_NONE;
+
+		MODEL_CHECK(verdict == LQ_ACK_COOKIE && !ack.reason);
+		MODEL_CHECK(lq_core_promote_abort(core_, &promotion, &reason) && !reason);
+	} else if (action == AckAction::Reset) {
+		MODEL_CHECK(verdict == LQ_ACK_REFUSE);
+		MODEL_CHECK(ack.reason == LISTENQ_DROP_ABORT_ON_OVERFLOW);
+	} else {
+		MODEL_CHECK(verdict == LQ_ACK_KEEP);
+		MODEL_CHECK(ack.reason == LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+		keep(n, ack, promotion);
+	}
+}
+
+void Session::keep(unsigned n, const lq_ack &ack, const lq_promotion &promotion)
+{
+	const bool room = listenq::policy::has_room(config_, limits_, snapshot());
+	const bool known = half_.contains(n);
+	const bool silent = std::any_of(half_.begin(), half_.end(), [](const auto &each) {
+		return each.second.timeouts && !each.second.acked && !each.second.promoting;
+	});
+	lq_request *r = allocate(ack.key);
+	lq_request *gone = &poison_;
+
+	r->rcv_isn = ack.seq - 1;
+	r->snt_isn = ack.ack_seq - 1;
+	r->stamp_us = now_us();
+	r->num_timeout = r->num_retrans = r->oow_stamp = 9; // not the shim's to set
+	const bool kept = lq_core_keep(core_, &ack, &promotion, r, &gone);
+
+	// Of a large table not every bucket is looked at.
+	MODEL_CHECK(kept ? !known && (room || silent)
+			 : known || (!room && (!silent || buckets_ > 512)));
+	MODEL_CHECK(gone != &poison_ && (gone != nullptr) == (kept && !room));
+	if (gone) {
+		const auto it = std::find_if(half_.begin(), half_.end(), [&](const auto &each) {
+			return each.second.memory == gone;
+		});
+		MODEL_CHECK(it != half_.end() && it->second.timeouts && !it->second.acked);
+		evicted(gone);
+	}
+	if (!kept) {
+		release(r);
+		return;
+	}
+	event(LISTENQ_EVENT_COOKIE_RECEIVED);
+	half_[n] = {.memory = r,
+		    .rcv_isn = r->rcv_isn,
+		    .snt_isn = r->snt_isn,
+		    .ts_recent = 0,
+		    .expires = now() + timeout(0),
+		    .since_us = r->stamp_us,
+		    .rcv_wnd = r->rcv_wnd,
+		    .tstamp = false,
+		    .acked = true,
+		    .promoting = false,
+		    .timeouts = 0,
+		    .retransmits = 0,
+		    .replied = false,
+		    .replied_at = 0,
+		    .rate_changed = false};
+	arm(r->expires - now());
+	syn_peak_ = std::max<size_t>(syn_peak_, half_.size());
+}
+
 } // namespace testing_core

@@ -329,6 +329,39 @@ protected:
 		promotion.request = new_request(peer(n));
 		return core.promote_commit(promotion, this, Micros{0}, evicted) == LQ_COMMIT_OK;
 	}
+	// What the shim does after LQ_ACK_KEEP.
+	bool keep(u32 n)
+	{
+		Request *r = new_request(peer(n));
+
+		r->rcv_isn = ack.seq - 1;
+		r->snt_isn = ack.ack_seq - 1;
+		if (core.keep(ack, promotion, *r, evicted))
+			return true;
+		free_request(r);
+		return false;
+	}
+	bool fill_accept_queue_and_send_ack(u32 n)
+	{
+		listen(2, false, 0);
+		return send_syn(0) == LQ_SYN_COOKIE && send_syn(n) == LQ_SYN_COOKIE &&
+		       establish(0) && send_ack(n) == LQ_ACK_KEEP;
+	}
+	void accept_one()
+	{
+		Request *r = core.accept(Micros{0});
+
+		ASSERT_NE(r, nullptr);
+		free_request(r);
+		core.accept_done(1);
+	}
+	listenq_info info() const
+	{
+		listenq_info i{};
+
+		core.info(i);
+		return i;
+	}
 	u64 events(listenq_event event) const { return core.counters().events(event); }
 
 	bool is_open = false;
@@ -391,7 +424,7 @@ TEST_F(cookie_listener, ack__good_one_reserves_and_commits)
 	EXPECT_EQ(core.check(), nullptr);
 }
 
-// However often its ACK comes before there is room.
+// However often its ACK comes before there is room, and nobody has memory to keep it.
 TEST_F(cookie_listener, ack__one_that_finds_no_room_is_counted_when_it_does)
 {
 	listen(2, false, 0); // a place for one
@@ -399,7 +432,7 @@ TEST_F(cookie_listener, ack__one_that_finds_no_room_is_counted_when_it_does)
 		ASSERT_EQ(send_syn(n), LQ_SYN_COOKIE);
 	ASSERT_TRUE(establish(0));
 	for (unsigned i = 0; i < 3; i++)
-		ASSERT_EQ(send_ack(1), LQ_ACK_DROP);
+		ASSERT_EQ(send_ack(1), LQ_ACK_KEEP);
 	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 1u);
 	Request *r = core.accept(Micros{0});
 	ASSERT_TRUE(r);
@@ -443,19 +476,120 @@ TEST_F(cookie_listener, ack__not_after_cookies_are_switched_off)
 	EXPECT_EQ(send_ack(0), LQ_ACK_UNKNOWN);
 }
 
-TEST_F(cookie_listener, ack__full_accept_queue_drops_and_keeps_nothing)
+TEST_F(cookie_listener, ack__full_accept_queue_and_no_memory_to_keep_it)
 {
 	listen(2, false, 0);
 	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
 	ASSERT_EQ(send_syn(1), LQ_SYN_COOKIE);
 	ASSERT_TRUE(establish(0));
-	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(send_ack(1), LQ_ACK_KEEP);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
 	Request *r = core.accept(Micros{0});
 	ASSERT_NE(r, nullptr);
 	free_request(r);
 	core.accept_done(1);
 	EXPECT_TRUE(establish(1)) << "the peer's data tries again";
+}
+
+TEST_F(cookie_listener, keep__is_served_as_there_is_room)
+{
+	ASSERT_TRUE(fill_accept_queue_and_send_ack(1));
+	ASSERT_TRUE(keep(1));
+	EXPECT_EQ(evicted, nullptr);
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 2u);
+	EXPECT_EQ(events(LISTENQ_EVENT_REQUEST_CREATED), 0u);
+	// It is a request like others now: another ACK waits with it, and one is its own.
+	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
+	accept_one();
+	ASSERT_EQ(send_ack(1), LQ_ACK_PROMOTE);
+	EXPECT_EQ(core.promote_commit(promotion, this, Micros{0}, evicted), LQ_COMMIT_OK);
+	EXPECT_EQ(info().syn_qlen, 0u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 2u);
+}
+
+TEST_F(cookie_listener, keep__asks_again_and_then_tells)
+{
+	lq_tick tick{};
+	unsigned resent = 0;
+
+	ASSERT_TRUE(fill_accept_queue_and_send_ack(1));
+	ASSERT_TRUE(keep(1));
+	for (u32 now = 0; !tick.unserved && now < 200 * kHz; now += kHz / LQ_TICKS_PER_SECOND) {
+		tick.now = now;
+		core.tick(tick);
+		for (u32 i = 0; i < tick.resend_count; i++)
+			EXPECT_TRUE(listenq::request::matches(tick.resend[i].request, peer(1)));
+		resent += tick.resend_count;
+		EXPECT_EQ(tick.expired, nullptr);
+	}
+	ASSERT_NE(tick.unserved, nullptr);
+	EXPECT_EQ(resent, 5u);
+	EXPECT_EQ(free_list(tick.unserved), 1u);
+	EXPECT_EQ(core.counters().drops(LISTENQ_DROP_REQUEST_UNSERVED), 1u);
+}
+
+TEST_F(cookie_listener, keep__only_once)
+{
+	ASSERT_TRUE(fill_accept_queue_and_send_ack(1));
+	const lq_ack first = ack;
+	const lq_promotion again = promotion;
+	ASSERT_TRUE(keep(1));
+	// On two CPUs at once: both were told to keep it.
+	ack = first;
+	promotion = again;
+	EXPECT_FALSE(keep(1));
+	EXPECT_EQ(info().syn_qlen, 1u);
+	EXPECT_EQ(events(LISTENQ_EVENT_COOKIE_RECEIVED), 2u);
+}
+
+// Nobody under way, and nobody whose ACK came.
+TEST_F(cookie_listener, keep__in_place_of_who_did_not_answer)
+{
+	listen(1);
+	fill_syn_queue();
+	const u32 full = info().syn_qlen;
+	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
+	for (u32 n = 0; n < 9; n++)
+		ASSERT_TRUE(establish(n));
+	ASSERT_EQ(send_ack(9), LQ_ACK_KEEP);
+	EXPECT_FALSE(keep(9)) << "all are young";
+	EXPECT_EQ(evicted, nullptr);
+
+	lq_tick tick{};
+	tick.now = kHz;
+	do
+		core.tick(tick); // all of them time out
+	while (tick.again);
+	for (u32 n = 9; n < 9 + full; n++) {
+		ASSERT_EQ(send_ack(n), LQ_ACK_KEEP) << n;
+		ASSERT_TRUE(keep(n)) << n;
+		ASSERT_NE(evicted, nullptr);
+		EXPECT_FALSE(listenq::request::has(*evicted, LQ_REQ_ACKED));
+		free_request(evicted);
+		EXPECT_EQ(info().syn_qlen, full);
+	}
+	EXPECT_EQ(core.counters().drops(LISTENQ_DROP_REQUEST_EVICTED), full);
+	ASSERT_EQ(send_ack(9 + full), LQ_ACK_KEEP);
+	EXPECT_FALSE(keep(9 + full)) << "all are there";
+	EXPECT_EQ(core.check(), nullptr);
+}
+
+TEST_F(cookie_listener, keep__closed_meanwhile)
+{
+	ASSERT_TRUE(fill_accept_queue_and_send_ack(1));
+	core.leave();
+	EXPECT_FALSE(keep(1));
+	EXPECT_EQ(info().syn_qlen, 0u);
+}
+
+TEST_F(cookie_listener, keep__of_another_life)
+{
+	ASSERT_TRUE(fill_accept_queue_and_send_ack(1));
+	promotion.life--;
+	EXPECT_FALSE(keep(1));
+	EXPECT_EQ(info().syn_qlen, 0u);
 }
 
 TEST_F(cookie_listener, promote_abort__gives_the_slot_back)
@@ -473,7 +607,7 @@ TEST_F(cookie_listener, ack_cookie__abort_on_overflow_resets)
 	ASSERT_EQ(send_syn(0), LQ_SYN_COOKIE);
 	ASSERT_EQ(send_syn(1), LQ_SYN_COOKIE);
 	ASSERT_TRUE(establish(0));
-	EXPECT_EQ(send_ack(1), LQ_ACK_DROP);
+	EXPECT_EQ(send_ack(1), LQ_ACK_KEEP);
 	EXPECT_EQ(ack.reason, LISTENQ_DROP_ACCEPT_QUEUE_FULL_ACK);
 	lq_config c = config(0, 8192);
 	lq_limits limits;
