@@ -446,9 +446,9 @@ def mode_of(tun, kind, mode, backlog, v6):
     options = [] if kind == "tcp" else [(lq.SOL_LISTENQ, lq.LQ_POLICY, b"linux-modern")]
     listener = lq.listener(kind, backlog=backlog, v6=v6, options=options)
     port = lq.port_of(listener)
-    names = ("TcpExtSyncookiesSent", "TcpExtSyncookiesRecv", "TcpExtSyncookiesFailed",
+    names = ["TcpExtSyncookiesSent", "TcpExtSyncookiesRecv", "TcpExtSyncookiesFailed",
              "TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop", "TcpExtListenOverflows",
-             "TcpExtListenDrops", "TcpPassiveOpens", "TcpAttemptFails", "TcpExtEmbryonicRsts")
+             "TcpExtListenDrops", "TcpPassiveOpens", "TcpAttemptFails", "TcpExtEmbryonicRsts"]
     steps = []
     with lq.Counted(lq.mib) as mib:
 
@@ -474,6 +474,8 @@ def mode_of(tun, kind, mode, backlog, v6):
         for peer in answered[:-1]:
             peer.final_ack()
         step("all ACKs", [reply(peer, 0.1) for peer in answered[:-1]])
+        # A cookie of ours that found no room is on the SYN queue now, and may be what fills it.
+        names.remove("TcpExtTCPReqQFullDoCookies")
         late = Peer(tun, port, v6=v6)
         late.syn()
         step("accept queue full", late.receive(0.3) is not None, lq.ss_queues(port))
@@ -635,8 +637,8 @@ def kept_and_told(v6):
     with lq.Counted() as moved:
         listener, late = full_with_one(Tun(), v6, 200)
         late.expect(SYN | ACK)
-        answer = late.expect(RST)
-        lq.equal((answer.seq, lq.Info(listener).syn_qlen), (late.ack, 0))
+        answer = late.expect(RST | ACK)
+        lq.equal((answer.seq, answer.ack, lq.Info(listener).syn_qlen), (late.ack, late.seq, 0))
         lq.equal(moved("DropRequestUnserved"), 1)
 
 

@@ -56,13 +56,12 @@ def end_haproxy(process, how):
 def restarts(what, process, end, begin):
     """Each client is answered, but who was in the hands of a server that was killed."""
     how, kind = what.split()
-    with lq.Counted() as moved:
+    with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
         try:
             with Load(PORT) as load:
                 for _ in range(RESTARTS):
-                    done = moved("Accepted")
-                    if kind == "lq":
-                        lq.wait_for(lambda done=done: moved("Accepted") > done + 20, 60)
+                    done = mib("TcpPassiveOpens")
+                    lq.wait_for(lambda done=done: mib("TcpPassiveOpens") > done + 20, 60)
                     end(process, how)
                     process = begin()
         finally:
