@@ -479,6 +479,53 @@ class Monitor:
         return status, self.process.stderr.read().decode()
 
 
+@contextlib.contextmanager
+def journal():
+    """A socket where systemd's would be, and a function that takes an entry from it: its fields."""
+    path = "/run/systemd/journal/socket"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.settimeout(GENEROUS * lq.SCALE)
+        yield lambda: dict(line.split("=", 1) for line in sock.recv(65536).decode().splitlines())
+    os.unlink(path)
+
+
+@lq.case()
+def monitor_into_the_journal():
+    """Each event with its fields; what the journal does not take is on stderr; without one it says so."""
+    with journal() as entry:
+        monitor = Monitor("--journal", "--numeric", json_lines=False)
+        listener = lq.listener(backlog=5, addr="127.0.0.1")
+        port = lq.port_of(listener)
+        started = entry()
+        row = lq.row_of(listener)
+        lq.equal({name: started[name] for name in (
+            "PRIORITY", "SYSLOG_IDENTIFIER", "LISTENQ_EVENT", "LISTENQ_PORT", "LISTENQ_ADDRESS",
+            "LISTENQ_ID", "LISTENQ_BACKLOG")},
+                 {"PRIORITY": "6", "SYSLOG_IDENTIFIER": "listenq",
+                  "LISTENQ_EVENT": "listener_started", "LISTENQ_PORT": str(port),
+                  "LISTENQ_ADDRESS": "127.0.0.1", "LISTENQ_ID": str(row["id"]),
+                  "LISTENQ_BACKLOG": "5"})
+        assert f"listener_started 127.0.0.1:{port} @{row['id']}" in started["MESSAGE"], started
+        clients = fill(listener)
+        clients.append(overflow(listener))
+        began = entry()
+        lq.equal((began["PRIORITY"], began["LISTENQ_EVENT"]), ("4", "overflow_began"))
+        assert began["LISTENQ_REASON"].startswith("accept_queue_full"), began
+    listener.close()
+    stopped = lq.wait_for(lambda: select.select([monitor.process.stderr], [], [], 0)[0] and
+                          os.read(monitor.process.stderr.fileno(), 65536).decode(), GENEROUS)
+    assert "lqctl: the journal does not take it (No such file or directory): " in stopped, stopped
+    lq.equal(monitor.lines(), [])
+    lq.equal(monitor.end()[0], 0)
+    said = lq.run("lqctl", "monitor", "--journal", check=False)
+    lq.equal(said, "lqctl: no journal at /run/systemd/journal/socket: No such file or directory")
+    assert "excludes" in lq.run("lqctl", "monitor", "--journal", "--json", check=False)
+
+
 @lq.case(timeout=200)
 def monitor_tells_everything():
     """In JSON lines, each at once."""

@@ -48,7 +48,7 @@ _lqctl()
 	get) words='--values --netns --json --help' ;;
 	set) words='--listener --netns --json --help' ;;
 	probe) words='--backlogs --tcp --timeout --limit --json --help' ;;
-	monitor) words='--numeric --json --warn --exec --help' ;;
+	monitor) words='--numeric --json --journal --warn --exec --help' ;;
 	record) words='--output --interval --duration --append --ring --size --help' ;;
 	report) words='--output --title --help' ;;
 	esac

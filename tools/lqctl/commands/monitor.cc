@@ -9,12 +9,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "base/clock.hh"
 #include "base/error.hh"
+#include "base/journal.hh"
 #include "base/json.hh"
 #include "base/output.hh"
 #include "base/runner.hh"
@@ -35,6 +37,7 @@ namespace {
 struct Options {
 	bool numeric = false;
 	bool json = false; /* JSON lines */
+	bool journal = false;
 	std::vector<std::string> filter;
 	std::string warn; /* a part of the limits, as "80%"; empty: no warning */
 	std::string exec; /* a command for sh -c; empty: none */
@@ -54,6 +57,8 @@ public:
 			thresholds_.emplace(parse_percent(options.warn));
 		if (!options.exec.empty())
 			runner_.emplace(options.exec);
+		if (options.journal)
+			journal_.emplace();
 	}
 
 	void run()
@@ -148,9 +153,10 @@ private:
 		if (closed_ || (event.listener && !selection_.matches(as_listener(event))))
 			return;
 		event.seq = ++shown_;
-		if (!write_stdout(options_.json
-					  ? json_line(to_json(event))
-					  : event_text(event, options_.numeric, locale_glyphs()))) {
+		if (journal_) {
+			write_journal(event);
+		} else if (!write_stdout(options_.json ? json_line(to_json(event))
+						       : text_of(event))) {
 			closed_ = true;
 			return;
 		}
@@ -159,10 +165,31 @@ private:
 				   event.type);
 	}
 
+	[[nodiscard]] std::string text_of(const Event &event) const
+	{
+		return event_text(event, options_.numeric, locale_glyphs());
+	}
+
+	/* What it does not take is not lost: stderr is somebody's log, too. */
+	void write_journal(const Event &event)
+	{
+		std::string text = text_of(event);
+
+		text.pop_back();
+		Journal::Fields fields = event_environment(event);
+		fields.insert(fields.begin(), {{"MESSAGE", text},
+					       {"PRIORITY", std::to_string(event_priority(event))},
+					       {"SYSLOG_IDENTIFIER", "listenq"}});
+		if (!journal_->send(fields))
+			fmt::print(stderr, "lqctl: the journal does not take it ({}): {}\n",
+				   std::strerror(errno), text);
+	}
+
 	const Options &options_;
 	Selection selection_;
 	std::optional<Thresholds> thresholds_;
 	std::optional<Runner> runner_;
+	std::optional<Journal> journal_;
 	std::set<std::uint64_t> told_; /* the state of these, by id */
 	std::uint64_t shown_ = 0;
 	bool closed_ = false; /* nobody reads stdout any more */
@@ -181,7 +208,9 @@ Command monitor(CLI::App &app)
 	auto *command =
 		app.add_subcommand("monitor", "What happens at the listeners, as it happens");
 	command->add_flag("-n,--numeric", o->numeric, numeric_help);
-	command->add_flag("-j,--json", o->json, "JSON, one object in a line");
+	auto *json = command->add_flag("-j,--json", o->json, "JSON, one object in a line");
+	command->add_flag("--journal", o->journal, "Into systemd's journal, with fields LISTENQ_*")
+		->excludes(json);
 	command->add_option("-w,--warn", o->warn,
 			    "Warn when a queue reaches this part of its limit, such as 80%");
 	command->add_option("-x,--exec", o->exec,

@@ -5,6 +5,10 @@
 #include <fmt/core.h>
 #include <linux/listenq.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "base/clock.hh"
 #include "base/error.hh"
 #include "model/counters.hh"
@@ -228,6 +232,20 @@ std::vector<std::pair<std::string, std::string>> event_environment(const Event &
 								     : value.dump());
 	}
 	return variables;
+}
+
+unsigned event_priority(const Event &event)
+{
+	static constexpr std::string_view warnings[] = {"overflow_began",  "overflow_goes_on",
+							"cookies_began",   "accept_queue_above",
+							"syn_queue_above", "events_lost"};
+	static constexpr std::string_view notices[] = {"backlog_truncated", "overflow_ended",
+						       "cookies_ended", "accept_queue_below",
+						       "syn_queue_below"};
+
+	if (std::ranges::find(warnings, event.type) != std::end(warnings))
+		return 4;
+	return std::ranges::find(notices, event.type) != std::end(notices) ? 5 : 6;
 }
 
 } // namespace lqctl

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <linux/listenq.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <map>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hh"
 #include "wire/message.hh"
@@ -159,6 +162,38 @@ TEST_F(event, environment__the_members_in_capitals)
 	EXPECT_EQ(all["LISTENQ_COUNT"], "907");
 	EXPECT_EQ(all["LISTENQ_TIME_NS"], "1763721062123456789");
 	EXPECT_EQ(all.size(), to_json(overflow_ended()).size());
+}
+
+/* Each of them, so that a new one is thought of. */
+TEST(event, priorities)
+{
+	const std::map<unsigned, std::vector<const char *>> all = {
+		{4,
+		 {"overflow_began", "overflow_goes_on", "cookies_began", "accept_queue_above",
+		  "syn_queue_above", "events_lost"}},
+		{5,
+		 {"backlog_truncated", "overflow_ended", "cookies_ended", "accept_queue_below",
+		  "syn_queue_below"}},
+		{6, {"listener_state", "listener_started", "listener_stopped"}},
+	};
+
+	for (const auto &[priority, types] : all) {
+		for (const char *type : types) {
+			Event e;
+
+			e.type = type;
+			EXPECT_EQ(event_priority(e), priority) << type;
+		}
+	}
+	std::size_t kernels = 0;
+	for (const auto &[priority, types] : all) {
+#define NAME(number, NAME, name, text)                                                             \
+	kernels += static_cast<std::size_t>(std::ranges::count_if(                                 \
+		types, [](std::string_view type) { return type == #name; }));
+		LISTENQ_EVENT_TYPES(NAME)
+#undef NAME
+	}
+	EXPECT_EQ(kernels, static_cast<std::size_t>(LISTENQ_EVENT_TYPE_MAX));
 }
 
 } // namespace
