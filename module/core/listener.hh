@@ -153,7 +153,8 @@ private:
 	// wrap.
 	static constexpr u32 kOowForget = 240;
 
-	// What a verdict may look at to find a request that makes room: a page of buckets, and as many.
+	// What a verdict may look at to find a request that makes room: a page of buckets, and as
+	// many.
 	static constexpr u32 kEvictSteps = 1024;
 
 	[[nodiscard]] const char *check_requests() const;

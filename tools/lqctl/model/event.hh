@@ -52,8 +52,8 @@ struct Event {
 /* One object; members that mean nothing to the event's type are left out. */
 [[nodiscard]] nlohmann::ordered_json to_json(const Event &event);
 
-/* For the command of --exec, and the journal's fields: LISTENQ_EVENT=... and so on, one for each member
- * of to_json(). */
+/* For the command of --exec, and the journal's fields: LISTENQ_EVENT=... and so on, one for each
+ * member of to_json(). */
 [[nodiscard]] std::vector<std::pair<std::string, std::string>>
 event_environment(const Event &event);
 
