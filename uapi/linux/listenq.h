@@ -335,7 +335,7 @@ struct listenq_info {
 	X(16, LSM,               lsm,               "SYN: refused by a security module") \
 	X(17, SYN_RATE_LIMITED,  syn_rate_limited,  "SYN: a duplicate within tcp_invalid_ratelimit") \
 	X(18, LISTENER_CLOSED,   listener_closed,   "request or connection: the listener closed") \
-	X(19, REQUEST_EVICTED,   request_evicted,   "request: the oldest made room for a new SYN") \
+	X(19, REQUEST_EVICTED,   request_evicted,   "request: an old one made room for another") \
 	X(20, FILTER_OVERFLOW,   filter_overflow,   "connection: the oldest that its accept filter held made room") \
 	X(21, FILTER_GONE,       filter_gone,       "connection: reset while its accept filter held it") \
 	X(22, FILTER_REFUSED,    filter_refused,    "connection: refused by the program that filters accepts") \
