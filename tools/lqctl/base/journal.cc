@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -54,10 +55,13 @@ Journal::Journal(const std::string &path)
 	const sockaddr_un address = address_of(path_);
 	const Fd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 
+	constexpr timeval patience{.tv_sec = 1, .tv_usec = 0};
+
 	/* Of its own: the journal may be started anew, and a connected socket would not find it. */
 	if (socket_.get() < 0 ||
 	    connect(probe.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
 		throw Error(fmt::format("no journal at {}: {}", path_, std::strerror(errno)));
+	setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
 bool Journal::send(const Fields &fields) const

@@ -20,8 +20,9 @@ public:
 	/* Throws Error: nobody is there. */
 	explicit Journal(const std::string &path = default_path);
 
-	/* One entry, of 200 KB at most. Waits while the journal's socket is full. False, and errno:
-	 * it was not taken; the next one may be, as the journal comes back. */
+	/* One entry, of 200 KB at most. Waits for a second while the journal's socket is full.
+	 * False, and errno: it was not taken (EAGAIN: in that second); the next one may be, as the
+	 * journal comes back. */
 	[[nodiscard]] bool send(const Fields &fields) const;
 
 private:

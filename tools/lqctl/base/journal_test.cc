@@ -89,6 +89,20 @@ TEST_F(journal, send__a_journal_that_starts_anew)
 	EXPECT_EQ(received(), "MESSAGE=3\n");
 }
 
+TEST_F(journal, send__a_journal_that_reads_nothing)
+{
+	const Journal j(path);
+	unsigned taken = 0;
+
+	while (taken < 100000 && j.send({{"MESSAGE", "x"}}))
+		taken++;
+	EXPECT_EQ(errno, EAGAIN);
+	ASSERT_GT(taken, 0u);
+	ASSERT_LT(taken, 100000u);
+	EXPECT_EQ(received(), "MESSAGE=x\n");
+	EXPECT_TRUE(j.send({{"MESSAGE", "x"}}));
+}
+
 TEST_F(journal, no_journal)
 {
 	unlink(path.c_str());
