@@ -232,9 +232,9 @@ public:
 			kept = lq_core_keep(core_, &ack, &promotion, request, &evicted);
 		}
 		if (!kept)
-			free_request(request);
+			release(request);
 		if (evicted)
-			free_request(evicted);
+			release(evicted);
 	}
 
 	// The ACK of a peer that answers a cookie, which it makes itself with our keys.
