@@ -523,7 +523,7 @@ def monitor_into_the_journal():
     lq.equal(monitor.end()[0], 0)
     for words, want in ((["--journal"], "lqctl: no journal at /run/systemd/journal/socket: "
                                         "No such file or directory\n"),
-                        (["--journal", "--json"], "--journal excludes --json")):
+                        (["--journal", "--json"], "--json excludes --journal")):
         done = subprocess.run(["lqctl", "monitor", *words], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False)
         assert done.returncode == 1 and want in done.stderr, done

@@ -165,7 +165,7 @@ TEST_F(event, environment__the_members_in_capitals)
 }
 
 /* Each of them, so that a new one is thought of. */
-TEST(event, priorities)
+TEST_F(event, priorities)
 {
 	const std::map<unsigned, std::vector<const char *>> all = {
 		{4,
