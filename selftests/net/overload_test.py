@@ -91,7 +91,7 @@ SETTINGS = (
 )
 
 
-@lq.case()
+@lq.case(timeout=180)
 def every_setting():
     """By option, by sysctl, by lqctl: in force at once, shown by all; bad values change nothing."""
     listener = lq.listener()
