@@ -174,19 +174,24 @@ private:
 		if (!when.reached(due_))
 			due_ = when;
 	}
-	// A request that no timer saw yet.
-	void queue(Request &r, u32 hash, Ticks expires)
+	// Due at its .expires.
+	void queue(Request &r, u32 hash)
+	{
+		r.oow_stamp = 0; // no timer sees to it that it is forgotten in time
+		if (syn_queue_.qlen() == 0)
+			due_ = Ticks{r.expires};
+		else
+			look_at(Ticks{r.expires});
+		syn_queue_.insert(r, hash);
+		remember_peaks();
+	}
+	// One that no timer saw yet.
+	void queue_new(Request &r, u32 hash, Ticks now)
 	{
 		r.num_timeout = 0;
 		r.num_retrans = 0;
-		r.oow_stamp = 0;
-		r.expires = expires.value;
-		if (syn_queue_.qlen() == 0)
-			due_ = expires;
-		else
-			look_at(expires);
-		syn_queue_.insert(r, hash);
-		remember_peaks();
+		r.expires = (now + backoff_.timeout(0)).value;
+		queue(r, hash);
 	}
 	[[nodiscard]] u32 interval() const { return max<u32>(config_.hz / LQ_TICKS_PER_SECOND, 1); }
 	[[nodiscard]] u32 sweep_length() const;

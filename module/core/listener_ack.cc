@@ -186,7 +186,7 @@ bool Listener::keep(const lq_ack &ack, const lq_promotion &promotion, Request &r
 	}
 	counters_.event(LISTENQ_EVENT_COOKIE_RECEIVED);
 	r.flags |= LQ_REQ_ACKED;
-	queue(r, hash, Ticks{ack.now} + backoff_.timeout(0));
+	queue_new(r, hash, Ticks{ack.now});
 	return true;
 }
 

@@ -56,14 +56,8 @@ lq_inherited Listener::inherit_request(const lq_key &key, Request &r)
 		return LQ_INHERITED_DUPLICATE;
 	if (found.bucket_length >= limits_.bucket_limit)
 		return LQ_INHERITED_FULL;
-	if (syn_queue_.qlen() == 0)
-		due_ = Ticks{r.expires};
-	else
-		look_at(Ticks{r.expires});
-	r.oow_stamp = 0; // no timer saw to it that it is forgotten in time
-	syn_queue_.insert(r, hash);
+	queue(r, hash);
 	counters_.event(LISTENQ_EVENT_INHERITED);
-	remember_peaks();
 	return LQ_INHERITED_QUEUED;
 }
 

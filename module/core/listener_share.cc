@@ -43,7 +43,7 @@ lq_steal_end Listener::steal_end(const lq_stolen &stolen, bool taken)
 	}
 	if (open_ && stolen.life == life_) {
 		accept_queue_.undo_pop(*stolen.entry);
-		/* Another may have come meanwhile. */
+		// Another may have come meanwhile.
 		remember_peaks();
 		return LQ_STEAL_BACK;
 	}

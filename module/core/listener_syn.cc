@@ -180,7 +180,7 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 	}
 	counters_.event(LISTENQ_EVENT_REQUEST_CREATED);
 	counters_.event(LISTENQ_EVENT_SYNACK_SENT);
-	queue(r, syn.hash, Ticks{syn.now} + backoff_.timeout(0));
+	queue_new(r, syn.hash, Ticks{syn.now});
 	return LQ_COMMIT_OK;
 }
 

@@ -90,7 +90,7 @@ void SynQueue::unlink(Request **link)
 		young_--;
 }
 
-// The last request of the chain at @link that no ACK holds: the oldest one.
+// The last one of them, which is the oldest, in the chain at @link; none that an ACK holds.
 SynQueue::Taken SynQueue::take_last(Request **link, Which which)
 {
 	Request **last = nullptr;

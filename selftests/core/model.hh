@@ -153,14 +153,22 @@ public:
 private:
 	// A half-open request as the model knows it.
 	struct Half {
+		// What the shim gives.
+		Half(lq_request *r, u32 due, bool saw_tstamp, bool is_acked)
+		    : memory(r), rcv_isn(r->rcv_isn), snt_isn(r->snt_isn), ts_recent(r->ts_recent),
+		      expires(due), since_us(r->stamp_us), rcv_wnd(r->rcv_wnd), tstamp(saw_tstamp),
+		      acked(is_acked)
+		{
+		}
+
 		lq_request *memory;
 		u32 rcv_isn, snt_isn, ts_recent, expires, since_us;
 		u32 rcv_wnd;
-		bool tstamp, acked, promoting;
-		unsigned timeouts, retransmits;
-		bool replied; // to a duplicate or out-of-window segment, at the time replied_at
-		u64 replied_at;
-		bool rate_changed; // since then
+		bool tstamp, acked, promoting = false;
+		unsigned timeouts = 0, retransmits = 0;
+		bool replied = false; // to a duplicate or out-of-window segment, at replied_at
+		u64 replied_at = 0;
+		bool rate_changed = false; // since then
 	};
 	// A SYN, and what its options say.
 	struct Syn : lq_syn {

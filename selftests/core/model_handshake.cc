@@ -171,22 +171,9 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 		MODEL_CHECK(commit == LQ_COMMIT_OK);
 		event(LISTENQ_EVENT_REQUEST_CREATED);
 		event(LISTENQ_EVENT_SYNACK_SENT);
-		half_[res.peer] = {.memory = r,
-				   .rcv_isn = r->rcv_isn,
-				   .snt_isn = r->snt_isn,
-				   .ts_recent = r->ts_recent,
-				   // The timer counts from the SYN.
-				   .expires = res.syn.now + timeout(0),
-				   .since_us = r->stamp_us,
-				   .rcv_wnd = r->rcv_wnd,
-				   .tstamp = res.syn.saw_tstamp,
-				   .acked = false,
-				   .promoting = false,
-				   .timeouts = 0,
-				   .retransmits = 0,
-				   .replied = false,
-				   .replied_at = 0,
-				   .rate_changed = false};
+		// The timer counts from the SYN.
+		half_.insert_or_assign(
+			res.peer, Half(r, res.syn.now + timeout(0), res.syn.saw_tstamp, false));
 		arm(r->expires - now());
 		syn_peak_ = std::max<size_t>(syn_peak_, half_.size());
 	}
@@ -481,21 +468,7 @@ void Session::keep(unsigned n, const lq_ack &ack, const lq_promotion &promotion)
 		return;
 	}
 	event(LISTENQ_EVENT_COOKIE_RECEIVED);
-	half_[n] = {.memory = r,
-		    .rcv_isn = r->rcv_isn,
-		    .snt_isn = r->snt_isn,
-		    .ts_recent = 0,
-		    .expires = now() + timeout(0),
-		    .since_us = r->stamp_us,
-		    .rcv_wnd = r->rcv_wnd,
-		    .tstamp = false,
-		    .acked = true,
-		    .promoting = false,
-		    .timeouts = 0,
-		    .retransmits = 0,
-		    .replied = false,
-		    .replied_at = 0,
-		    .rate_changed = false};
+	half_.insert_or_assign(n, Half(r, now() + timeout(0), false, true));
 	arm(r->expires - now());
 	syn_peak_ = std::max<size_t>(syn_peak_, half_.size());
 }

@@ -348,6 +348,24 @@ TEST_F(syn_queue, evict_oldest__looks_no_further_than_its_steps)
 		ASSERT_EQ(queue.evict_oldest(1024), nullptr);
 }
 
+TEST_F(syn_queue, evict_silent__who_timed_out_and_was_not_acknowledged)
+{
+	open(1); // one bucket: the first is the oldest
+	Request &acked = put(0), &promoting = put(1), &silent = put(2), &later = put(3);
+	put(4); // young
+	for (Request *r : {&acked, &promoting, &silent, &later})
+		queue.mark_timed_out(*r);
+	acked.flags |= LQ_REQ_ACKED;
+	promoting.flags |= LQ_REQ_PROMOTING;
+	for (Request *want : {&silent, &later}) {
+		ASSERT_EQ(queue.evict_silent(1024), want);
+		free_request(want);
+	}
+	EXPECT_EQ(queue.evict_silent(1024), nullptr);
+	EXPECT_EQ(queue.qlen(), 3u);
+	EXPECT_EQ(queue.check(), nullptr);
+}
+
 TEST_F(syn_queue, check__sees_a_wrong_young_count)
 {
 	put(0).num_timeout = 1; // not by mark_timed_out()

@@ -497,7 +497,11 @@ def journal():
 def monitor_into_the_journal():
     """Each event with its fields; what the journal does not take is on stderr; without one it says so."""
     with journal() as entry:
-        monitor = Monitor("--journal", "--numeric", json_lines=False)
+        # Its stdout has no reader, as after a restart of the journal that it belonged to.
+        reader, its = os.pipe()
+        os.close(reader)
+        monitor = Monitor("--journal", "--numeric", json_lines=False, stdout=its)
+        os.close(its)
         listener = lq.listener(backlog=5, addr="127.0.0.1")
         port = lq.port_of(listener)
         started = entry()
@@ -519,7 +523,6 @@ def monitor_into_the_journal():
     stopped = lq.wait_for(lambda: select.select([monitor.process.stderr], [], [], 0)[0] and
                           os.read(monitor.process.stderr.fileno(), 65536).decode(), GENEROUS)
     assert "lqctl: the journal does not take it (No such file or directory): " in stopped, stopped
-    lq.equal(monitor.lines(), [])
     lq.equal(monitor.end()[0], 0)
     for words, want in ((["--journal"], "lqctl: no journal at /run/systemd/journal/socket: "
                                         "No such file or directory\n"),

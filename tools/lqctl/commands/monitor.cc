@@ -76,10 +76,11 @@ public:
 				warn(genl);
 				next = Clock::now() + poll_interval;
 			}
-			/* Of stdout only what is wrong with it: the reader is gone. */
+			/* Of stdout, if it is used, only what is wrong with it: the reader is gone.
+			 */
 			pollfd fds[] = {{subscription.fd(), POLLIN, 0},
 					{signals.fd(), POLLIN, 0},
-					{STDOUT_FILENO, 0, 0}};
+					{journal_ ? -1 : STDOUT_FILENO, 0, 0}};
 			if (closed_ || (poll(fds, 3, wait_until(next)) < 0 && errno != EINTR))
 				return;
 			if (fds[2].revents & (POLLERR | POLLHUP))
@@ -181,8 +182,10 @@ private:
 					       {"PRIORITY", std::to_string(event_priority(event))},
 					       {"SYSLOG_IDENTIFIER", "listenq"}});
 		if (!journal_->send(fields))
-			fmt::print(stderr, "lqctl: the journal does not take it ({}): {}\n",
-				   std::strerror(errno), text);
+			std::fputs(fmt::format("lqctl: the journal does not take it ({}): {}\n",
+					       std::strerror(errno), text)
+					   .c_str(),
+				   stderr);
 	}
 
 	const Options &options_;
