@@ -13,6 +13,7 @@ import os
 import socket
 
 import lq
+import rtnl
 from tool import lqctl, refused, valid
 
 PORT = 9
@@ -139,7 +140,7 @@ def in_another_namespace():
     if pid == 0:
         fd = os.open("/run/netns/blue", os.O_RDONLY)
         lq.libc.setns(fd, lq.CLONE_NEWNET)
-        lq.ip("link set lo up")
+        rtnl.link_up("lo")
         there = lq.listener(port=PORT)
         with open(ready, "w", encoding="ascii") as file:
             file.write("x")

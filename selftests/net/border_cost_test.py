@@ -17,6 +17,7 @@ import struct
 import tempfile
 
 import lq
+import rtnl
 from rawtcp import ACK, RST, SYN, Peer, Tun, checksum
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
@@ -126,9 +127,9 @@ def napi_pair(clients):
     lq.run("modprobe", "veth", check=False)
     lq.run("ip", "link", "add", "here", "type", "veth", "peer", "name", "there", "netns",
            f"/proc/{os.getpid()}/fd/{clients.fd}")
-    lq.ip("link set here up")
+    rtnl.link_up("here")
     with clients:
-        lq.ip("link set there up")
+        rtnl.link_up("there")
         lq.add_address("there", "10.9.0.2", 24)
         lq.add_address("there", "2001:db8:9::2", 64)
         offload(b"there", ETHTOOL_STSO, 0)

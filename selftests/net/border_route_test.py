@@ -13,6 +13,7 @@ import socket
 import struct
 
 import lq
+import rtnl
 from rawtcp import ACK, LOCAL, MSS, PEER, SYN, Peer, Tun, checksum, icmp_error
 
 SOL_IPV6 = 41
@@ -128,7 +129,7 @@ def another_route(who, v6):
     """A better one, and the old one again."""
 
     def better(ways):
-        lq.ip("link set tun1 up")
+        rtnl.link_up("tun1")
         lq.ip(f"route add {ways.peers.net} dev tun1")
 
     changes(better, 1, who, v6)
@@ -163,7 +164,7 @@ def device_of_the_socket(who, v6):
     """SO_BINDTODEVICE says which way."""
 
     def bind(ways):
-        lq.ip("link set tun1 up")
+        rtnl.link_up("tun1")
         lq.ip(f"route add {ways.peers.net} dev tun1")
         lq.equal(ways.syn(), 1)
         ways.listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"tun0")
@@ -203,7 +204,7 @@ def prefixes(v6):
     for kind in ("tcp", "lq"):
         lq.unshare_net()
         ways = Ways(kind, v6, "strangers", far=True)
-        lq.ip("link set tun1 up")
+        rtnl.link_up("tun1")
         lq.ip(f"route add default via {'2001:db8::3' if v6 else '192.0.2.3'} dev tun0")
         for number in range(4, 40, 4):
             where = f"2001:db8:99::{number:x}/127" if v6 else f"203.0.113.{number}/31"
@@ -225,7 +226,7 @@ def several_ways(what, v6):
     for run, kind in (("tcp", "tcp"), ("tcp again", "tcp"), ("lq", "lq")):
         lq.unshare_net()
         ways = Ways(kind, v6, "strangers", far=True)
-        lq.ip("link set tun1 up")
+        rtnl.link_up("tun1")
         lq.ip("addr add 198.51.100.1/24 dev tun1")
         lq.ip("addr add 2001:db8:1::1/64 dev tun1 nodad")
         if what == "objects":
@@ -330,8 +331,8 @@ class Gateways:
             lq.sysctl(f"net.ipv6.conf.w{number}.accept_ra", 2)
             # What is reachable stays so.
             lq.sysctl(f"net.ipv{6 if v6 else 4}.neigh.w{number}.base_reachable_time_ms", 3600000)
-            lq.ip(f"link set p{number} up")
-            lq.ip(f"link set w{number} up")
+            rtnl.link_up(f"p{number}")
+            rtnl.link_up(f"w{number}")
             lq.add_address(f"w{number}", f"2001:db8:{number}::1" if v6 else f"10.{number}.0.1",
                            64 if v6 else 24)
         self.sockets = [packet_socket(f"p{number}") for number in (0, 1)]

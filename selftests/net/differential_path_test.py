@@ -13,6 +13,7 @@ import tempfile
 
 import bpf
 import lq
+import rtnl
 from differential import FULL, TS, Pair, handshake, in_syn_recv
 from rawtcp import (ACK, FIN, LOCAL, MSS, PEER, PSH, RST, SACK_OK, SYN, WSCALE, Segment, checksum,
                     icmp_error, timestamp)
@@ -186,7 +187,7 @@ class Tunnel:  # pylint: disable=too-few-public-methods
             if "Unknown device type" in str(error):
                 raise lq.Skip(f"this kernel has no {kind}") from error
             raise
-        lq.ip("link set tnl0 up")
+        rtnl.link_up("tnl0")
         lq.add_address("tnl0", INNER[inner]["local"], 24 if inner == 4 else 64)
 
     def send(self, packet):

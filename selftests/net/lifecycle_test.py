@@ -16,6 +16,7 @@ import struct
 import threading
 
 import lq
+import rtnl
 from rawtcp import ACK, RST, Peer, Tun, fill, syn_flood
 
 WAITING = {str(lq.CALLS[name]) for name in ("accept", "accept4", "poll", "epoll_wait")}
@@ -539,7 +540,7 @@ def named_namespace_is_deleted():
     handle = os.open("/run/netns/doomed", os.O_RDONLY)
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     lq.libc.setns(handle, lq.CLONE_NEWNET)
-    lq.ip("link set lo up")
+    rtnl.link_up("lo")
     lq.no_timer()
     tun = Tun()
     listener = lq.listener()

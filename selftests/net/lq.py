@@ -19,6 +19,8 @@ import sys
 import time
 import traceback
 
+import rtnl
+
 AF_LISTENQ = 18
 SOL_LISTENQ = 0x4C51
 LQ_INFO, LQ_POLICY, LQ_SYN_BACKLOG, LQ_ABORT_ON_OVERFLOW, LQ_SYNACK_RETRIES = range(1, 6)
@@ -233,7 +235,7 @@ def as_user(function, uid=NOBODY, own_namespaces=False):
                     os._exit(4)
                 with open("/proc/self/uid_map", "w", encoding="ascii") as file:
                     file.write(f"0 {uid} 1")
-                ip("link set lo up")
+                rtnl.link_up("lo")
             function()
             status = 0
         except BaseException as error:  # pylint: disable=broad-except
@@ -277,9 +279,8 @@ def add_address(device, address, length):
     """Give a device an address, IPv6's without duplicate address detection. The kernel's own answer
     comes too early for IPv6: a workqueue adds the route that makes the address ours
     (addrconf_dad_start()), and until then a segment to it is dropped (Ip6InAddrErrors)."""
-    v6 = ":" in address
-    ip(f"addr add {address}/{length} dev {device}" + (" nodad" if v6 else ""))
-    if v6:
+    rtnl.add_address(device, address, length)
+    if ":" in address:
         wait_for(lambda: has_local_route(address), 30, f"no route to {address} of our own")
 
 
@@ -287,7 +288,7 @@ def unshare_net():
     """Enter a new network namespace with lo up."""
     if libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    ip("link set lo up")
+    rtnl.link_up("lo")
 
 
 class Netns:

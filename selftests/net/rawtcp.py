@@ -15,6 +15,7 @@ import struct
 import time
 
 import lq
+import rtnl
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 1, 0x1000
@@ -155,17 +156,17 @@ class Tun:
     """A device of this namespace; without addresses it is only a way out."""
 
     def __init__(self, mtu=1500, name="tun0", addresses=True):
-        lq.run("modprobe", "tun", check=False)
         try:
             if not os.path.exists("/dev/net/tun"):
                 os.makedirs("/dev/net", exist_ok=True)
                 os.mknod("/dev/net/tun", 0o600 | stat.S_IFCHR, os.makedev(10, 200))
+            # The kernel loads the module for it.
             self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise lq.Skip(f"/dev/net/tun: {error}") from error
         fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
         lq.sysctl(f"net.ipv6.conf.{name}.accept_dad", 0)
-        lq.ip(f"link set {name} up mtu {mtu}")
+        rtnl.link_up(name, mtu)
         if addresses:
             lq.add_address(name, LOCAL[False], 24)
         if addresses and mtu >= 1280:
