@@ -552,6 +552,12 @@ enum lq_commit lq_core_promote_commit(struct lq_core *core, const struct lq_prom
  * true if the listener closed meanwhile: the caller frees the request.
  */
 bool lq_core_promote_abort(struct lq_core *core, const struct lq_promotion *promotion, u8 *reason);
+/*
+ * [locked] How many promotions are neither committed nor aborted, those of earlier lives of the listener
+ * among them, and of what lq_core_filter_take() gave how much is not yet admitted. Once the listener is
+ * closed there are no new ones.
+ */
+u32 lq_core_promoting(const struct lq_core *core);
 
 /*
  * Whether the peer of @request, which ends without a connection and is in no queue any more, is to be

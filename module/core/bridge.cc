@@ -196,6 +196,11 @@ LQ_BRIDGE lq_commit lq_core_promote_commit(lq_core *core, const lq_promotion *pr
 	return listener(core).promote_commit(*promotion, child, Micros{now_us}, *evicted);
 }
 
+LQ_BRIDGE u32 lq_core_promoting(const lq_core *core)
+{
+	return listener(core).promoting();
+}
+
 LQ_BRIDGE bool lq_core_promote_abort(lq_core *core, const lq_promotion *promotion, u8 *reason)
 {
 	auto why = static_cast<listenq_drop>(*reason);

@@ -129,6 +129,7 @@ public:
 
 	void count_drop(u8 reason) { counters_.drop(reason); }
 	[[nodiscard]] u32 accept_qlen() const { return accept_queue_.qlen(); }
+	[[nodiscard]] u32 promoting() const { return accept_queue_.promoting(); }
 	[[nodiscard]] u32 syn_qlen() const { return syn_queue_.qlen(); }
 	[[nodiscard]] const Counters &counters() const { return counters_; }
 	void dropped_from(lq_prefixes &out, Ticks now) const

@@ -8,7 +8,8 @@
  *	  |   lq_heirs_begin(): nothing new gets in; half-open requests go, a few under each hold of the
  *	  |   lock, while ACKs still find the others. One that comes for those in our hands waits.
  *	  |   lq_shards_close(): what was connected or held goes, one by one, under the child's lock
- *	  v   an ACK that was building its child meanwhile (LQ_COMMIT_CLOSED) hands that over itself
+ *	  |   an ACK that was building its child meanwhile (LQ_COMMIT_CLOSED) hands that over itself, and
+ *	  v   is waited for: it needs the sock's port
  *	the tag is forgotten
  *
  * An heir has the same owner, device and, for the connection, address; it has not ended, nor is it given

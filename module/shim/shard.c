@@ -221,6 +221,26 @@ void lq_core_broken(const char *what)
 }
 #endif
 
+/*
+ * ACKs that were at it as it closed are building their children still, for heirs (LQ_COMMIT_CLOSED); of a
+ * sock whose port is given back there are none (__inet_inherit_port()), and the peer would hear RST. So
+ * the sock stays as it is until they are done: softirqs, which wait for nobody.
+ */
+static void lq_shard_wait_promotions(struct lq_shard *shard)
+{
+	u32 promoting;
+
+	for (;;) {
+		spin_lock_bh(&shard->lock);
+		promoting = lq_core_promoting(shard->core);
+		spin_unlock_bh(&shard->lock);
+		if (!promoting)
+			return;
+		__set_current_state(TASK_UNINTERRUPTIBLE);
+		schedule_timeout(1);
+	}
+}
+
 void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped)
 {
 	struct lq_shard *shard;
@@ -228,4 +248,8 @@ void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped
 
 	lq_for_each_shard(lst, shard, i)
 		lq_shard_close(shard, stopped);
+	if (!lq_heirs_are_there(lst))
+		return;
+	lq_for_each_shard(lst, shard, i)
+		lq_shard_wait_promotions(shard);
 }

@@ -144,7 +144,9 @@ TEST_F(listener, close__leaves_a_request_to_the_ack_that_promotes_it)
 	close();
 	EXPECT_EQ(closed_requests, 0u);
 	EXPECT_TRUE(r->flags & LQ_REQ_ORPHAN);
+	EXPECT_EQ(core.promoting(), 1u);
 	EXPECT_EQ(commit(), LQ_COMMIT_CLOSED);
+	EXPECT_EQ(core.promoting(), 0u);
 	EXPECT_EQ(info().accept_qlen, 0u);
 	free_request(r);
 }

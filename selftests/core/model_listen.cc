@@ -260,6 +260,7 @@ void Session::invariants()
 	MODEL_CHECK(lq_core_table_wanted(core_) == wanted());
 	MODEL_CHECK(info.accept_qlen == queue_.size());
 	MODEL_CHECK(lq_core_accept_qlen(core_) == queue_.size());
+	MODEL_CHECK(lq_core_promoting(core_) == promotions_.size() + taken_.size());
 	MODEL_CHECK(lq_core_syn_qlen(core_) == half_.size());
 	MODEL_CHECK(info.accept_qlen_peak == accept_peak_);
 	MODEL_CHECK(info.syn_qlen_peak == syn_peak_);

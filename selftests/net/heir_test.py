@@ -5,11 +5,13 @@
 
     clients --- lo --- a group of listeners     or: peers, played by this program --- tun0 --- the group
 """
+import contextlib
 import errno
 import os
 import signal
 import socket
 import struct
+import threading
 import time
 
 import lq
@@ -454,6 +456,78 @@ def evicted_after_its_ack():
     lq.equal(lq.Info(listener).syn_qlen, len(peers))
     told = [peer for peer in peers if (answer := peer.receive(0)) and answer.flags & RST]
     lq.equal(len(told), 1)
+
+
+# --- an ACK that is building its child as its listener ends ---
+
+PROBES = 300
+
+
+def trace_file(name, text, flags=os.O_TRUNC):
+    """Write to a file of tracefs."""
+    file = os.open(f"{lq.TRACE}/{name}", os.O_WRONLY | flags)
+    try:
+        os.write(file, f"{text}\n".encode())
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def children_take_their_time():
+    """Milliseconds before a child gets the port of its listener: as many probes as that takes write down
+    who calls."""
+    if not os.path.exists(f"{lq.TRACE}/kprobe_events"):
+        lq.run("mount", "-t", "tracefs", "t", lq.TRACE, check=False)
+    try:
+        trace_file("kprobe_events",
+                   "\n".join(f"p:lqslow{number} __inet_inherit_port" for number in range(PROBES)))
+    except OSError as error:
+        raise lq.Skip(f"no kprobe: {error}") from error
+    try:
+        trace_file("options/stacktrace", "1")
+        trace_file("events/kprobes/enable", "1")
+        yield
+    finally:
+        trace_file("events/kprobes/enable", "0")
+        trace_file("options/stacktrace", "0")
+        trace_file("kprobe_events", "")
+        trace_file("trace", "")
+
+
+@lq.each_version(timeout=120)
+def while_its_child_is_built(v6):
+    """The listener closes at some moment of it; the connection is the heir's, and its client hears nothing."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise lq.Skip("one CPU")
+
+    def connect(port, results):
+        os.sched_setaffinity(0, cpus[1:2])
+        client = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
+        client.settimeout(20 * lq.SCALE)
+        results.append(client)
+        try:
+            client.connect(("::1" if v6 else "127.0.0.1", port))
+            client.send(b"data")
+        except OSError as error:
+            results.append(error)
+
+    with children_take_their_time():
+        os.sched_setaffinity(0, cpus[:1])
+        for number in range(40):
+            members = group(2, v6)
+            results = []
+            client = threading.Thread(target=connect, args=(lq.port_of(members[0]), results))
+            client.start()
+            time.sleep(number % 20 / 2000)
+            members.pop(0).close()
+            client.join()
+            lq.equal(results[1:], [], f"round {number}")
+            child = lq.accept(members[0])
+            lq.equal(lq.read_all(child, 4), b"data")
+            for sock in (child, results[0], members[0]):
+                sock.close()
+    lq.equal(lq.counters()["DropListenerClosed"], 0)
 
 
 lq.main()
