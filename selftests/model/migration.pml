@@ -6,13 +6,14 @@
  *	A has the request. A ends; B, which may be its heir, may end as well; C stays.
  *
  *	end     leave the places | leave the core | { moving | take | heir: alias, insert | not moving } |
- *	        close the core | forget the tags
+ *	        close the core | connection: heir | wait for ACKs that build | forget the tags | the port goes
  *	ACK     TCP's lookup: some listener that is there | those that have the tag, one by one |
  *	        and if anybody moved meanwhile: wait for those that move, and all of it again, until
- *	        nobody has begun to move in a round
+ *	        nobody has begun to move in a round | build, with the port | commit, or closed: heir
  *
  * An atomic block is a critical section, or one look. Claims: the ACK finds the request, whatever it
- * meets (TCP would answer it with RST); at the end it is at one listener, which has not ended.
+ * meets (TCP would answer it with RST), and makes its child; at the end the connection is at one listener,
+ * which has not ended.
  *
  * -DBUG_x makes mistake x, and Spin must find it: ./run.sh
  */
@@ -30,10 +31,14 @@ bool open[COUNT];    /* the core */
 bool has[COUNT];     /* the request is on its SYN queue */
 bool tagged[COUNT];  /* an entry of lq_ports.tags leads from A's tag to it: its own, or an alias */
 bool moving[COUNT];  /* lst->moving */
+bool builds[COUNT];  /* an ACK builds the child of the request: LQ_REQ_PROMOTING, an orphan once closed */
+bool queued[COUNT];  /* the connection is on its accept queue */
+bool port[COUNT];    /* the sock has its port, which the child inherits */
 byte moves;	     /* lqn->moves: began */
 byte moved;	     /* lqn->moved: are done */
 bool over[COUNT];
 bool found;
+byte holder; /* the listener whose request was found */
 byte ends;
 
 /* lq_heir_choose(): any that serves. */
@@ -109,9 +114,26 @@ inline give(self, heir, ok)
 inline take(self, hand)
 {
 	atomic {
-		hand = has[self];
-		has[self] = false;
+		hand = has[self] && !builds[self];
+		has[self] = has[self] && !hand
 	}
+}
+
+/* The same of the connection, which needs no alias. */
+inline give_connection(self, heir, ok)
+{
+	do
+	:: true ->
+		choose(self, heir);
+		atomic {
+			ok = takes[heir];
+			queued[heir] = queued[heir] || ok
+		}
+		if
+		:: ok -> break
+		:: else
+		fi
+	od
 }
 
 proctype End(byte self)
@@ -148,13 +170,23 @@ proctype End(byte self)
 #ifndef BUG_DONE_EARLY
 	moved++;
 #endif
-	/* lq_core_close(): nothing is left, as nothing came after lq_core_leave(). */
+	/* lq_core_close(): nothing came after lq_core_leave(), so what is left an ACK has. */
 	atomic {
 		takes[self] = false;
 		open[self] = false;
-		assert(!has[self])
+		assert(!has[self] || builds[self]);
+		hand = queued[self];
+		queued[self] = false
 	}
+	if
+	:: hand -> give_connection(self, heir, ok)
+	:: else
+	fi;
+#ifndef BUG_PORT_FIRST
+	!builds[self]; /* lq_shard_wait_promotions() */
+#endif
 	tagged[self] = false;
+	port[self] = false;
 	over[self] = true;
 	ends--
 }
@@ -164,7 +196,7 @@ inline try(at)
 {
 	atomic {
 		if
-		:: at != NONE && open[at] && has[at] -> found = true
+		:: at != NONE && open[at] && has[at] -> found = true; builds[at] = true; holder = at
 		:: else
 		fi
 	}
@@ -226,7 +258,8 @@ inline look(at, i)
 
 proctype Ack()
 {
-	byte at, i, before, done;
+	byte at, i, before, done, heir;
+	bool ok;
 
 	done = moved;
 	look(at, i);
@@ -257,7 +290,19 @@ proctype Ack()
 		od
 	:: else
 	fi;
-	assert(found) /* else TCP answers with RST */
+	assert(found); /* else TCP answers with RST */
+	assert(port[holder]); /* else there is no child, and the same */
+	atomic { /* lq_core_promote_commit() */
+		builds[holder] = false;
+		has[holder] = false;
+		ok = open[holder];
+		queued[holder] = ok
+	}
+	if
+	:: ok
+	:: else -> give_connection(holder, heir, ok) /* LQ_COMMIT_CLOSED */
+	fi;
+	ends--
 }
 
 init {
@@ -270,23 +315,25 @@ init {
 			serving[i] = true;
 			takes[i] = true;
 			open[i] = true;
+			port[i] = true;
 			i++
 		:: else -> break
 		od;
 		has[A] = true;
 		tagged[A] = true;
-		ends = 1;
+		ends = 2;
 		run End(A);
 #if SCENE == 2
-		ends = 2;
+		ends = 3;
 		run End(B);
 #endif
 		run Ack()
 	}
 	ends == 0;
-	assert(has[A] + has[B] + has[C] == 1);
-	assert(!has[A]);
+	assert(has[A] + has[B] + has[C] == 0);
+	assert(queued[A] + queued[B] + queued[C] == 1);
+	assert(!queued[A]);
 #if SCENE == 2
-	assert(!has[B])
+	assert(!queued[B])
 #endif
 }
