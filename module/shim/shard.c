@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The shards of a listener are made, opened, and closed with all that they hold. Process context. */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -236,8 +237,7 @@ static void lq_shard_wait_promotions(struct lq_shard *shard)
 		spin_unlock_bh(&shard->lock);
 		if (!promoting)
 			return;
-		__set_current_state(TASK_UNINTERRUPTIBLE);
-		schedule_timeout(1);
+		msleep(1);
 	}
 }
 
