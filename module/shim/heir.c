@@ -4,7 +4,7 @@
  * have found in its place: connections with what they have received, those that a filter holds, and
  * half-open requests, whose ACKs find them by an alias of the tag that their SYN-ACKs carry.
  *
- *	stop: SYNs do not find it (lq_ports_leave())
+ *	stop: it has no place any more (lq_ports_leave()); only TCP's lookup may still bring it SYNs
  *	  |   lq_heirs_begin(): nothing new gets in; half-open requests go, a few under each hold of the
  *	  |   lock, while ACKs still find the others. One that comes for those in our hands waits.
  *	  |   lq_shards_close(): what was connected or held goes, one by one, under the child's lock

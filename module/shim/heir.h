@@ -35,6 +35,19 @@ static inline void lq_heirs_moved(struct lq_listener *lst)
 	smp_store_release(&lst->moving, false);
 	atomic_inc_return_release(&lst->lqn->moved);
 }
+/*
+ * Process context: from here to lq_heirs_left() @lst may have requests, though it has no place any more,
+ * and be asked by TCP's lookup for more: an ACK that nobody has is looked for by its tag.
+ */
+static inline void lq_heirs_leaving(struct lq_listener *lst)
+{
+	/* Who sees that the place is gone sees the number. */
+	atomic_inc_return(&lst->lqn->moves);
+}
+static inline void lq_heirs_left(struct lq_listener *lst)
+{
+	atomic_inc_return_release(&lst->lqn->moved);
+}
 /* Whether lq_heirs_begin() found that there may be heirs, or a parking place. */
 static inline bool lq_heirs_are_there(const struct lq_listener *lst)
 {

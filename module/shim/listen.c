@@ -409,6 +409,7 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	if (!lst->listening)
 		return;
 	parks = served && lq_grace_begin(lst);
+	lq_heirs_leaving(lst);
 	others = lq_ports_leave(&lst->lqn->ports, lst);
 	WRITE_ONCE(lst->listening, false);
 	lq_net_unlist(lst, others);
@@ -421,6 +422,7 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 		lq_net_unlisted(lst);
 	if (parks)
 		lq_grace_filled(lst);
+	lq_heirs_left(lst);
 	lq_ports_remove(&lst->lqn->ports, lst);
 	lq_listener_unfeed(lst);
 	if (lst->announced)

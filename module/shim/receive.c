@@ -179,9 +179,11 @@ static __always_inline enum lq_received lq_ack_for(struct lq_net *lqn, struct sk
 		return result;
 	if (!ack->ack)
 		return lq_rst_try_others(lqn, lst, only, skb, ack);
-	if (lq_request_elsewhere(lqn, moved) && !skb->sk)
+	result = only ? LQ_RECEIVED_PASS : lq_ack_try_tagged(lqn, lst, skb, ack);
+	/* Last, as it may have begun to move behind each look; and before, where only one could have it. */
+	if (result == LQ_RECEIVED_PASS && lq_request_elsewhere(lqn, moved) && !skb->sk)
 		return lq_ack_try_moved(lqn, skb, ack);
-	return only ? LQ_RECEIVED_PASS : lq_ack_try_tagged(lqn, lst, skb, ack);
+	return result;
 }
 
 /* A SYN that may be for a socket of others is left to TCP. @in: all is known but the TCP header. */

@@ -142,6 +142,9 @@ proctype End(byte self)
 	byte heir;
 
 	serving[self] = false;
+#ifndef BUG_LEAVE_UNTOLD
+	moves++; /* lq_heirs_leaving() */
+#endif
 	placed[self] = false;
 #ifdef BUG_TAG_FIRST
 	tagged[self] = false;
@@ -160,7 +163,7 @@ proctype End(byte self)
 #endif
 	take(self, hand);
 #ifdef BUG_DONE_EARLY
-	moved++;
+	moved = moved + 2;
 #endif
 	if
 	:: hand -> give(self, heir, ok)
@@ -185,6 +188,9 @@ proctype End(byte self)
 #ifndef BUG_PORT_FIRST
 	!builds[self]; /* lq_shard_wait_promotions() */
 #endif
+#if !defined(BUG_LEAVE_UNTOLD) && !defined(BUG_DONE_EARLY)
+	moved++; /* lq_heirs_left() */
+#endif
 	tagged[self] = false;
 	port[self] = false;
 	over[self] = true;
@@ -202,16 +208,16 @@ inline try(at)
 	}
 }
 
-/* TCP's lookup: any that has its place, or the only one of ours. */
+/* TCP's lookup: any that has its place; or the only one of ours. */
 inline lookup(at)
 {
 	atomic {
-		at = NONE;
 		if
 		:: placed[A] -> at = A
 		:: placed[B] -> at = B
 		:: placed[C] -> at = C
-		fi
+		fi;
+		only = placed[A] + placed[B] + placed[C] == 1
 	}
 }
 
@@ -245,7 +251,7 @@ inline wait(i)
 	od
 }
 
-/* lq_ack_for() */
+/* One round of lq_ack_try_moved() */
 inline look(at, i)
 {
 	lookup(at);
@@ -259,10 +265,21 @@ inline look(at, i)
 proctype Ack()
 {
 	byte at, i, before, done, heir;
-	bool ok;
+	bool ok, only;
 
+	/* lq_ack_for() */
 	done = moved;
-	look(at, i);
+	lookup(at);
+	try(at);
+	if
+#ifdef BUG_TAGS_LAST
+	:: false ->
+#else
+	:: !found && !only ->
+#endif
+		try_tagged(at, i)
+	:: else
+	fi;
 #ifdef BUG_DONE_LATE
 	done = moved;
 #endif
@@ -288,6 +305,9 @@ proctype Ack()
 			fi
 		:: else -> break
 		od
+#ifdef BUG_TAGS_LAST
+	:: !found && moves == done && !only -> try_tagged(at, i)
+#endif
 	:: else
 	fi;
 	assert(found); /* else TCP answers with RST */
