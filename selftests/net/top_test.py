@@ -7,6 +7,7 @@
 import os
 import re
 import subprocess
+import tempfile
 
 import lq
 
@@ -22,6 +23,7 @@ class Tmux:
         # Of its own: a server that was killed may still be going.
         Tmux.count += 1
         self.name = f"lqctl-{os.getpid()}-{Tmux.count}"
+        env = {"XDG_CONFIG_HOME": f"/tmp/{self.name}", **env}
         command = ["env", *[f"{name}={value}" for name, value in env.items()], "lqctl", "top", "-n",
                    "-i", "0.2", *words]
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines),
@@ -123,6 +125,46 @@ def keys_sort_and_filter():
         top.keys("q")
         top.until("^status=0")
     del clients
+
+
+@lq.case()
+def the_mouse_and_what_is_kept():
+    """A title sorts, twice in reverse; the wheel scrolls; the next top begins with that order."""
+    keep = [lq.listener(port=8080 + n) for n in range(10)]
+    with tempfile.TemporaryDirectory() as home:
+        def press(button, column, row):
+            """And let go (3), but for the wheel, as terminals say it."""
+            for what in (button, 3) if button < 64 else (button,):
+                top.keys("-H", *(f"{byte:x}" for byte in (27, ord("["), ord("M"), 32 + what, 33 + column,
+                                                          33 + row)))
+
+        with Tmux(110, 8, XDG_CONFIG_HOME=home) as top:
+            titles = top.until(r"^Accept .* Last minute .*Address:Port$", "by load",
+                               rows=[8080, 8081, 8082, 8083, 8084]).splitlines()[1]
+            press(0, titles.index("Address"), 1)
+            top.until("by port")
+            press(0, titles.index("Address"), 1)
+            top.until("by -port", rows=[8089, 8088, 8087, 8086, 8085])
+            press(65, 0, 3)
+            top.until("by -port", rows=[8086, 8085, 8084, 8083, 8082])
+            press(64, 0, 3)
+            top.until("by -port", rows=[8089, 8088, 8087, 8086, 8085])
+            press(0, 0, 4)  # no title
+            top.keys("q")
+            top.until("^status=0")
+        with open(f"{home}/lqctl/top", encoding="ascii") as file:
+            lq.equal(file.read(), "sort port\nreversed 1\nnumeric 0\n")
+        with Tmux(110, 8, XDG_CONFIG_HOME=home) as top:
+            top.until("by -port", rows=[8089, 8088, 8087, 8086, 8085])
+            top.keys("s", "q")
+            top.until("^status=0")
+        with open(f"{home}/lqctl/top", encoding="ascii") as file:
+            lq.equal(file.read(), "sort load\nreversed 1\nnumeric 0\n")
+        with Tmux(110, 8, XDG_CONFIG_HOME="/proc/nowhere") as top:  # it says so as it ends
+            top.until("q quit")
+            top.keys("r", "q")
+            assert "the settings of top are not kept" in top.until("^status=1")
+    del keep
 
 
 @lq.case("C.UTF-8", "C")

@@ -9,11 +9,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <thread>
 
 #include "base/clock.hh"
 #include "base/error.hh"
+#include "base/file.hh"
 #include "base/output.hh"
 #include "commands/commands.hh"
 #include "commands/words.hh"
@@ -45,6 +50,46 @@ void look(Genl &genl, Top &top)
 		   std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
 	if (const Listener *worst = top.worst())
 		top.name_dropped(to_string(genl.dropped(worst->id)));
+}
+
+/* Where settings are kept, by the XDG Base Directory Specification; empty: nowhere. */
+std::filesystem::path settings_path()
+{
+	const auto set = [](const char *name) {
+		const char *value = std::getenv(name);
+		/* A path that is not absolute is to be ignored. */
+		return std::filesystem::path(value && *value == '/' ? value : "");
+	};
+	std::filesystem::path base = set("XDG_CONFIG_HOME");
+
+	if (base.empty() && !set("HOME").empty())
+		base = set("HOME") / ".config";
+	return base.empty() ? base : base / "lqctl" / "top";
+}
+
+TopSettings read_settings()
+{
+	std::ostringstream text;
+	const std::ifstream file(settings_path());
+
+	if (file)
+		text << file.rdbuf();
+	return TopSettings::of(text.str());
+}
+
+void write_settings(const TopSettings &settings)
+{
+	const std::filesystem::path path = settings_path();
+
+	if (path.empty())
+		return;
+	try {
+		std::filesystem::create_directories(path.parent_path());
+	} catch (const std::filesystem::filesystem_error &error) {
+		throw Error(fmt::format("the settings of top are not kept: {}: {}",
+					path.parent_path().string(), error.code().message()));
+	}
+	write_whole(path, settings.text(), 0644);
 }
 
 /* Frames one after the other, for a file or a pipe. */
@@ -90,6 +135,8 @@ public:
 		keypad(stdscr, TRUE);
 		set_escdelay(25);
 		curs_set(0);
+		mouseinterval(0);
+		mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, nullptr);
 		const char *no_color = std::getenv("NO_COLOR");
 		if (!(no_color && *no_color) && has_colors()) {
 			start_color();
@@ -150,8 +197,21 @@ private:
 class View final {
 public:
 	View(const Options &options, Genl &genl, Top &top)
-	    : options_(options), genl_(genl), top_(top), numeric_(options.numeric)
+	    : options_(options), genl_(genl), top_(top), began_(read_settings()),
+	      numeric_(options.numeric || began_.numeric)
 	{
+		top_.sort = began_.sort;
+		top_.reversed = began_.reversed;
+	}
+
+	/* What to keep, if a key changed it. */
+	[[nodiscard]] std::optional<TopSettings> changed() const
+	{
+		TopSettings now{.sort = top_.sort, .reversed = top_.reversed, .numeric = numeric_};
+
+		if (!numeric_typed_)
+			now.numeric = began_.numeric;
+		return now == began_ ? std::nullopt : std::optional(now);
 	}
 
 	void run()
@@ -183,12 +243,16 @@ public:
 	}
 
 private:
+	[[nodiscard]] TopStyle style() const
+	{
+		return {.columns = static_cast<unsigned>(COLS),
+			.rows = static_cast<unsigned>(std::max(LINES - 1, 0)),
+			.glyphs = locale_glyphs(),
+			.numeric = numeric_};
+	}
+
 	void draw()
 	{
-		const TopStyle style{.columns = static_cast<unsigned>(COLS),
-				     .rows = static_cast<unsigned>(std::max(LINES - 1, 0)),
-				     .glyphs = locale_glyphs(),
-				     .numeric = numeric_};
 		std::string bottom = "q quit  s sort  r reverse  / filter  space pause  h help";
 		if (editing_)
 			bottom = "filter: " + edited_ + '_';
@@ -196,7 +260,7 @@ private:
 			bottom = message_;
 		else if (paused_)
 			bottom = "paused; space goes on";
-		screen_.draw(help_ ? help() : top_.frame(style, time_of_day(now_ns())), bottom);
+		screen_.draw(help_ ? help() : top_.frame(style(), time_of_day(now_ns())), bottom);
 	}
 
 	static std::vector<Table::Line> help()
@@ -206,9 +270,12 @@ private:
 		     {"q      quit", "s      sort by load, drops, SYNs,", "       accepts or port",
 		      "r      reverse the order", "/      filter, as in lqctl list; empty: all",
 		      "n      ports as numbers or names", "space  pause, and go on",
-		      "arrows, Page keys, Home  scroll", "h      this, and back", "",
-		      "Bars: how full a queue is.", "Oldest: the first connection in the",
-		      "accept queue has waited so long."})
+		      "arrows, Page keys, Home  scroll", "h      this, and back",
+		      "mouse  a title sorts, and reverses", "       the order; the wheel scrolls",
+		      "", "Bars: how full a queue is.", "Oldest: the first connection in the",
+		      "accept queue has waited so long.",
+		      "Last minute: the fuller queue, 5 s each.", "",
+		      "Order and ports are kept for next time."})
 			lines.push_back({{line}});
 		lines.resize(std::min<std::size_t>(
 			lines.size(), static_cast<std::size_t>(std::max(LINES - 1, 0))));
@@ -223,9 +290,29 @@ private:
 						 std::max<std::int64_t>(last, 0)));
 	}
 
+	void clicked()
+	{
+		MEVENT event;
+
+		if (getmouse(&event) != OK || help_)
+			return;
+		if (event.bstate & BUTTON4_PRESSED)
+			return move_by(-3);
+		if (event.bstate & BUTTON5_PRESSED)
+			return move_by(3);
+		const std::optional<TopSort> sort = top_.sort_at(
+			style(), static_cast<unsigned>(event.x), static_cast<unsigned>(event.y));
+		if (!sort)
+			return;
+		top_.reversed = top_.sort == *sort && !top_.reversed;
+		top_.sort = *sort;
+	}
+
 	void typed(int key)
 	{
 		message_.clear();
+		if (key == KEY_MOUSE)
+			return clicked();
 		if (editing_)
 			return edit(key);
 		switch (key) {
@@ -240,6 +327,7 @@ private:
 			break;
 		case 'n':
 			numeric_ = !numeric_;
+			numeric_typed_ = true;
 			break;
 		case ' ':
 			paused_ = !paused_;
@@ -297,8 +385,9 @@ private:
 	Genl &genl_;
 	Top &top_;
 	Screen screen_;
+	const TopSettings began_;
 	std::string edited_, message_;
-	bool numeric_;
+	bool numeric_, numeric_typed_ = false;
 	bool editing_ = false, paused_ = false, help_ = false, done_ = false;
 };
 
@@ -313,7 +402,15 @@ void run(const Options &options)
 		return batch(options, genl, model);
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		throw Error("top needs a terminal: use --batch to write to a file or a pipe");
-	View(options, genl, model).run();
+	std::optional<TopSettings> changed;
+	{
+		View view(options, genl, model);
+		view.run();
+		changed = view.changed();
+	}
+	/* The terminal is as it was: a complaint is seen. */
+	if (changed)
+		write_settings(*changed);
 }
 
 } // namespace

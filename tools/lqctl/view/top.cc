@@ -6,7 +6,9 @@
 #include <linux/listenq.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <sstream>
 
 namespace lqctl {
 
@@ -61,6 +63,23 @@ std::string program_of(const Listener &l)
 				: fmt::format("{}+{}", l.processes.front().name, pids.size() - 1);
 }
 
+/* In cells: all is one wide. */
+std::size_t cells_of(const std::string &text)
+{
+	return static_cast<std::size_t>(
+		std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+/* Which titles sort, and by what. */
+constexpr std::pair<std::string_view, TopSort> sorting_titles[] = {
+	{"Accept", TopSort::load}, {"queue", TopSort::load},	   {"SYN", TopSort::load},
+	{"SYN/s", TopSort::syns},  {"Acc/s", TopSort::accepts},	   {"Drop/s", TopSort::drops},
+	{"Drops", TopSort::drops}, {"Last minute", TopSort::load}, {"Address:Port", TopSort::port},
+};
+
+constexpr TopSort sorts[] = {TopSort::load, TopSort::drops, TopSort::syns, TopSort::accepts,
+			     TopSort::port};
+
 /* Cut to @columns; all is one cell wide each. */
 Table::Line cut(const Table::Line &line, unsigned columns)
 {
@@ -106,8 +125,68 @@ TopSort next(TopSort sort)
 				     : static_cast<TopSort>(static_cast<int>(sort) + 1);
 }
 
+std::string TopSettings::text() const
+{
+	return fmt::format("sort {}\nreversed {:d}\nnumeric {:d}\n", to_string(sort), reversed,
+			   numeric);
+}
+
+TopSettings TopSettings::of(const std::string &text)
+{
+	TopSettings settings;
+	std::istringstream lines(text);
+	std::string name, value;
+
+	while (lines >> name >> value) {
+		for (const TopSort sort : sorts) {
+			if (name == "sort" && value == to_string(sort))
+				settings.sort = sort;
+		}
+		if (name == "reversed")
+			settings.reversed = value == "1";
+		if (name == "numeric")
+			settings.numeric = value == "1";
+	}
+	return settings;
+}
+
+void Top::Minute::add(std::int64_t now, double load)
+{
+	const std::int64_t gone = std::min<std::int64_t>(now - slot, most.size());
+
+	std::shift_left(most.begin(), most.end(), gone);
+	std::fill(most.end() - gone, most.end(), -1);
+	slot = now;
+	most.back() = std::max(most.back(), load);
+}
+
+std::string Top::Minute::draw(const Glyphs &glyphs) const
+{
+	std::string text;
+
+	for (const double load : most) {
+		/* Only what is empty looks empty, and only what is full looks full. */
+		const double level =
+			load > 0 ? std::clamp(1 + load * 6, 1., load < 1 ? 6. : 7.) : 0;
+
+		text += load < 0 ? " " : glyphs.levels[static_cast<std::size_t>(level)];
+	}
+	return text;
+}
+
 void Top::update(std::vector<Listener> listeners, double time)
 {
+	std::map<std::uint64_t, Minute> minutes;
+	const auto slot = static_cast<std::int64_t>(std::floor(time / Minute::slot_seconds));
+
+	for (const Listener &l : listeners) {
+		const auto found = minutes_.find(l.id);
+		Minute &minute = minutes.emplace(l.id, found == minutes_.end() ? Minute(slot)
+									       : found->second)
+					 .first->second;
+		minute.add(slot, load(l));
+	}
+	minutes_ = std::move(minutes);
 	before_.clear();
 	for (Listener &l : listeners_)
 		before_.emplace(l.id, std::move(l));
@@ -217,31 +296,24 @@ Table::Line Top::title(const TopStyle &style, const std::string &clock, std::siz
 		{selection_.text().empty() ? "" : "  " + selection_.text()}};
 }
 
-std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &clock) const
+/* @room rows of those, from the first that is to be seen. */
+Table Top::table(const std::vector<Row> &all, std::size_t room, const TopStyle &style) const
 {
-	const std::vector<Row> all = rows();
-	Table table({{"Accept", left, 9},
+	Table table({{"Accept", left, 10},
 		     {"queue", right},
-		     {"SYN", left, 4},
-		     {"queue", right, 7},
-		     {"SYN/s", right, 6},
-		     {"Acc/s", right, 8},
-		     {"Drop/s", right, 10},
-		     {"Drops", right, 3},
-		     {"Oldest", right, 2},
+		     {"SYN", left, 5},
+		     {"queue", right, 8},
+		     {"SYN/s", right, 7},
+		     {"Acc/s", right, 9},
+		     {"Drop/s", right, 11},
+		     {"Drops", right, 4},
+		     {"Oldest", right, 3},
+		     {"Last minute", left, 2},
 		     {"Policy", left, 1},
-		     {"Program", left, 5},
+		     {"Program", left, 6},
 		     {"Address:Port", left}});
-	Rates sum;
-
-	for (const Row &row : all) {
-		sum.syns += row.rates.syns;
-		sum.accepts += row.rates.accepts;
-		sum.drops += row.rates.drops;
-	}
 	const std::size_t from = std::min(first, all.empty() ? 0 : all.size() - 1);
-	const std::size_t above = dropped_.empty() ? 2 : 3;
-	const std::size_t room = style.rows > above ? style.rows - above : 0;
+
 	for (std::size_t i = from; i < all.size() && i - from < room; i++) {
 		const Listener &l = *all[i].listener;
 		const Rates &r = all[i].rates;
@@ -261,16 +333,53 @@ std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &cl
 			   {rate(r.drops), r.drops > 0 ? Tone::bad : Tone::plain},
 			   {fmt::format("{}", drops), drops ? Tone::warn : Tone::plain},
 			   {oldest, l.accept_oldest >= 1'000'000 ? Tone::warn : Tone::plain},
+			   {minutes_.at(l.id).draw(style.glyphs)},
 			   {l.policy},
 			   {program_of(l)},
 			   {to_string(l.address, style.numeric)}});
 	}
+	return table;
+}
 
+std::optional<TopSort> Top::sort_at(const TopStyle &style, unsigned column, unsigned row) const
+{
+	if (row + 1 != above())
+		return {};
+	/* Widths are those of the rows that are seen. */
+	const std::size_t room = style.rows > above() ? style.rows - above() : 0;
+	const Table::Line titles = table(rows(), room, style).lines(true, style.columns).front();
+	std::size_t end = 0;
+
+	for (const Table::Cell &piece : titles) {
+		const std::size_t begin = end;
+
+		end += cells_of(piece.text);
+		if (column < begin || column >= end)
+			continue;
+		for (const auto &[words, by] : sorting_titles) {
+			if (piece.text == words)
+				return by;
+		}
+	}
+	return {};
+}
+
+std::vector<Table::Line> Top::frame(const TopStyle &style, const std::string &clock) const
+{
+	const std::vector<Row> all = rows();
+	Rates sum;
+
+	for (const Row &row : all) {
+		sum.syns += row.rates.syns;
+		sum.accepts += row.rates.accepts;
+		sum.drops += row.rates.drops;
+	}
+	const std::size_t room = style.rows > above() ? style.rows - above() : 0;
 	std::vector<Table::Line> frame;
 	frame.push_back(title(style, clock, all.size(), sum));
 	if (!dropped_.empty())
 		frame.push_back({{dropped_, Tone::bad}});
-	for (Table::Line &line : table.lines(true, style.columns))
+	for (Table::Line &line : table(all, room, style).lines(true, style.columns))
 		frame.push_back(std::move(line));
 	for (Table::Line &line : frame)
 		line = cut(line, style.columns);

@@ -61,17 +61,16 @@ protected:
 
 TEST_F(top, frame__first_look_has_no_rates)
 {
-	EXPECT_EQ(
-		text(),
-		"lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
-		"Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Policy Program "
-		"Address:Port\n"
-		"[########] 10/10 [........]  0/16   0.0   0.0    0.0     0        linux          "
-		"0.0.0.0:82\n"
-		"[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5        linux          "
-		"0.0.0.0:81\n"
-		"[........]  0/10 [........]  0/16   0.0   0.0    0.0     0        linux          "
-		"0.0.0.0:80\n");
+	EXPECT_EQ(text(),
+		  "lqctl 14:05:07 3 of 3 by load  drop 0.0/s SYN 0.0/s acc 0.0/s\n"
+		  "Accept     queue SYN        queue SYN/s Acc/s Drop/s Drops Oldest Last minute  "
+		  "Policy Program Address:Port\n"
+		  "[########] 10/10 [........]  0/16   0.0   0.0    0.0     0                   # "
+		  "linux          0.0.0.0:82\n"
+		  "[#######.]  9/10 [........]  0/16   0.0   0.0    0.0     5                   % "
+		  "linux          0.0.0.0:81\n"
+		  "[........]  0/10 [........]  0/16   0.0   0.0    0.0     0                   . "
+		  "linux          0.0.0.0:80\n");
 }
 
 TEST_F(top, frame__who_holds_it)
@@ -85,6 +84,31 @@ TEST_F(top, frame__who_holds_it)
 	/* In a terminal of 80 columns it is there, and the policy is not. */
 	EXPECT_NE(text(80).find("Program"), std::string::npos) << text(80);
 	EXPECT_EQ(text(80).find("Policy"), std::string::npos) << text(80);
+}
+
+TEST_F(top, frame__last_minute)
+{
+	const auto minute = [&] {
+		const std::string all = text();
+		const std::size_t row = all.find("[", all.find("Address:Port"));
+		return all.substr(row + all.find("Last minute") - all.find("Accept"), 12);
+	};
+	t.set_filter("sport = 80");
+	EXPECT_EQ(minute(), "           .");
+	t.update({listener(1, 80, 1, 0, 0)}, 104.9); /* the same 5 s: the most counts */
+	EXPECT_EQ(minute(), "           :");
+	t.update({listener(1, 80, 0, 0, 0)}, 104.95);
+	EXPECT_EQ(minute(), "           :");
+	t.update({listener(1, 80, 5, 0, 0)}, 105);
+	EXPECT_EQ(minute(), "          :+");
+	t.update({listener(1, 80, 99, 0, 0)}, 116); /* nobody looked for 5 s */
+	EXPECT_EQ(minute(), "        :+ #");
+	t.update({listener(1, 80, 0, 0, 0)}, 161);
+	EXPECT_EQ(minute(), "+ #        .");
+	t.update({listener(1, 80, 0, 0, 0)}, 1e6);
+	EXPECT_EQ(minute(), "           .");
+	t.update({listener(5, 80, 10, 0, 0)}, 1e6 + 1); /* another listener at the port */
+	EXPECT_EQ(minute(), "           #");
 }
 
 TEST_F(top, frame__whom_it_drops)
@@ -130,6 +154,42 @@ TEST_F(top, sort__each_and_reversed)
 	for (int i = 0; i < 5; i++)
 		sort = next(sort);
 	EXPECT_EQ(sort, TopSort::load);
+}
+
+TEST_F(top, sort__by_a_title)
+{
+	const TopStyle style{.columns = 120, .rows = 24, .numeric = true};
+	const std::string all = text(), titles = all.substr(all.find('\n') + 1);
+	const auto at = [&](const char *title, unsigned row) {
+		return t.sort_at(style, static_cast<unsigned>(titles.find(title)), row);
+	};
+
+	EXPECT_EQ(at("Accept", 1), TopSort::load);
+	EXPECT_EQ(at("Last", 1), TopSort::load);
+	EXPECT_EQ(at("SYN/s", 1), TopSort::syns);
+	EXPECT_EQ(at("Acc/s", 1), TopSort::accepts);
+	EXPECT_EQ(at("Drops", 1), TopSort::drops);
+	EXPECT_EQ(at("Port", 1), TopSort::port);
+	EXPECT_EQ(at("Oldest", 1), std::nullopt);
+	EXPECT_EQ(at("Drops", 0), std::nullopt);
+	EXPECT_EQ(at("Drops", 2), std::nullopt);
+	EXPECT_EQ(t.sort_at(style, 10, 1), std::nullopt) << "between two";
+	EXPECT_EQ(t.sort_at(style, 119, 1), std::nullopt);
+	t.update({listener(1, 80, 0, 10, 3)}, 101);
+	t.name_dropped("somebody"); /* by a line of its own */
+	EXPECT_EQ(at("Drops", 1), std::nullopt);
+	EXPECT_EQ(at("Drops", 2), TopSort::drops);
+}
+
+TEST_F(top, settings)
+{
+	const TopSettings settings{.sort = TopSort::syns, .reversed = true, .numeric = true};
+
+	EXPECT_EQ(settings.text(), "sort SYNs\nreversed 1\nnumeric 1\n");
+	EXPECT_EQ(TopSettings::of(settings.text()), settings);
+	EXPECT_EQ(TopSettings::of(""), TopSettings());
+	EXPECT_EQ(TopSettings::of("sort sideways\ncolour blue\nnumeric 1\nreversed"),
+		  (TopSettings{.numeric = true}));
 }
 
 TEST_F(top, filter)
