@@ -18,6 +18,7 @@ import tempfile
 
 import lq
 import rtnl
+from kprobes import Hits
 from rawtcp import ACK, RST, SYN, Peer, Tun, checksum
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
@@ -88,7 +89,7 @@ def a_connection_s_segments_pass_the_listener(how, v6, v6_listener):
         peer.tun = Fragments(tun)
     for length in (48, 0):  # the child, accepted before, has none
         attach(listener, length)
-        with lq.Hits("lq_ack_try") as asked:
+        with Hits("lq_ack_try") as asked:
             for _ in range(TOTAL // PIECE):
                 peer.send(b"x" * PIECE)
             lq.equal(lq.read_all(child, TOTAL), b"x" * TOTAL)
@@ -105,8 +106,8 @@ def a_connection_s_segments_pass_the_listener_on_lo(v6, v6_listener):
     client = lq.connect_to(listener, v6=v6)
     child = lq.accept(listener)
     attach(listener, 48)
-    with lq.Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, \
-            lq.Hits("lq_ack_try") as asked:
+    with Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, \
+            Hits("lq_ack_try") as asked:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(TOTAL // PIECE):
             client.sendall(b"x" * PIECE)
@@ -192,7 +193,7 @@ def a_batch_s_segments_pass_the_listener(v6):
     for _ in sockets:
         children.append(lq.accept(listener))
     attach(listener, 48)
-    with lq.Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, lq.Hits("lq_ack_try") as asked:
+    with Hits(f"lq_receive_{'v6' if v6 else 'v4'}") as came, Hits("lq_ack_try") as asked:
         for _ in range(20):
             send_all_at_once(sockets, children, 50000)
             if came() >= 50:
@@ -211,7 +212,7 @@ def a_stranger_costs_a_group_two_looks(kind, v6, v6_listener):
     port = lq.port_of(members[0])
     members += [member(port, v6_listener) for _ in range(MEMBERS - 1)]
     count = 10
-    with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as came, lq.Hits("lq_ack_try") as asked:
+    with Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as came, Hits("lq_ack_try") as asked:
         for turn in range(count):
             peer = Peer(tun, port, v6=v6)
             if kind == "ACK":

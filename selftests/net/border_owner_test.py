@@ -18,6 +18,7 @@ import threading
 
 import ktls
 import lq
+from kprobes import Hits
 
 MSG_FASTOPEN, SCHED_IDLE = 0x20000000, 5
 
@@ -65,7 +66,7 @@ def nothing_of_ours_is_left():
     """No listener, no handler before TCP's, no user; and after rmmod TCP works as before."""
     lq.equal(lq.lqctl_listeners(), [])
     plain = lq.listener("tcp")
-    with lq.Hits("lq_hook_v4") as hits:
+    with Hits("lq_hook_v4") as hits:
         lq.expect_serves(plain)
         lq.equal(hits(), 0, "our handler ran while nobody of ours listens")
     no_users()

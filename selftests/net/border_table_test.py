@@ -10,9 +10,9 @@ import contextlib
 import socket
 
 import lq
+from kprobes import Hits
 from rawtcp import Tun, syn_flood
 
-TRACE = "/sys/kernel/tracing"
 TCP_DEFER_ACCEPT = 9
 MANY = 40
 
@@ -100,37 +100,12 @@ def the_table_grows_and_shrinks(how):
         lq.equal(moved("RequestCreated"), 10)
 
 
-@contextlib.contextmanager
-def timer_runs():
-    """A function that says how often lq_timer() ran meanwhile, seen by a kprobe."""
-    try:
-        with open(f"{TRACE}/kprobe_events", "w", encoding="ascii") as file:
-            file.write("p:lqruns listenq:lq_timer\n")
-    except OSError as error:
-        raise lq.Skip(f"no kprobe: {error}") from error
-
-    def runs():
-        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
-            return sum(int(line.split()[1]) for line in file if line.split()[0] == "lqruns")
-
-    enable = f"{TRACE}/events/kprobes/lqruns/enable"
-    try:
-        with open(enable, "w", encoding="ascii") as file:
-            file.write("1")
-        yield runs
-    finally:
-        with open(enable, "w", encoding="ascii") as file:
-            file.write("0")
-        with open(f"{TRACE}/kprobe_events", "w", encoding="ascii") as file:
-            file.write("")
-
-
 @lq.case(timeout=120)
 def the_timer_runs_when_something_is_due():
     """Not five times a second for each listener whose client has not sent its data: three timeouts
     of a request, in seven seconds, are a few runs."""
     listeners, clients = [], []
-    with timer_runs() as runs, lq.Counted(lq.mib) as moved:
+    with Hits("lq_timer") as runs, lq.Counted(lq.mib) as moved:
         for _ in range(MANY):
             sock = lq.listener(options=((socket.SOL_TCP, TCP_DEFER_ACCEPT, 200),))
             clients.append(lq.connect_to(sock))

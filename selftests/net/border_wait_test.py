@@ -19,10 +19,10 @@ import sys
 import threading
 
 import held
+import kprobes
 import lq
 
 SO_ATTACH_FILTER, TCP_CONGESTION, TCP_MD5SIG = 26, 13, 14
-TRACE = "/sys/kernel/tracing"
 
 # --- the user ---
 
@@ -188,34 +188,20 @@ class Traced:
 
     def __init__(self, function):
         self.function = function
-        if not os.path.exists(f"{TRACE}/kprobe_events"):
-            lq.run("mount", "-t", "tracefs", "t", TRACE, check=False)
-
-    @staticmethod
-    def _write(name, text, flags=os.O_APPEND):
-        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | flags)
-        try:
-            os.write(file, f"{text}\n".encode())
-        finally:
-            os.close(file)
 
     def __enter__(self):
-        try:
-            self._write("kprobe_events", f"p:traced {self.function}")
-        except OSError as error:
-            raise lq.Skip(f"no kprobe: {error}") from error
-        self._write("events/kprobes/traced/filter", f"common_pid == {os.getpid()}", os.O_TRUNC)
-        self._write("trace", "", os.O_TRUNC)
-        self._write("events/kprobes/traced/enable", "1", os.O_TRUNC)
+        kprobes.add(f"p:traced {self.function}")
+        kprobes.write("events/kprobes/traced/filter", f"common_pid == {os.getpid()}")
+        kprobes.write("trace")
+        kprobes.turn(True, "traced")
         return self
 
     def __call__(self):
-        with open(f"{TRACE}/trace", encoding="ascii") as file:
-            return sum("traced:" in line for line in file)
+        return sum("traced:" in line for line in kprobes.lines("trace"))
 
     def __exit__(self, *_):
-        self._write("events/kprobes/traced/enable", "0", os.O_TRUNC)
-        self._write("kprobe_events", "-:traced")
+        kprobes.turn(False, "traced")
+        kprobes.remove("traced")
 
 
 @lq.case("synchronize_rcu", "synchronize_rcu_tasks")

@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 
+import kprobes
 import lq
 from rawtcp import ACK, FIN, RST, SYN, Peer, Tun, icmp_error
 from reuseport import REUSEPORT, choose, member
@@ -460,38 +461,23 @@ def evicted_after_its_ack():
 
 # --- an ACK that is building its child as its listener ends ---
 
-PROBES = 300
-
-
-def trace_file(name, text, flags=os.O_TRUNC):
-    """Write to a file of tracefs."""
-    file = os.open(f"{lq.TRACE}/{name}", os.O_WRONLY | flags)
-    try:
-        os.write(file, f"{text}\n".encode())
-    finally:
-        os.close(file)
+SLOW = [f"lqslow{number}" for number in range(300)]
 
 
 @contextlib.contextmanager
 def children_take_their_time():
     """Milliseconds before a child gets the port of its listener: as many probes as that takes write down
     who calls."""
-    if not os.path.exists(f"{lq.TRACE}/kprobe_events"):
-        lq.run("mount", "-t", "tracefs", "t", lq.TRACE, check=False)
+    kprobes.add(*(f"p:{name} __inet_inherit_port" for name in SLOW))
     try:
-        trace_file("kprobe_events",
-                   "\n".join(f"p:lqslow{number} __inet_inherit_port" for number in range(PROBES)))
-    except OSError as error:
-        raise lq.Skip(f"no kprobe: {error}") from error
-    try:
-        trace_file("options/stacktrace", "1")
-        trace_file("events/kprobes/enable", "1")
+        kprobes.write("options/stacktrace", "1")
+        kprobes.turn(True)
         yield
     finally:
-        trace_file("events/kprobes/enable", "0")
-        trace_file("options/stacktrace", "0")
-        trace_file("kprobe_events", "")
-        trace_file("trace", "")
+        kprobes.turn(False)
+        kprobes.write("options/stacktrace", "0")
+        kprobes.remove(*SLOW)
+        kprobes.write("trace")
 
 
 @lq.each_version(timeout=120)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 
 import lq
+from kprobes import Hits
 from rawtcp import ACK, MSS, PEER, SACK_OK, SYN, WSCALE, Peer, Segment, Tun, timestamp
 
 FULL = MSS + SACK_OK + timestamp(1000) + b"\x01" + WSCALE
@@ -233,7 +234,7 @@ def only_while_somebody_listens(v6):
         client.close()
         return calls() - before
 
-    with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
+    with Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
         lq.equal(calls_of_a_connection(), 0)
         for _ in range(2):
             one, other = lq.listener(v6=v6), lq.listener(v6=v6)
@@ -258,7 +259,7 @@ def another_module_comes_before_us(v6):
         listener.close()
         lq.equal(lq.run("dmesg").count(warning), warned + 1)
         # Nobody listens, and it still calls us.
-        with lq.Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
+        with Hits(f"lq_hook_{'v6' if v6 else 'v4'}") as calls:
             plain = lq.listener("tcp", v6=v6)
             client = lq.connect_to(plain, v6=v6)
             lq.accept(plain).close()

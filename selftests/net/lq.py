@@ -55,7 +55,6 @@ os.environ["PATH"] = os.path.join(TOP, "build/tools") + ":" + os.environ["PATH"]
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 NOBODY = 65534
-TRACE = "/sys/kernel/tracing"
 SCALE = int(os.environ.get("LQ_TIME_SCALE", "1"))  # how much longer anything may take
 LIMIT = int(os.environ.get("LQ_TIME_LIMIT", "0"))  # seconds for each case, whatever it says itself
 libc = ctypes.CDLL(None, use_errno=True)
@@ -470,40 +469,6 @@ def unloaded():
         yield
     finally:
         run("insmod", module_file())
-
-
-class Hits:
-    """How often a function of the module is called."""
-
-    def __init__(self, function):
-        self.name = f"hits_of_{function}"
-        if not os.path.exists(f"{TRACE}/kprobe_events"):
-            run("mount", "-t", "tracefs", "t", TRACE, check=False)
-        try:
-            self._write("kprobe_events", f"p:{self.name} listenq:{function}")
-        except OSError as error:
-            raise Skip(f"no kprobe: {error}") from error
-        self._write(f"events/kprobes/{self.name}/enable", "1")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._write(f"events/kprobes/{self.name}/enable", "0")
-        self._write("kprobe_events", f"-:{self.name}")
-
-    def __call__(self):
-        with open(f"{TRACE}/kprobe_profile", encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.split()[0] == self.name)
-
-    @staticmethod
-    def _write(name, text):
-        # O_TRUNC would take away the others; and "a" seeks, which these files refuse.
-        file = os.open(f"{TRACE}/{name}", os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(file, f"{text}\n".encode())
-        finally:
-            os.close(file)
 
 
 # --- sockets ---

@@ -13,11 +13,11 @@ import os
 import socket
 import struct
 
+import kprobes
 import lq
 from memcg import cgroup, enter
 from rawtcp import LOCAL, MSS, PEER, Peer, Tun, syn_flood, timestamp
 
-TRACE = "/sys/kernel/tracing"
 REQUEST = 64  # bytes, IPv4
 
 
@@ -259,26 +259,20 @@ SHARED_KEYS = 4  # of these: one for all listeners of a namespace
 @contextlib.contextmanager
 def keys_seen():
     """A list that fills with the keys of the listeners that begin meanwhile, read by a kprobe."""
-    if not os.path.exists(f"{TRACE}/kprobe_events"):
-        raise lq.Skip("no kprobes")
     fetch = " ".join(f"k{n}=+{n * 8}(%si):x64" for n in range(ALL_KEYS))
-    try:
-        _trace("kprobe_events", f"p:lqkeys listenq:lq_core_init {fetch}\n")
-    except OSError as error:
-        raise lq.Skip(f"no kprobe: {error}") from error
-    _trace("trace", "")
+    kprobes.add(f"p:lqkeys listenq:lq_core_init {fetch}")
+    kprobes.write("trace")
     seen = []
     try:
-        _trace("events/kprobes/lqkeys/enable", "1")
+        kprobes.turn(True, "lqkeys")
         yield seen
-        with open(f"{TRACE}/trace", encoding="ascii") as file:
-            for line in file:
-                if "lqkeys" in line:
-                    seen.append([int(word.split("=")[1], 16) for word in line.split()
-                                 if word.startswith("k") and "=0x" in word])
+        for line in kprobes.lines("trace"):
+            if "lqkeys" in line:
+                seen.append([int(word.split("=")[1], 16) for word in line.split()
+                             if word.startswith("k") and "=0x" in word])
     finally:
-        _trace("events/kprobes/lqkeys/enable", "0")
-        _trace("kprobe_events", "")
+        kprobes.turn(False, "lqkeys")
+        kprobes.remove("lqkeys")
 
 
 def table_hash(keys, addr, port):
@@ -340,11 +334,6 @@ def keys_stay_inside():
                          struct.pack("<I", key >> 32), struct.pack(">I", key >> 32)):
                 assert form not in data, f"a key is in {where}"
     cookie.close()
-
-
-def _trace(name, text):
-    with open(f"{TRACE}/{name}", "w", encoding="ascii") as file:
-        file.write(text)
 
 
 lq.main()

@@ -7,16 +7,11 @@
 
 namespace lqctl {
 
-namespace {
-
-/* In code points: all that lqctl writes is one cell wide each. */
-std::size_t width(const std::string &text)
+std::size_t cells_of(std::string_view text)
 {
 	return static_cast<std::size_t>(
 		std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
-
-} // namespace
 
 void Table::add(std::vector<Cell> cells, std::string below)
 {
@@ -49,9 +44,9 @@ std::vector<std::size_t> Table::widths(bool header) const
 {
 	std::vector<std::size_t> widths;
 	for (std::size_t i = 0; i < columns_.size(); i++) {
-		std::size_t widest = header ? width(columns_[i].title) : 0;
+		std::size_t widest = header ? cells_of(columns_[i].title) : 0;
 		for (const Row &row : rows_)
-			widest = std::max(widest, width(row.cells[i].text));
+			widest = std::max(widest, cells_of(row.cells[i].text));
 		widths.push_back(widest);
 	}
 	return widths;
@@ -62,7 +57,7 @@ std::vector<Table::Line> Table::lines(bool header, unsigned columns) const
 	const std::vector<std::size_t> wide = widths(header), chosen = shown(wide, columns);
 	std::vector<Line> lines;
 	const auto put = [&](Line &line, std::size_t i, const Cell &cell) {
-		const std::string pad(wide[i] - width(cell.text), ' ');
+		const std::string pad(wide[i] - cells_of(cell.text), ' ');
 		if (i != chosen.front())
 			line.push_back({" "});
 		if (columns_[i].align == Align::right)

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/terminal.hh"
 
 namespace lqctl {
+
+/* The width of @text, in code points: all that lqctl writes is one cell wide each. */
+[[nodiscard]] std::size_t cells_of(std::string_view text);
 
 class Table final {
 public:

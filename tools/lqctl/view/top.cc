@@ -63,13 +63,6 @@ std::string program_of(const Listener &l)
 				: fmt::format("{}+{}", l.processes.front().name, pids.size() - 1);
 }
 
-/* In cells: all is one wide. */
-std::size_t cells_of(const std::string &text)
-{
-	return static_cast<std::size_t>(
-		std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 /* Which titles sort, and by what. */
 constexpr std::pair<std::string_view, TopSort> sorting_titles[] = {
 	{"Accept", TopSort::load}, {"queue", TopSort::load},	   {"SYN", TopSort::load},

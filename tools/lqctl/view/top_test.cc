@@ -220,8 +220,7 @@ TEST_F(top, frame__fits_any_terminal)
 			for (const Table::Line &line : frame) {
 				std::size_t cells = 0;
 				for (const Table::Cell &piece : line)
-					for (const char c : piece.text)
-						cells += (c & 0xc0) != 0x80;
+					cells += cells_of(piece.text);
 				EXPECT_LE(cells, columns);
 			}
 		}
