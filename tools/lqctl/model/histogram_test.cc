@@ -45,11 +45,11 @@ TEST(histogram, draw__from_first_to_last_used_bucket)
 
 TEST(histogram, draw__units)
 {
-	EXPECT_EQ(histogram(buckets({{10, 1}})).draw({"", "x"}, "").substr(0, 18),
+	EXPECT_EQ(histogram(buckets({{10, 1}})).draw(ascii_glyphs, "").substr(0, 18),
 		  "  512us - 1ms    1");
-	EXPECT_EQ(histogram(buckets({{20, 1}})).draw({"", "x"}, "").substr(0, 18),
+	EXPECT_EQ(histogram(buckets({{20, 1}})).draw(ascii_glyphs, "").substr(0, 18),
 		  "  512ms - 1s     1");
-	EXPECT_EQ(histogram(buckets({{31, 1}})).draw({"", "x"}, "").substr(0, 18),
+	EXPECT_EQ(histogram(buckets({{31, 1}})).draw(ascii_glyphs, "").substr(0, 18),
 		  "     >= 1024s    1");
 }
 
