@@ -30,7 +30,7 @@ fail() {
 	printf 'fail\t%s\n' "$1" >>"$work/$suite.results"
 	{
 		echo "FAILED $suite: $1"
-		tail -n 90 | sed 's/^/    /'
+		tail -n 60 | cut -c -400 | sed 's/^/    /'
 	} >>"$work/$suite.failures"
 }
 
@@ -264,6 +264,14 @@ prepare() {
 }
 
 # Returns whether all is well.
+# list_of STATE WORD: what ended so, a line each.
+list_of() {
+	grep -q "^$1" "$work"/*.results || return 0
+	printf '\n%s:\n' "$2"
+	(cd "$work" && grep -H "^$1" ./*.results) |
+		sed "s/^\.\/\(.*\)\.results:$1\t/    \1: /"
+}
+
 report() {
 	local total failures passed failed skipped
 
@@ -275,11 +283,8 @@ report() {
 	if [[ -n $failures ]]; then
 		printf '\n%s\n\n' "$failures"
 	fi
-	if [[ $skipped -gt 0 ]]; then
-		printf '\nskipped:\n'
-		(cd "$work" && grep -H '^skip' ./*.results) |
-			sed 's/^\.\/\(.*\)\.results:skip\t/    \1: /'
-	fi
+	list_of skip skipped
+	list_of fail failed
 	printf 'whole logs: build/log/, %d s\n' "$SECONDS"
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 	[[ $failed -eq 0 && $passed -gt 0 ]]
