@@ -437,7 +437,7 @@ enum lq_commit {
 	LQ_COMMIT_OK,
 	LQ_COMMIT_DUPLICATE, /* another CPU was first: free yours, say nothing */
 	LQ_COMMIT_REFUSED,   /* the last quarter is for proven peers: free yours */
-	LQ_COMMIT_CLOSED,    /* the listener closed: free yours */
+	LQ_COMMIT_CLOSED,    /* the listener closed: free yours; a SYN's is as LQ_SYN_CLOSED */
 	LQ_COMMIT_HELD,	     /* on the filter queue, not yet for accept() */
 };
 

@@ -165,10 +165,8 @@ lq_commit Listener::syn_commit(const lq_syn &syn, Request &r, bool proven)
 		refused = policy::syn_commit(config_, snapshot(), proven);
 	syn_queue_.release();
 	// One that listens again may do so at another port.
-	if (!takes_ || syn.life != life_) {
-		counters_.drop(LISTENQ_DROP_LISTENER_CLOSED);
+	if (!takes_ || syn.life != life_)
 		return LQ_COMMIT_CLOSED;
-	}
 	if (refused != LISTENQ_DROP_NONE) {
 		drop(refused, syn.key, Ticks{syn.now});
 		return LQ_COMMIT_REFUSED;

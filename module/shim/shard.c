@@ -101,21 +101,17 @@ int lq_shards_open(struct lq_listener *lst)
 /* What ends with a listener: an overflow and a time of cookies, at most. */
 #define LQ_ENDINGS 2
 
-/* @entry waited for accept(): it goes to an heir, is parked, or is reset. */
-static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request *entry)
+void lq_connection_orphaned(struct lq_listener *lst, struct lq_request *entry, u8 passed)
 {
-	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
 	struct sock *child = entry->child;
 	bool taken = false;
 
-	spin_lock_bh(&queue->rskq_lock);
-	lq_ack_backlog_remove_locked(lst);
-	spin_unlock_bh(&queue->rskq_lock);
 	if (lq_heirs_are_there(lst)) {
 		/* Once it is queued, accept() may take it, and its owner close it. */
 		sock_hold(child);
+		/* One of its own class, the listener's, may be held. */
 		lock_sock_nested(child, SINGLE_DEPTH_NESTING);
-		taken = lq_heir_take_locked(lst, entry, lst->filter, entry->stamp_us);
+		taken = lq_heir_take_locked(lst, entry, passed, entry->stamp_us);
 		release_sock(child);
 		sock_put(child);
 	}
@@ -123,6 +119,17 @@ static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request
 		return;
 	lq_child_reset(child);
 	lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
+}
+
+/* @entry waited for accept(). */
+static void lq_shard_drain_connection(struct lq_listener *lst, struct lq_request *entry)
+{
+	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
+
+	spin_lock_bh(&queue->rskq_lock);
+	lq_ack_backlog_remove_locked(lst);
+	spin_unlock_bh(&queue->rskq_lock);
+	lq_connection_orphaned(lst, entry, lst->filter);
 }
 
 /* What a core that closes hands back goes to heirs, or ends; but for what filters hold. */

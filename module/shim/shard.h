@@ -81,5 +81,10 @@ int lq_shards_open(struct lq_listener *lst);
  * timers nor works run afterwards. @stopped: for the episodes that end with it.
  */
 void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped);
+/*
+ * Process context, no lock but a listener's: @entry, which waited for accept() and passed the filter @passed, is
+ * in no queue any more, as @lst closed. It goes to an heir, is parked, or is reset.
+ */
+void lq_connection_orphaned(struct lq_listener *lst, struct lq_request *entry, u8 passed);
 
 #endif

@@ -174,7 +174,7 @@ static bool lq_share_put_on(struct lq_listener *lst, const struct lq_stolen *sto
 }
 
 static enum lq_steal_end lq_share_end(struct lq_shard *from, const struct lq_stolen *stolen,
-				      const struct lq_key *key, bool taken)
+				      bool taken)
 {
 	enum lq_steal_end end;
 
@@ -188,51 +188,53 @@ static enum lq_steal_end lq_share_end(struct lq_shard *from, const struct lq_sto
 		lq_filter_room_locked(from);
 	}
 	spin_unlock(&from->lock);
-	if (end == LQ_STEAL_CLOSED)
-		lq_drop(from->lst, key, LISTENQ_DROP_LISTENER_CLOSED);
 	return end;
 }
 
-/* *orphan: one that neither has any more, for lq_cull_reset(). */
-static bool lq_share_take(struct lq_listener *lst, struct lq_request **orphan)
+static enum lq_steal_end lq_share_take(struct lq_listener *lst, struct lq_shard *from,
+				       struct lq_stolen *stolen)
 {
-	struct lq_shard *from = lq_share_find(lst);
-	struct lq_stolen stolen;
+	enum lq_steal_end end;
 	struct lq_key key;
-	bool taken;
 
-	if (!from || !lq_share_take_off(from, &stolen))
-		return false;
+	if (!lq_share_take_off(from, stolen))
+		return LQ_STEAL_BACK;
 	memset(&key, 0, sizeof(key));
 	/* Once it is there another accept() may have it. */
-	lq_request_key(stolen.entry, &key);
-	taken = lq_share_put_on(lst, &stolen, &key);
-	if (lq_share_end(from, &stolen, &key, taken) == LQ_STEAL_CLOSED)
-		*orphan = stolen.entry;
-	if (taken) {
+	lq_request_key(stolen->entry, &key);
+	end = lq_share_end(from, stolen, lq_share_put_on(lst, stolen, &key));
+	if (end == LQ_STEAL_TAKEN) {
 		lq_listener_event(lst, LISTENQ_EVENT_STOLEN);
 		lq_listener_event(from->lst, LISTENQ_EVENT_LENT);
 	}
-	return taken;
+	return end;
 }
 
 bool lq_share_pull_for(struct sock *sk)
 {
-	struct lq_request *orphan = NULL;
+	enum lq_steal_end end = LQ_STEAL_BACK;
+	struct lq_shard *from = NULL;
+	struct lq_stolen stolen;
 	struct lq_listener *lst;
-	bool taken = false;
 
 	local_bh_disable(); /* for the shards' locks */
 	rcu_read_lock();
 	lst = lq_listener_owned(sk);
 	if (lst && lq_heir_serves(lst) && lq_share_idle(lst))
-		taken = lq_share_take(lst, &orphan);
+		from = lq_share_find(lst);
+	if (from && !lq_listener_hold(from->lst))
+		from = NULL;
+	if (from)
+		end = lq_share_take(lst, from, &stolen);
 	rcu_read_unlock();
 	local_bh_enable();
-	/* Both its listener and this one ended within these few instructions. */
-	if (unlikely(orphan))
-		lq_cull_reset(orphan);
-	return taken;
+	if (!from)
+		return false;
+	/* Its listener ended, and this one did not take it: it goes as if it had been in the queue. */
+	if (unlikely(end == LQ_STEAL_CLOSED))
+		lq_connection_orphaned(from->lst, stolen.entry, stolen.passed);
+	lq_listener_release(from->lst);
+	return end == LQ_STEAL_TAKEN;
 }
 
 /* --- to tell --- */

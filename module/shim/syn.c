@@ -208,13 +208,9 @@ static void lq_syn_cookie(struct lq_shard *shard, struct lq_syn_in *in)
 	lq_listener_event(lst, LISTENQ_EVENT_COOKIE_SENT);
 }
 
-/* LQ_SYN_NEW: room is reserved. */
-static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
+/* LQ_SYN_NEW: room is reserved. False: the listener closed meanwhile, and the SYN is without an answer. */
+static bool lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 {
-	static const u8 reasons[] = {
-		[LQ_COMMIT_REFUSED] = LISTENQ_DROP_SYN_LAST_QUARTER,
-		[LQ_COMMIT_CLOSED] = LISTENQ_DROP_LISTENER_CLOSED,
-	};
 	struct lq_listener *lst = shard->lst;
 	const struct lq_syn *syn = &in->syn;
 	struct lq_request *request = lq_request_alloc(lst->sk, syn->key.v6);
@@ -231,7 +227,7 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 		spin_unlock(&shard->lock);
 		lq_request_free(request);
 		lq_syn_drop(lst, &syn->key, reason);
-		return;
+		return true;
 	}
 	/* Once committed, the request belongs to the core: the SYN-ACK needs a copy. */
 	lq_request_copy(&copy, request);
@@ -252,17 +248,20 @@ static void lq_syn_new(struct lq_shard *shard, struct lq_syn_in *in)
 		if (!lq_synack_send(lst, &copy.request, &answer.route, answer.tsval,
 				    lq_syn_take(in), false))
 			lq_synack_unsent(shard, LISTENQ_EVENT_SYNACK_SENT);
-		return;
+		return true;
 	case LQ_COMMIT_DUPLICATE:
 		lq_listener_event(lst, LISTENQ_EVENT_SYN_DUPLICATE);
 		break;
-	default:
-		lq_syn_drop(lst, &syn->key, reasons[commit]);
+	case LQ_COMMIT_REFUSED:
+		lq_syn_drop(lst, &syn->key, LISTENQ_DROP_SYN_LAST_QUARTER);
 		lq_event_check(shard);
+		break;
+	default:
 		break;
 	}
 	lq_route_put(&answer.route);
 	lq_request_free(request);
+	return commit != LQ_COMMIT_CLOSED;
 }
 
 /* tcp_v4_conn_request() and tcp_v6_conn_request(): addresses that are never answered. */
@@ -294,20 +293,23 @@ static void lq_syn_expose(const struct lq_syn_in *in)
 /* And how many members of a group, if the first is stalled. */
 #define LQ_SYN_MEMBERS 8
 
-/*
- * @lst is stalled: who is asked next, another member of the group of *stalled, the first that was; or that
- * one again, where no other is better.
- */
-static struct lq_listener *lq_syn_instead(struct lq_listener *lst, struct lq_listener **stalled,
-					  const struct lq_key *key, u32 *turn)
+/* What a SYN met on its way through a group. */
+struct lq_syn_way {
+	struct lq_listener *stalled; /* the first that was, or NULL */
+	u32 turn;		     /* of those asked instead */
+};
+
+/* @lst is stalled: who is asked next, another member of its group; or it again, where no other is better. */
+static struct lq_listener *lq_syn_instead(struct lq_listener *lst, struct lq_syn_way *way,
+					  const struct lq_key *key)
 {
 	struct lq_listener *other = NULL;
 
-	if (!*stalled)
-		*stalled = lst;
-	if (*turn < LQ_SYN_MEMBERS)
-		other = lq_share_of_syn(*stalled, key, (*turn)++);
-	return other ? : *stalled;
+	if (!way->stalled)
+		way->stalled = lst;
+	if (way->turn < LQ_SYN_MEMBERS)
+		other = lq_share_of_syn(way->stalled, key, way->turn++);
+	return other ? : way->stalled;
 }
 
 static void lq_syn_redirected(struct lq_listener *stalled, const struct lq_key *key)
@@ -320,41 +322,30 @@ static void lq_syn_redirected(struct lq_listener *stalled, const struct lq_key *
 	lq_listener_event(stalled, LISTENQ_EVENT_SYN_REDIRECTED);
 }
 
-void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
+/*
+ * By *@at, or by one that is less busy, which *@at is afterwards. False: that one ended, before or while
+ * it answered, and another is to.
+ */
+static bool lq_syn_answer(struct lq_listener **at, struct lq_syn_in *in, struct lq_syn_way *way)
 {
+	struct lq_listener *lst = *at;
 	struct net *net = sock_net(lst->sk);
 	struct lq_syn *syn = &in->syn;
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_syn_verdict verdict;
-	struct lq_listener *heir, *stalled = NULL;
 	struct lq_request *freed;
 	struct lq_shard *shard;
-	u32 hops = 0, turn = 0;
-
-	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
-		tcp_listendrop(lst->sk);
-		goto consume;
-	}
-	/* Either door pulled the whole TCP header. */
-	syn->options = (const u8 *)(in->th + 1);
-	syn->options_length = in->th->doff * 4 - sizeof(*in->th);
-	syn->seq = ntohl(in->th->seq);
-	syn->payload = in->skb->len - in->th->doff * 4;
-	syn->from_time_wait = in->tw_isn != 0;
-	syn->now = lq_now();
-	syn->now_s = lq_now_s();
-	trace_syn(lst, &syn->key);
-	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
+	bool answered = true;
 
 again:
 	lq_listener_refresh(lst);
 	shard = lq_shard_of(lst, &syn->key);
 	spin_lock(&shard->lock);
 	lq_shard_accept_done_locked(shard);
-	if (unlikely(shard->managed) && lst != stalled &&
+	if (unlikely(shard->managed) && lst != way->stalled &&
 	    lq_core_is_stalled(shard->core, &syn->key, lq_now_us())) {
 		spin_unlock(&shard->lock);
-		lst = lq_syn_instead(lst, &stalled, &syn->key, &turn);
+		lst = lq_syn_instead(lst, way, &syn->key);
 		goto again;
 	}
 	verdict = lq_core_syn(shard->core, syn, &copy, &freed);
@@ -362,19 +353,11 @@ again:
 		lq_timer_arm_locked(shard, lq_core_due(shard->core));
 	spin_unlock(&shard->lock);
 
-	if (unlikely(verdict == LQ_SYN_CLOSED)) {
-		heir = lq_heir_of_syn(lst, &syn->key);
-		if (heir && hops++ < LQ_SYN_HOPS) {
-			lst = heir;
-			goto again;
-		}
-		spin_lock(&shard->lock);
-		lq_core_count_drop(shard->core, LISTENQ_DROP_LISTENER_CLOSED);
-		spin_unlock(&shard->lock);
-		syn->reason = LISTENQ_DROP_LISTENER_CLOSED;
-	}
-	if (unlikely(stalled) && lst != stalled)
-		lq_syn_redirected(stalled, &syn->key);
+	*at = lst;
+	if (unlikely(verdict == LQ_SYN_CLOSED))
+		return false;
+	if (unlikely(way->stalled) && lst != way->stalled)
+		lq_syn_redirected(way->stalled, &syn->key);
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
@@ -387,7 +370,7 @@ again:
 	}
 	switch (verdict) {
 	case LQ_SYN_NEW:
-		lq_syn_new(shard, in);
+		answered = lq_syn_new(shard, in);
 		break;
 	case LQ_SYN_COOKIE:
 		lq_syn_cookie(shard, in);
@@ -414,6 +397,51 @@ again:
 	}
 	if (unlikely(syn->event_pending))
 		lq_event_send_pending(shard);
+	return answered;
+}
+
+/* @lst ended before it answered: its heir is to, or nobody. */
+static struct lq_listener *lq_syn_inherit(struct lq_listener *lst, const struct lq_key *key,
+					  u32 hops)
+{
+	struct lq_listener *heir = hops < LQ_SYN_HOPS ? lq_heir_of_syn(lst, key) : NULL;
+	struct lq_shard *shard;
+
+	if (heir)
+		return heir;
+	shard = lq_shard_of(lst, key);
+	spin_lock(&shard->lock);
+	lq_core_count_drop(shard->core, LISTENQ_DROP_LISTENER_CLOSED);
+	spin_unlock(&shard->lock);
+	lq_syn_drop(lst, key, LISTENQ_DROP_LISTENER_CLOSED);
+	return NULL;
+}
+
+void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
+{
+	struct lq_syn *syn = &in->syn;
+	struct lq_syn_way way = {};
+	u32 hops = 0;
+
+	if (!lq_syn_answerable(lst->sk, in->skb, syn->key.v6)) {
+		tcp_listendrop(lst->sk);
+		goto consume;
+	}
+	/* Either door pulled the whole TCP header. */
+	syn->options = (const u8 *)(in->th + 1);
+	syn->options_length = in->th->doff * 4 - sizeof(*in->th);
+	syn->seq = ntohl(in->th->seq);
+	syn->payload = in->skb->len - in->th->doff * 4;
+	syn->from_time_wait = in->tw_isn != 0;
+	syn->now = lq_now();
+	syn->now_s = lq_now_s();
+	trace_syn(lst, &syn->key);
+	lq_listener_event(lst, LISTENQ_EVENT_SYN_RECEIVED);
+	while (unlikely(!lq_syn_answer(&lst, in, &way))) {
+		lst = lq_syn_inherit(lst, &syn->key, hops++);
+		if (!lst)
+			break;
+	}
 consume:
 	if (in->consume)
 		consume_skb(in->skb);

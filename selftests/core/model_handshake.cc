@@ -157,7 +157,6 @@ void Session::end_reservation(u8 which, bool abort, bool proven)
 	reservations_.erase(reservations_.begin() + static_cast<long>(index));
 	if (!open_ || res.life != lives_) {
 		MODEL_CHECK(commit == LQ_COMMIT_CLOSED);
-		drop(LISTENQ_DROP_LISTENER_CLOSED);
 		release(r);
 	} else if (last_quarter) {
 		MODEL_CHECK(commit == LQ_COMMIT_REFUSED);

@@ -7,7 +7,7 @@
  *	A	may close, and listen again; may accept(), once
  *	B, C	accept(): their own queue | A's lock: off its queue, and it holds its place |
  *		their own lock: on their queue, if there is room | A's lock: the place is free, or the
- *		connection is where it was, or has no queue to go back to: reset |
+ *		connection is where it was, or has no queue to go back to: an heir's or reset |
  *		sleep, unless their own queue has one. In scene 2 B may close at any moment
  *	work	A's connection is due: whoever sleeps is woken; and so again while it waits there
  *

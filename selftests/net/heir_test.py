@@ -5,7 +5,6 @@
 
     clients --- lo --- a group of listeners     or: peers, played by this program --- tun0 --- the group
 """
-import contextlib
 import errno
 import os
 import signal
@@ -459,30 +458,11 @@ def evicted_after_its_ack():
     lq.equal(len(told), 1)
 
 
-# --- an ACK that is building its child as its listener ends ---
+# --- what is half done as its listener ends ---
 
-SLOW = [f"lqslow{number}" for number in range(300)]
-
-
-@contextlib.contextmanager
-def children_take_their_time():
-    """Milliseconds before a child gets the port of its listener: as many probes as that takes write down
-    who calls."""
-    kprobes.add(*(f"p:{name} __inet_inherit_port" for name in SLOW))
-    try:
-        kprobes.write("options/stacktrace", "1")
-        kprobes.turn(True)
-        yield
-    finally:
-        kprobes.turn(False)
-        kprobes.write("options/stacktrace", "0")
-        kprobes.remove(*SLOW)
-        kprobes.write("trace")
-
-
-@lq.each_version(timeout=120)
-def while_its_child_is_built(v6):
-    """The listener closes at some moment of it; the connection is the heir's, and its client hears nothing."""
+def meanwhile_its_listener_ends(function, v6):
+    """The listener closes at some moment of that; the connection is the heir's, and its client hears
+    nothing."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         raise lq.Skip("one CPU")
@@ -498,7 +478,7 @@ def while_its_child_is_built(v6):
         except OSError as error:
             results.append(error)
 
-    with children_take_their_time():
+    with kprobes.takes_its_time(function), lq.Counted() as moved:
         os.sched_setaffinity(0, cpus[:1])
         for number in range(40):
             members = group(2, v6)
@@ -513,6 +493,19 @@ def while_its_child_is_built(v6):
             lq.equal(lq.read_all(child, 4), b"data")
             for sock in (child, results[0], members[0]):
                 sock.close()
+        lq.equal(moved("DropListenerClosed"), 0)
+
+
+@lq.each_version(timeout=120)
+def while_its_child_is_built(v6):
+    """Before it has the port of its listener."""
+    meanwhile_its_listener_ends("__inet_inherit_port", v6)
+
+
+@lq.each_version(timeout=120)
+def while_its_request_is_built(v6):
+    """Its SYN goes to the heir, not to come again after a second."""
+    meanwhile_its_listener_ends("security_inet_conn_request", v6)
 
 
 lq.main()

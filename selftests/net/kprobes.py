@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Functions of the kernel and of the module, watched by kprobes, through tracefs."""
+import contextlib
 import os
 
 import lq
@@ -41,6 +42,22 @@ def turn(on, name=""):
 def remove(*names):
     """Probes that are off."""
     write("kprobe_events", "\n".join(f"-:{name}" for name in names), os.O_APPEND)
+
+
+@contextlib.contextmanager
+def takes_its_time(function):
+    """Milliseconds each: as many probes as that takes write down who calls it."""
+    names = [f"lqslow{number}" for number in range(300)]
+    add(*(f"p:{name} {function}" for name in names))
+    try:
+        write("options/stacktrace", "1")
+        turn(True)
+        yield
+    finally:
+        turn(False)
+        write("options/stacktrace", "0")
+        remove(*names)
+        write("trace")
 
 
 class Hits:

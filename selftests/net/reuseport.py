@@ -8,6 +8,7 @@ import lq
 
 REUSEPORT = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 SO_ATTACH_REUSEPORT_CBPF = 51
+SO_DETACH_REUSEPORT_BPF = 68
 
 
 def member(port=0, v6=False, backlog=64):
@@ -22,3 +23,8 @@ def choose(sock, index):
     buffer = ctypes.create_string_buffer(program)
     prog = struct.pack("@HP", 1, ctypes.addressof(buffer))
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, prog)
+
+
+def choose_by_hash(sock):
+    """The group has no program any more."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0)

@@ -15,10 +15,11 @@ import struct
 import threading
 import time
 
+import kprobes
 import lq
 from memcg import cgroup, enter
 from rawtcp import ACK, SYN, Peer, Tun
-from reuseport import REUSEPORT, choose, member
+from reuseport import REUSEPORT, choose, choose_by_hash, member
 
 STEAL_US = 2000
 
@@ -377,6 +378,48 @@ def both_end():
         for client in clients:
             client.close()
     lq.wait_for(lambda: not lq.lqctl_listeners())
+
+
+@lq.each_version(timeout=120)
+def both_end_meanwhile(v6):
+    """The one that has it and the one that takes it, at some moment of that: it is the third's."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise lq.Skip("one CPU")
+
+    def take(listener, results):
+        os.sched_setaffinity(0, cpus[1:2])
+        listener.setblocking(False)
+        with contextlib.suppress(OSError):
+            results.append(listener.accept()[0])
+
+    lq.sysctl("net.listenq.migrate", 1)
+    alive = []
+    with kprobes.takes_its_time("listenq:lq_request_key"), lq.Counted() as moved:
+        os.sched_setaffinity(0, cpus[:1])
+        for number in range(40):
+            members = group(3, v6)
+            client, = clients_of(members, 1, v6)
+            choose_by_hash(members[0])
+            results = []
+            threads = [threading.Thread(target=take, args=(members[1], results)),
+                       threading.Thread(target=members[1].shutdown, args=(socket.SHUT_RDWR,))]
+            threads[0].start()
+            time.sleep(number % 10 / 4000)
+            threads[1].start()
+            members[0].close()
+            for thread in threads:
+                thread.join()
+            child = (results or [lq.accept(members[2])])[0]
+            child.setblocking(True)
+            lq.equal(lq.read_all(child, 4), b"0000", f"round {number}")
+            client.send(b"more")
+            lq.equal(lq.read_all(child, 4), b"more", f"round {number}")
+            alive += [client, child, *members[1:]]
+        lq.equal(moved("DropListenerClosed"), 0)
+        lq.diag(f"stolen {moved('Stolen')}, migrated {moved('Migrated')}")
+    for sock in alive:
+        sock.close()
 
 
 # --- stalled_ms ---
