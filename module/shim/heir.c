@@ -104,44 +104,81 @@ static int lq_heir_score(const struct lq_listener *lst, const struct lq_listener
 /* At so many listeners of each list it looks, however many there are: softirqs are off. */
 #define LQ_HEIR_LOOKS 64
 
-/* Of the heirs in both lists that score highest number @turn, modulo how many they are; or NULL. */
+/* Both lists of those that may be an heir, and how the best of them score. */
+struct lq_heirs {
+	struct rhlist_head *lists[2];
+	int best;
+	u32 count; /* of the best */
+};
+
+static void lq_heirs_count(struct lq_listener *lst, const struct lq_key *key, struct lq_heirs *heirs)
+{
+	struct rhlist_head *at;
+	struct lq_port *port;
+	u32 i, looks;
+
+	heirs->best = -1;
+	heirs->count = 0;
+	for (i = 0; i < ARRAY_SIZE(heirs->lists); i++) {
+		looks = 0;
+		rhl_for_each_entry_rcu(port, at, heirs->lists[i], by_place) {
+			const int score = lq_heir_score(lst, port->lst, key, i == 1);
+
+			if (looks++ == LQ_HEIR_LOOKS)
+				break;
+			if (score < 0 || score < heirs->best)
+				continue;
+			heirs->count = score > heirs->best ? 1 : heirs->count + 1;
+			heirs->best = score;
+		}
+	}
+}
+
+/* Number @left of the best, or the last of them, if some have left; NULL: all of them have. */
+static struct lq_listener *lq_heirs_pick(struct lq_listener *lst, const struct lq_key *key,
+					 const struct lq_heirs *heirs, u32 left)
+{
+	struct lq_listener *chosen = NULL;
+	struct rhlist_head *at;
+	struct lq_port *port;
+	u32 i, looks;
+
+	for (i = 0; i < ARRAY_SIZE(heirs->lists); i++) {
+		looks = 0;
+		rhl_for_each_entry_rcu(port, at, heirs->lists[i], by_place) {
+			if (looks++ == LQ_HEIR_LOOKS)
+				break;
+			if (lq_heir_score(lst, port->lst, key, i == 1) != heirs->best)
+				continue;
+			chosen = port->lst;
+			if (left-- == 0)
+				return chosen;
+		}
+	}
+	return chosen;
+}
+
+/* How often those are counted again that changed before one was picked: groups change, listeners end. */
+#define LQ_HEIR_COUNTS 4
+
+/* Of the heirs that score highest number @turn, modulo how many they are; or NULL. */
 static struct lq_listener *lq_heir_choose(struct lq_listener *lst, const struct lq_key *key, u32 turn)
 {
 	const __be16 number = inet_sk(lst->sk)->inet_sport;
-	struct rhlist_head *const lists[] = {
-		lq_ports_any(&lst->lqn->ports, number),
-		lq_ports_particular(&lst->lqn->ports, number, key),
-	};
 	struct lq_listener *chosen = NULL;
-	u32 i, count = 0, round = 0;
-	struct rhlist_head *at;
-	struct lq_port *port;
-	int best = -1;
+	struct lq_heirs heirs = {
+		.lists = {
+			lq_ports_any(&lst->lqn->ports, number),
+			lq_ports_particular(&lst->lqn->ports, number, key),
+		},
+	};
+	u32 i;
 
-	/* First how many there are, then that one. */
-	for (; round < 2; round++) {
-		u32 left = count ? turn % count : 0;
-
-		for (i = 0; i < ARRAY_SIZE(lists); i++) {
-			u32 looks = 0;
-
-			rhl_for_each_entry_rcu(port, at, lists[i], by_place) {
-				const int score = lq_heir_score(lst, port->lst, key, i == 1);
-
-				if (looks++ == LQ_HEIR_LOOKS)
-					break;
-				if (score < 0)
-					continue;
-				if (round == 0 && score >= best) {
-					count = score > best ? 1 : count + 1;
-					best = score;
-				} else if (round == 1 && score == best) {
-					chosen = port->lst;
-					if (left-- == 0)
-						return chosen;
-				}
-			}
-		}
+	for (i = 0; i < LQ_HEIR_COUNTS && !chosen; i++) {
+		lq_heirs_count(lst, key, &heirs);
+		if (heirs.count == 0)
+			break;
+		chosen = lq_heirs_pick(lst, key, &heirs, turn % heirs.count);
 	}
 	return chosen;
 }
