@@ -396,7 +396,8 @@ static void lq_listener_unfeed(struct lq_listener *lst)
 	cancel_delayed_work_sync(&lst->feed);
 }
 
-void lq_listener_stop_locked(struct lq_listener *lst)
+/* @brought: the sock ends, too, and lock_sock is held. */
+static void lq_listener_stop_and(struct lq_listener *lst, bool brought)
 {
 	struct lq_event stopped = { .type = LISTENQ_EVENT_TYPE_LISTENER_STOPPED };
 	const bool served = lst->serving;
@@ -418,6 +419,8 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	lq_listener_info(lst, &stopped.info);
 	lq_heirs_begin(lst, others, parks);
 	lq_shards_close(lst, &stopped.info);
+	if (brought)
+		lq_brought_orphaned(lst);
 	if (others)
 		lq_net_unlisted(lst);
 	if (parks)
@@ -431,6 +434,11 @@ void lq_listener_stop_locked(struct lq_listener *lst)
 	lq_filter_forget(lst);
 }
 
+void lq_listener_stop_locked(struct lq_listener *lst)
+{
+	lq_listener_stop_and(lst, false);
+}
+
 void lq_listener_stop(struct sock *sk)
 {
 	struct lq_listener *lst;
@@ -439,7 +447,7 @@ void lq_listener_stop(struct sock *sk)
 	lst = lq_listener_owned(sk);
 	if (lst) {
 		mutex_lock(&lst->control);
-		lq_listener_stop_locked(lst);
+		lq_listener_stop_and(lst, true);
 		mutex_unlock(&lst->control);
 	}
 	release_sock(sk);

@@ -5,12 +5,14 @@
 #include <linux/slab.h>
 
 #include "../compat/compat.h"
+#include "clock.h"
 #include "drop.h"
 #include "event.h"
 #include "guard.h"
 #include "heir.h"
 #include "listener.h"
 #include "reaper.h"
+#include "request.h"
 #include "reset.h"
 #include "settings.h"
 #include "shard.h"
@@ -119,6 +121,57 @@ void lq_connection_orphaned(struct lq_listener *lst, struct lq_request *entry, u
 		return;
 	lq_child_reset(child);
 	lq_drop_request(lst, entry, LISTENQ_DROP_LISTENER_CLOSED);
+}
+
+/* For a queue: @child, of which no more is known than whom it is connected to. NULL without memory. */
+static struct lq_request *lq_entry_of_child(const struct lq_listener *lst, struct sock *child)
+{
+	struct lq_key key = { .peer_port = (__force u16)child->sk_dport };
+	struct lq_request *entry;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (child->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&child->sk_v6_daddr)) {
+		key.v6 = true;
+		memcpy(key.addr, &child->sk_v6_daddr, sizeof(struct in6_addr));
+		memcpy(key.addr + 4, &child->sk_v6_rcv_saddr, sizeof(struct in6_addr));
+	}
+#endif
+	if (!key.v6) {
+		key.addr[0] = (__force u32)child->sk_daddr;
+		key.addr[1] = (__force u32)child->sk_rcv_saddr;
+	}
+	entry = lq_request_alloc(lst->sk, key.v6);
+	if (!entry)
+		return NULL;
+	memset(entry, 0, offsetof(struct lq_request, addr));
+	entry->flags = key.v6 ? LQ_REQ_V6 : 0;
+	entry->peer_port = key.peer_port;
+	entry->stamp_us = lq_now_us();
+	entry->child = child;
+	lq_request_set_addresses(entry, &key);
+	return entry;
+}
+
+void lq_brought_orphaned(struct lq_listener *lst)
+{
+	struct request_sock_queue *queue = &inet_csk(lst->sk)->icsk_accept_queue;
+	struct lq_shard *shard = lq_first_shard(lst);
+	struct request_sock *first;
+	struct lq_request *entry;
+
+	if (!lq_heirs_are_there(lst))
+		return;
+	/* Only who has lock_sock takes one off. The child of a TFO request may not be connected yet. */
+	while ((first = READ_ONCE(queue->rskq_accept_head)) && !tcp_rsk(first)->tfo_listener) {
+		entry = lq_entry_of_child(lst, first->sk);
+		if (!entry)
+			break;
+		reqsk_put(reqsk_queue_remove(queue, lst->sk));
+		spin_lock_bh(&shard->lock);
+		lq_core_count_drop(shard->core, LISTENQ_DROP_LISTENER_CLOSED);
+		spin_unlock_bh(&shard->lock);
+		lq_connection_orphaned(lst, entry, lst->filter);
+	}
 }
 
 /* @entry waited for accept(). */

@@ -5,6 +5,7 @@
 
     clients --- lo --- a group of listeners     or: peers, played by this program --- tun0 --- the group
 """
+import contextlib
 import errno
 import os
 import signal
@@ -15,6 +16,7 @@ import time
 
 import kprobes
 import lq
+from memcg import cgroup, enter
 from rawtcp import ACK, FIN, RST, SYN, Peer, Tun, icmp_error
 from reuseport import REUSEPORT, choose, member
 
@@ -506,6 +508,43 @@ def while_its_child_is_built(v6):
 def while_its_request_is_built(v6):
     """Its SYN goes to the heir, not to come again after a second."""
     meanwhile_its_listener_ends("security_inet_conn_request", v6)
+
+
+@lq.each_version(timeout=120)
+def while_accept_takes_it(v6):
+    """Where memory is charged to control groups, accept() has the kernel hand it over, and is not alone with
+    it for a moment."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise lq.Skip("one CPU")
+
+    def take(listener, results):
+        os.sched_setaffinity(0, cpus[1:2])
+        with contextlib.suppress(OSError):
+            results.append(listener.accept()[0])
+
+    alive = []
+    with cgroup("lq-heir") as folder, kprobes.takes_its_time("inet_csk_accept"), lq.Counted() as moved:
+        enter(folder)
+        os.sched_setaffinity(0, cpus[:1])
+        for number in range(40):
+            members = group(2, v6)
+            client = lq.connect_to(members[0], v6=v6)
+            client.send(b"data")
+            lq.wait_for(lambda: lq.Info(members[0]).accept_qlen == 1)
+            members[0].setblocking(False)
+            results = []
+            thread = threading.Thread(target=take, args=(members[0], results))
+            thread.start()
+            time.sleep(number % 20 / 4000)
+            members[0].shutdown(socket.SHUT_RDWR)
+            thread.join()
+            child = (results or [lq.accept(members[1])])[0]
+            child.setblocking(True)
+            lq.equal(lq.read_all(child, 4), b"data", f"round {number}")
+            alive += [client, child, *members]
+        lq.equal(moved("DropListenerClosed"), 0)
+        lq.diag(f"migrated {moved('Migrated')}")
 
 
 lq.main()

@@ -380,8 +380,8 @@ def both_end():
     lq.wait_for(lambda: not lq.lqctl_listeners())
 
 
-@lq.each_version(timeout=120)
-def both_end_meanwhile(v6):
+@lq.each_version("graft", "cgroup", timeout=240)
+def both_end_meanwhile(how, v6):
     """The one that has it and the one that takes it, at some moment of that: it is the third's."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
@@ -395,7 +395,8 @@ def both_end_meanwhile(v6):
 
     lq.sysctl("net.listenq.migrate", 1)
     alive = []
-    with kprobes.takes_its_time("listenq:lq_request_key"), lq.Counted() as moved:
+    with (way(how), kprobes.takes_its_time("listenq:lq_request_key"),
+          lq.Counted() as moved):
         os.sched_setaffinity(0, cpus[:1])
         for number in range(40):
             members = group(3, v6)
