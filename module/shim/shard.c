@@ -161,12 +161,12 @@ void lq_brought_orphaned(struct lq_listener *lst)
 
 	if (!lq_heirs_are_there(lst))
 		return;
-	/* Only who has lock_sock takes one off. The child of a TFO request may not be connected yet. */
-	while ((first = READ_ONCE(queue->rskq_accept_head)) && !tcp_rsk(first)->tfo_listener) {
+	/* Only who has lock_sock takes one off. A carrier has no family, TCP's own have one. */
+	while ((first = READ_ONCE(queue->rskq_accept_head)) && !inet_rsk(first)->ireq_family) {
 		entry = lq_entry_of_child(lst, first->sk);
 		if (!entry)
 			break;
-		reqsk_put(reqsk_queue_remove(queue, lst->sk));
+		lq_compat_carrier_put(reqsk_queue_remove(queue, lst->sk));
 		spin_lock_bh(&shard->lock);
 		lq_core_count_drop(shard->core, LISTENQ_DROP_LISTENER_CLOSED);
 		spin_unlock_bh(&shard->lock);

@@ -88,7 +88,7 @@ void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped
 void lq_connection_orphaned(struct lq_listener *lst, struct lq_request *entry, u8 passed);
 /*
  * lock_sock held, @lst closed, and its sock will: what an accept() brought to the kernel's queue, and has not
- * taken yet, goes the same way. Without heirs, or without memory, TCP resets it.
+ * taken yet, goes the same way, up to the first that TCP itself put there. Without heirs, or without memory, TCP resets it.
  */
 void lq_brought_orphaned(struct lq_listener *lst);
 
