@@ -263,7 +263,6 @@ prepare() {
 	trap 'exit 130' INT TERM
 }
 
-# Returns whether all is well.
 # list_of STATE WORD: what ended so, a line each.
 list_of() {
 	grep -q "^$1" "$work"/*.results || return 0
@@ -272,6 +271,7 @@ list_of() {
 		sed "s/^\.\/\(.*\)\.results:$1\t/    \1: /"
 }
 
+# Returns whether all is well.
 report() {
 	local total failures passed failed skipped
 

@@ -50,7 +50,8 @@ bool lq_core_take_stolen(struct lq_core *core, const struct lq_stolen *stolen, u
 enum lq_steal_end {
 	LQ_STEAL_TAKEN,	 /* counted as LISTENQ_EVENT_LENT */
 	LQ_STEAL_BACK,	 /* it is the oldest of the queue again */
-	LQ_STEAL_CLOSED, /* the listener closed meanwhile: counted as LISTENQ_DROP_LISTENER_CLOSED, the caller resets it */
+	LQ_STEAL_CLOSED, /* the listener closed meanwhile: counted as LISTENQ_DROP_LISTENER_CLOSED; the
+			  * caller has it for an heir (lq_core_moved() takes the drop back), or resets it */
 };
 /* [locked] By the core that it comes from. @taken: what lq_core_take_stolen() said. */
 enum lq_steal_end lq_core_steal_end(struct lq_core *core, const struct lq_stolen *stolen,

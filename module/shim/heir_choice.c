@@ -8,7 +8,6 @@
 #include <linux/filter.h>
 #include <net/sock_reuseport.h>
 
-#include "guard.h"
 #include "heir.h"
 #include "heir_choice.h"
 #include "lookup.h"
@@ -148,7 +147,7 @@ struct lq_listener *lq_heir_choose(struct lq_listener *lst, const struct lq_key 
 }
 
 struct lq_listener *lq_heir_by_program(struct lq_listener *lst, const struct lq_key *key,
-					      struct sock *migrating)
+				       struct sock *migrating)
 {
 	struct sock *sk = reuseport_migrate_sock(lst->sk, migrating, NULL);
 	struct lq_listener *heir;

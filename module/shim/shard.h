@@ -82,13 +82,15 @@ int lq_shards_open(struct lq_listener *lst);
  */
 void lq_shards_close(struct lq_listener *lst, const struct listenq_info *stopped);
 /*
- * Process context, no lock but a listener's: @entry, which waited for accept() and passed the filter @passed, is
- * in no queue any more, as @lst closed. It goes to an heir, is parked, or is reset.
+ * Process context, no lock but a listener's: @entry, which waited for accept() and passed the filter
+ * @passed, is in no queue any more, as @lst closed, and its core counted it as a drop. It goes to an
+ * heir, is parked, or is reset.
  */
 void lq_connection_orphaned(struct lq_listener *lst, struct lq_request *entry, u8 passed);
 /*
- * lock_sock held, @lst closed, and its sock will: what an accept() brought to the kernel's queue, and has not
- * taken yet, goes the same way, up to the first that TCP itself put there. Without heirs, or without memory, TCP resets it.
+ * lock_sock held, @lst closed, and its sock will: what an accept() brought to the kernel's queue, and
+ * has not taken yet, goes the same way, up to the first that TCP itself put there. Without heirs, or
+ * without memory, TCP resets it.
  */
 void lq_brought_orphaned(struct lq_listener *lst);
 

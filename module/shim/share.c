@@ -18,7 +18,6 @@
 
 #include "clock.h"
 #include "cull.h"
-#include "drop.h"
 #include "filter.h"
 #include "guard.h"
 #include "heir.h"

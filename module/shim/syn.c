@@ -356,8 +356,6 @@ again:
 	*at = lst;
 	if (unlikely(verdict == LQ_SYN_CLOSED))
 		return false;
-	if (unlikely(way->stalled) && lst != way->stalled)
-		lq_syn_redirected(way->stalled, &syn->key);
 	if (syn->cookies_on)
 		NET_INC_STATS(net, LINUX_MIB_TCPREQQFULLDOCOOKIES);
 	if (syn->reason)
@@ -442,6 +440,9 @@ void lq_syn_receive(struct lq_listener *lst, struct lq_syn_in *in)
 		if (!lst)
 			break;
 	}
+	/* Once, however many were asked. */
+	if (unlikely(way.stalled) && lst && lst != way.stalled)
+		lq_syn_redirected(way.stalled, &syn->key);
 consume:
 	if (in->consume)
 		consume_skb(in->skb);
