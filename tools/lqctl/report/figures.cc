@@ -32,7 +32,7 @@ std::string figure(const std::string &title, const std::vector<Legend> &legend,
 				   escaped(one.text));
 	if (!note.empty())
 		out += "<span class=\"note\">" + escaped(note) + "</span>";
-	return out + "</figcaption>\n<div class=\"scroll\">" + std::move(svg) + "</div></figure>\n";
+	return out + "</figcaption>\n" + std::move(svg) + "</figure>\n";
 }
 
 /* The words for what bands() draws. */
@@ -87,12 +87,13 @@ std::string accept_queue_figure(const Timeline &timeline, const Series &series,
 	const std::uint64_t limit = largest_limit(series, &Cell::accept_limit);
 	const auto ticks = value_ticks(reach(series.accept_max, limit), 4, true);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(Plot::width, 150, id, "Accept queue of " + series.local,
+	Svg svg(150, id, "Accept queue of " + series.local,
 		fmt::format(
 			"Connections waiting for accept() over time; at most {}, the limit is {}.",
 			series.accept_max, limit));
-	std::vector<Legend> legend{{"accept", "connections waiting for accept()"},
-				   {"limit", "limit"}};
+	std::vector<Legend> legend{
+		{"accept", "connections waiting for accept()"},
+		{"limit", limit_text(series, &Cell::accept_limit, ticks.back())}};
 
 	plot.times(svg);
 	plot.bands(svg, series);
@@ -118,11 +119,12 @@ std::string syn_queue_figure(const Timeline &timeline, const Series &series, con
 	const std::uint64_t limit = largest_limit(series, &Cell::syn_limit);
 	const auto ticks = value_ticks(reach(series.syn_max, limit), 4, true);
 	const Plot plot(timeline, 130, ticks.back());
-	Svg svg(Plot::width, 130, id, "SYN queue of " + series.local,
+	Svg svg(130, id, "SYN queue of " + series.local,
 		fmt::format("Half-open requests over time; at most {}, the limit is {}.",
 			    series.syn_max, limit));
-	std::vector<Legend> legend{
-		{"syn", "half-open requests"}, {"young", "of these young"}, {"limit", "limit"}};
+	std::vector<Legend> legend{{"syn", "half-open requests"},
+				   {"young", "of these young"},
+				   {"limit", limit_text(series, &Cell::syn_limit, ticks.back())}};
 
 	plot.times(svg);
 	plot.bands(svg, series);
@@ -165,7 +167,7 @@ std::string rates_figure(const Timeline &timeline, const Series &series, const s
 	}
 	const auto ticks = value_ticks(largest, 4, false);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(Plot::width, 150, id, "Rates of " + series.local,
+	Svg svg(150, id, "Rates of " + series.local,
 		fmt::format("SYNs, established and accepted connections per second over time; at "
 			    "most {} per second.",
 			    number_text(largest)));
@@ -214,7 +216,7 @@ std::string drops_figure(const Timeline &timeline, const Series &series, const P
 		largest = std::max(largest, per_second(total(cell.drops), cell.covered_us));
 	const auto ticks = value_ticks(largest, 4, false);
 	const Plot plot(timeline, 150, ticks.back());
-	Svg svg(Plot::width, 150, id, "Drops of " + series.local,
+	Svg svg(150, id, "Drops of " + series.local,
 		fmt::format("Drops per second by reason over time; {} in all.",
 			    total(series.drops)));
 
@@ -292,7 +294,7 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 	const auto y = [&](std::size_t bucket) {
 		return plot.floor() - row * static_cast<double>(bucket - first + 1);
 	};
-	Svg svg(Plot::width, height, id, "Waiting times of " + series.local,
+	Svg svg(height, id, "Waiting times of " + series.local,
 		fmt::format(
 			"How long connections waited for accept() over time, as a heat map; half "
 			"of them waited {}, 99 of 100 {}, or less.",
@@ -300,11 +302,11 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 
 	plot.times(svg);
 	plot.bands(svg, series);
-	svg.line({Plot::left, plot.floor()}, {Plot::end(), plot.floor()}, "base");
+	svg.line({0, plot.floor()}, {Svg::end, plot.floor()}, "base");
 	for (std::size_t bucket = first; bucket < end; bucket++) {
 		/* Every other one where they would be too many. */
 		if ((end - first) <= 12 || (bucket - first) % 2 == 0)
-			svg.text({Plot::left - 8, y(bucket) + row - 4},
+			svg.text({0, y(bucket) + row - 4},
 				 below_text(bucket + 1 < 32
 						    ? std::uint64_t{1} << bucket
 						    : std::numeric_limits<std::uint64_t>::max()),
@@ -340,10 +342,6 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 									  std::uint64_t>::max())));
 		}
 	}
-	svg.text({Plot::end() + 8, Plot::top + 8}, "p50", "unit");
-	svg.text({Plot::end() + 34, Plot::top + 8}, percentile_text(all, fine, 50), "limit-text");
-	svg.text({Plot::end() + 8, Plot::top + 24}, "p99", "unit");
-	svg.text({Plot::end() + 34, Plot::top + 24}, percentile_text(all, fine, 99), "limit-text");
 	return figure("Waited for accept()",
 		      {{"h1", ""},
 		       {"h2", ""},
@@ -351,7 +349,9 @@ std::string waits_figure(const Timeline &timeline, const Series &series, const s
 		       {"h4", ""},
 		       {"h5", ""},
 		       {"h6", fmt::format("up to {} per second", number_text(largest))}},
-		      "1 ms is 1024 us", svg.take());
+		      fmt::format("p50 {}, p99 {}; 1 ms is 1024 us", percentile_text(all, fine, 50),
+				  percentile_text(all, fine, 99)),
+		      svg.take());
 }
 
 } // namespace lqctl

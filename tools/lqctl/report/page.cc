@@ -10,6 +10,7 @@
 #include <array>
 #include <map>
 
+#include "base/plural.hh"
 #include "base/timespan.hh"
 #include "model/histogram.hh"
 #include "report/axis.hh"
@@ -54,8 +55,8 @@ std::string filled(std::uint64_t length, std::uint64_t limit, const char *classe
 {
 	const double part =
 		limit ? 100 * static_cast<double>(length) / static_cast<double>(limit) : 0;
-	return fmt::format("<td>{} of {}<span class=\"bar {}{}\"><i style=\"width:{:.0f}%\"></i>"
-			   "</span></td>",
+	return fmt::format("{} of {}<span class=\"bar {}{}\"><i style=\"width:{:.0f}%\"></i>"
+			   "</span>",
 			   grouped(length), grouped(limit), classes,
 			   length >= limit && limit ? " full" : "", std::min(part, 100.0));
 }
@@ -120,24 +121,26 @@ private:
 						    "happened between them is not counted.",
 						    recording_.segments.size()));
 		else if (gaps)
-			notes.push_back(fmt::format("{} times no sample was taken for more than "
-						    "twice the interval.",
-						    gaps));
+			notes.push_back(
+				fmt::format("{} no sample was taken for more than twice the "
+					    "interval.",
+					    many(gaps, "time")));
 		if (std::any_of(recording_.segments.begin(), recording_.segments.end(),
 				[](const Segment &s) { return s.end.empty(); }))
 			notes.emplace_back("A recording has no end: it was cut off, or goes on.");
 		if (recording_.damaged)
-			notes.push_back(
-				fmt::format("{} damaged lines of the file were passed over.",
-					    recording_.damaged));
+			notes.push_back(fmt::format("{} passed over.",
+						    plural(recording_.damaged,
+							   "damaged line of the file was",
+							   "damaged lines of the file were")));
 		if (resets)
-			notes.push_back(fmt::format("Counters began anew {} times: the module was "
+			notes.push_back(fmt::format("Counters began anew {}: the module was "
 						    "reloaded.",
-						    resets));
+						    many(resets, "time")));
 		if (incomplete)
-			notes.push_back(fmt::format("In {} samples listeners may be missing: they "
-						    "came and went meanwhile.",
-						    incomplete));
+			notes.push_back(fmt::format("In {} listeners may be missing: they came and "
+						    "went meanwhile.",
+						    many(incomplete, "sample")));
 		if (lost)
 			notes.emplace_back("Events are missing: they came too fast.");
 		if (timeline_.listeners.empty())
@@ -182,39 +185,68 @@ private:
 	{
 		if (timeline_.listeners.empty())
 			return;
-		out_ += "<div class=\"card scroll\"><table><caption>Listeners</caption>\n"
-			"<thead><tr><th class=\"l\" scope=\"col\">Address</th>"
-			"<th class=\"l\" scope=\"col\">Policy</th><th scope=\"col\">Backlog</th>"
-			"<th scope=\"col\">Accept queue, most</th>"
-			"<th scope=\"col\">SYN queue, most</th>"
-			"<th scope=\"col\">SYNs</th><th scope=\"col\">Established</th>"
-			"<th scope=\"col\">Accepted</th><th scope=\"col\">Drops</th>"
-			"<th scope=\"col\">Wait p50</th><th scope=\"col\">p90</th><th "
-			"scope=\"col\">p99</th><th scope=\"col\">Handshake p50</th><th "
-			"scope=\"col\">p90</th><th scope=\"col\">p99</th></tr></thead>\n"
-			"<tbody>\n";
-		for (std::size_t i = 0; i < timeline_.listeners.size(); i++) {
-			const Series &s = timeline_.listeners[i];
-			const std::uint64_t drops = total(s.drops);
-			const std::string name = i < most_sections
-							 ? fmt::format("<a href=\"#{}l{}\">{}</a>",
-								       prefix_, i, escaped(s.local))
-							 : escaped(s.local);
-			out_ += fmt::format(
-				"<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>{}{}"
-				"<td>{}</td><td>{}</td><td>{}</td><td{}>{}</td><td>{}</td>"
-				"<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-				name, escaped(s.last.policy), escaped(backlog(s)),
-				filled(s.accept_max, s.last.accept_limit, ""),
-				filled(s.syn_max, s.last.syn_limit, "s"),
-				grouped(events_of(s, "syn_received")),
-				grouped(events_of(s, "established")),
-				grouped(events_of(s, "accepted")), drops ? " class=\"bad\"" : "",
-				grouped(drops), escaped(wait(s, 50)), escaped(wait(s, 90)),
-				escaped(wait(s, 99)), escaped(handshake(s, 50)),
-				escaped(handshake(s, 90)), escaped(handshake(s, 99)));
-		}
+		out_ += "<div class=\"card scroll\" tabindex=\"0\"><table class=\"listeners\">"
+			"<caption>Listeners</caption>\n<thead><tr>";
+		for (const auto &[name, classes] : columns)
+			out_ += fmt::format("<th class=\"{}\" scope=\"col\">{}</th>", classes,
+					    name);
+		out_ += "</tr></thead>\n<tbody>\n";
+		for (std::size_t i = 0; i < timeline_.listeners.size(); i++)
+			row(timeline_.listeners[i], i);
 		out_ += "</tbody></table></div>\n";
+	}
+
+	/* Of the overview. Where the page is narrow it does without those of class more; where it
+	 * is as narrow as a telephone, each row is a card of its own and has them all. */
+	struct Heading {
+		const char *name, *classes;
+	};
+	static constexpr std::array<Heading, 15> columns{{
+		{"Address", "l"},
+		{"Policy", "l more"},
+		{"Backlog", "more"},
+		{"Accept queue, most", ""},
+		{"SYN queue, most", ""},
+		{"SYNs", ""},
+		{"Established", ""},
+		{"Accepted", ""},
+		{"Drops", ""},
+		{"Wait p50", ""},
+		{"Wait p90", "more"},
+		{"Wait p99", ""},
+		{"Handshake p50", ""},
+		{"Handshake p90", "more"},
+		{"Handshake p99", ""},
+	}};
+
+	void row(const Series &s, std::size_t index)
+	{
+		const std::uint64_t drops = total(s.drops);
+		const std::array<std::string, columns.size()> cells{
+			index < most_sections ? fmt::format("<a href=\"#{}l{}\">{}</a>", prefix_,
+							    index, escaped(s.local))
+					      : escaped(s.local),
+			escaped(s.last.policy),
+			escaped(backlog(s)),
+			filled(s.accept_max, s.last.accept_limit, ""),
+			filled(s.syn_max, s.last.syn_limit, "s"),
+			grouped(events_of(s, "syn_received")),
+			grouped(events_of(s, "established")),
+			grouped(events_of(s, "accepted")),
+			drops ? fmt::format("<b class=\"bad\">{}</b>", grouped(drops)) : "0",
+			escaped(wait(s, 50)),
+			escaped(wait(s, 90)),
+			escaped(wait(s, 99)),
+			escaped(handshake(s, 50)),
+			escaped(handshake(s, 90)),
+			escaped(handshake(s, 99)),
+		};
+
+		out_ += "<tr>";
+		for (std::size_t i = 0; i < cells.size(); i++)
+			out_ += fmt::format("<td class=\"{}\" data-name=\"{}\">{}</td>",
+					    columns[i].classes, columns[i].name, cells[i]);
+		out_ += "</tr>\n";
 	}
 
 	static std::string wait(const Series &s, unsigned percent)
@@ -261,8 +293,7 @@ private:
 		if (!s.overflows.empty())
 			out_ += chip("overflows", fmt::format("{}", s.overflows.size()), true);
 		if (s.resets)
-			out_ += chip("counters began anew", fmt::format("{} times", s.resets),
-				     true);
+			out_ += chip("counters began anew", many(s.resets, "time"), true);
 		out_ += "</header>\n";
 		if (s.events.empty() && s.drops.empty() && s.accept_max == 0 && s.syn_max == 0) {
 			out_ += "<p class=\"sub\">Nothing happened here.</p></section>\n";
@@ -441,9 +472,8 @@ std::string foot_text(const std::vector<Host> &hosts)
 	return fmt::format(
 		"<footer><p>Lengths are as the samples saw them; a ring marks a length that the "
 		"kernel saw between two samples. Rates and drops are the counters' differences, so "
-		"nothing between samples is missed. A limit far above the lengths is written at "
-		"the "
-		"edge, not drawn.</p>\n"
+		"nothing between samples is missed. A limit far above the lengths is named, not "
+		"drawn.</p>\n"
 		"<p>lqctl report {}, of a recording by lqctl {}</p></footer>\n"
 		"</main></body></html>\n",
 		LISTENQ_VERSION, escaped(hosts.front().recording->segments.front().lqctl));
@@ -493,15 +523,13 @@ public:
 			out += fmt::format("<input type=\"radio\" name=\"sort\" id=\"sort{0}\"{1}/>"
 					   "<label for=\"sort{0}\">{2}</label>\n",
 					   i, i == 0 ? " checked=\"checked\"" : "", orders[i]);
-		out += "<div class=\"scroll\" tabindex=\"0\"><div class=\"rows\" role=\"table\">\n"
-		       "<div class=\"r head\" role=\"row\">";
-		for (const char *name : {"", "Machine", "Listener", "Whose", "Refused", "Wait p99",
-					 "Queue, most", "What"})
+		out += "<div class=\"rows\" role=\"table\">\n<div class=\"r head\" role=\"row\">";
+		for (const char *name : columns)
 			out += fmt::format("<span role=\"columnheader\">{}</span>", name);
 		out += "</div>\n";
 		for (const Row &row : rows_)
 			out += text_of(row);
-		return out + "</div></div></div>\n";
+		return out + "</div></div>\n";
 	}
 
 private:
@@ -535,23 +563,33 @@ private:
 			what = w.drops ? "see its drops" : "its accept queue was nearly full";
 		if (!w.unit.empty())
 			whose += (whose.empty() ? "" : ", ") + escaped(w.unit);
-		return fmt::format(
-			"<div class=\"r\" role=\"row\" style=\"{}\"><span role=\"cell\" "
-			"class=\"{}\">{}{}</span><span role=\"cell\">{}</span><span "
-			"role=\"cell\">{}"
-			"</span><span role=\"cell\">{}</span><span role=\"cell\">{}</span><span "
-			"role=\"cell\">{}</span><span role=\"cell\">{} %</span><span role=\"cell\" "
-			"class=\"what\">{}</span></div>\n",
-			style, w.is_problem ? "problem" : "warning",
-			w.is_problem ? "problem" : "warning", w.goes_on ? ", goes on" : "",
+		const std::array<std::string, columns.size()> cells{
+			fmt::format("<b class=\"{0}\">{0}{1}</b>",
+				    w.is_problem ? "problem" : "warning",
+				    w.goes_on ? ", goes on" : ""),
 			escaped(host),
 			w.index < most_sections
 				? fmt::format("<a href=\"#{}l{}\">{}</a>",
 					      prefix_of(hosts_, row.host), w.index, escaped(local))
 				: escaped(local),
-			whose.empty() ? "-" : whose, grouped(w.drops),
-			w.wait_us ? escaped(below_text(w.wait_us)) : "-", w.filled, what);
+			whose.empty() ? "-" : whose,
+			grouped(w.drops),
+			w.wait_us ? escaped(below_text(w.wait_us)) : "-",
+			fmt::format("{} %", w.filled),
+			what,
+		};
+
+		std::string out = fmt::format("<div class=\"r\" role=\"row\" style=\"{}\">", style);
+		for (std::size_t i = 0; i < cells.size(); i++)
+			out += fmt::format("<span role=\"cell\" data-name=\"{}\">{}</span>",
+					   columns[i], cells[i]);
+		return out + "</div>\n";
 	}
+
+	/* What was wrong stands below the others, as wide as the page. */
+	static constexpr std::array<const char *, 8> columns{"How bad",	    "Machine", "Listener",
+							     "Whose",	    "Refused", "Wait p99",
+							     "Queue, most", "What"};
 
 	const std::vector<Host> &hosts_;
 	std::vector<Row> rows_;

@@ -17,7 +17,7 @@ inline constexpr const char *page_style = R"css(
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",
 Roboto,"Helvetica Neue",Arial,sans-serif}
-main{max-width:1140px;margin:0 auto;padding:28px 20px 48px}
+main{max-width:1480px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:19px;margin:0;letter-spacing:-.005em}
 p{margin:0}
@@ -28,7 +28,7 @@ border:1px solid var(--rule);border-left:4px solid var(--cook);border-radius:8px
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 16px}
 .tile b{display:block;font-size:24px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums}
 .tile span{color:var(--soft);font-size:13px}
-.bad b,td.bad{color:var(--warn)}
+.bad b,b.bad,td.bad{color:var(--warn)}
 section,.card{background:var(--card);border:1px solid var(--rule);border-radius:12px;
 padding:18px 20px;margin:0 0 18px}
 header.row{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:baseline;margin-bottom:10px}
@@ -63,11 +63,14 @@ background:currentColor}
 .sw.peak{width:8px;height:8px;border-radius:50%;background:none;border:2px solid var(--ink)}
 .sw.band-overflow{background:var(--over);opacity:.3}.sw.band-cookies{background:var(--cook);opacity:.35}
 .sw.gap{background:var(--soft);opacity:.25}
-svg{display:block;width:100%;min-width:680px;height:auto}
+/* A figure is as high at any width; its words are as large, and stand beside what is drawn. */
+.figure{position:relative}
+.drawn,.over{display:block;margin-left:70px;width:calc(100% - 100px);overflow:visible}
+.over{position:absolute;left:0;top:0;pointer-events:none}.over circle{pointer-events:auto}
+.drawn *{vector-effect:non-scaling-stroke}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--soft)}
-text.num{text-anchor:end;font-variant-numeric:tabular-nums}
+text.num{text-anchor:end;transform:translateX(-8px);font-variant-numeric:tabular-nums}
 text.time{text-anchor:middle;font-variant-numeric:tabular-nums}
-svg text.limit-text{fill:var(--ink);font-weight:600}
 .grid{stroke:var(--grid);fill:none}.base{stroke:var(--soft);opacity:.6;fill:none}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .area{opacity:.18}
@@ -99,21 +102,40 @@ details th,details td{padding:3px 7px}
 details thead th{position:sticky;top:0;background:var(--card)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:0 28px}
 .wrong{margin-top:22px}.wrong p.sub{display:inline;margin-right:8px}
-.wrong label{margin:0 14px 0 4px;font-size:13.5px}
-.rows{display:flex;flex-direction:column;min-width:980px;font-size:13.5px;font-variant-numeric:tabular-nums}
-.r{display:grid;grid-template-columns:8em 9em 12em 12em 6em 6em 6em minmax(16em,1fr);gap:0 10px;
-padding:6px 0;border-bottom:1px solid var(--rule);order:var(--s0)}
+.wrong input{position:absolute;opacity:0}
+.wrong label{display:inline-block;padding:2px 10px;border-radius:20px;font-size:13px;cursor:pointer}
+.wrong input:checked+label{background:var(--chip);font-weight:600}
+.wrong input:focus-visible+label{outline:2px solid var(--accept)}
+.rows{display:flex;flex-direction:column;font-size:13.5px;font-variant-numeric:tabular-nums}
+.r{display:grid;grid-template-columns:11em repeat(3,minmax(6em,1fr)) repeat(3,6em);gap:2px 14px;
+padding:8px 0;border-bottom:1px solid var(--rule);order:var(--s0)}
 .r.head{color:var(--soft);order:0}.r span{overflow-wrap:anywhere}
-.r .problem{color:var(--warn);font-weight:600}.r .f{display:block;margin-bottom:4px}
+.r span:nth-child(n+5):nth-child(-n+7){text-align:right}
+.r span:last-child{grid-column:1/-1}.r.head span:last-child{display:none}
+.r .problem{color:var(--warn)}.r .f{display:block;margin-top:2px}
 .r a{color:inherit;font-weight:600}
-#sort1:checked~.scroll .r{order:var(--s1)}#sort2:checked~.scroll .r{order:var(--s2)}
-#sort3:checked~.scroll .r{order:var(--s3)}#sort4:checked~.scroll .r{order:var(--s4)}
-.wrong .scroll .rows .r.head{order:0!important}
+#sort1:checked~.rows .r{order:var(--s1)}#sort2:checked~.rows .r{order:var(--s2)}
+#sort3:checked~.rows .r{order:var(--s3)}#sort4:checked~.rows .r{order:var(--s4)}
+.wrong .rows .r.head{order:0}
 h2.host{margin:34px 0 0;font-size:22px}
 footer{color:var(--soft);font-size:13px}
 footer p{margin-bottom:8px}
-@media(max-width:600px){main{padding:16px 8px 32px}section,.card{padding:14px 12px}
-figcaption .note{margin-left:0}}
+.listeners th{white-space:normal;vertical-align:bottom}
+@media(max-width:1600px){.listeners .bar{display:none}}
+@media(min-width:701px) and (max-width:1240px){.listeners .more{display:none}
+.listeners th,.listeners td{padding:5px 7px}}
+@media(max-width:700px){main{padding:16px 8px 32px}section,.card{padding:14px 12px}
+figcaption .note{margin-left:0}
+.drawn,.over{margin-left:62px;width:calc(100% - 88px)}
+.scroll td.l:last-child{white-space:normal;min-width:9em}text.second{display:none}
+.r.head,.listeners thead{display:none}
+.r,.listeners tr{display:flex;flex-wrap:wrap;gap:0 16px;padding:8px 0;
+border-bottom:1px solid var(--rule)}
+.listeners,.listeners tbody{display:block}.listeners td{padding:0;border:0}
+.r span[data-name]:last-child,.listeners td:first-child{flex-basis:100%}
+.r span[data-name]:nth-child(n+5):not(:last-child)::before,.listeners td:not(:first-child)::before{
+content:attr(data-name) " ";color:var(--soft)}
+}
 @media print{body{background:#fff}section,.card,.tile{break-inside:avoid}}
 )css";
 

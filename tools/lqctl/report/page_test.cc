@@ -212,8 +212,8 @@ TEST(page, what_was_wrong_is_said)
 		samples[i].elapsed += 60s;
 	const std::string html = page(r);
 	expect_well_formed(html);
-	for (const char *words : {"3 damaged lines", "has no end", "In 1 samples",
-				  "began anew 1 times", "1 times no sample"})
+	for (const char *words : {"3 damaged lines of the file were", "has no end", "In 1 sample ",
+				  "began anew 1 time:", "1 time no sample"})
 		EXPECT_NE(html.find(words), std::string::npos) << words;
 }
 

@@ -13,16 +13,20 @@ namespace lqctl {
 void Plot::values(Svg &svg, const std::vector<double> &ticks) const
 {
 	for (const double tick : ticks) {
-		svg.line({left, y(tick)}, {end(), y(tick)}, tick == 0 ? "base" : "grid");
-		svg.text({left - 8, y(tick) + 4}, number_text(tick), "num");
+		svg.line({0, y(tick)}, {Svg::end, y(tick)}, tick == 0 ? "base" : "grid");
+		svg.text({0, y(tick) + 4}, number_text(tick), "num");
 	}
 }
 
 void Plot::times(Svg &svg) const
 {
+	bool second = false;
+
 	for (const TimeTick &tick : time_ticks(timeline_.begin_ns, timeline_.end_us, 8)) {
 		svg.line({x(tick.us), top}, {x(tick.us), floor()}, "grid");
-		svg.text({x(tick.us), floor() + 16}, tick.text, "time");
+		/* Where the page is narrow, there is room for half of them. */
+		svg.text({x(tick.us), floor() + 16}, tick.text, second ? "time second" : "time");
+		second = !second;
 	}
 }
 
@@ -100,25 +104,24 @@ void area(Svg &svg, const Plot &plot, std::vector<XY> points, const std::string 
 void draw_limit(Svg &svg, const Timeline &timeline, const Series &series, const Plot &plot,
 		std::uint64_t Cell::*limit, double largest)
 {
-	std::uint64_t last = 0;
-	bool above = false;
+	const bool all = static_cast<double>(largest_limit(series, limit)) <= largest;
 
 	for (const auto &run : runs(timeline, series, plot, [&](const Cell &cell) {
 		     return static_cast<double>(cell.*limit);
 	     }))
-		if (!run.empty() && run.back().y > Plot::top + 0.01)
+		if (!run.empty() && (all || run.back().y > Plot::top + 0.01))
 			svg.path(run, "limit");
+}
+
+std::string limit_text(const Series &series, std::uint64_t Cell::*limit, double largest)
+{
+	double last = 0;
+
 	for (const Cell &cell : series.cells) {
-		if (!cell.sampled)
-			continue;
-		last = cell.*limit;
-		above = static_cast<double>(last) > largest;
+		if (cell.sampled)
+			last = static_cast<double>(cell.*limit);
 	}
-	const double y = above ? Plot::top + 24 : plot.y(static_cast<double>(last)) + 4;
-	svg.text({Plot::end() + 8, std::max(y, Plot::top + 24)},
-		 fmt::format("{}limit {}", above ? "↑ " : "",
-			     number_text(static_cast<double>(last))),
-		 "limit-text");
+	return fmt::format("limit {}{}", number_text(last), last > largest ? ", above" : "");
 }
 
 double reach(std::uint64_t largest, std::uint64_t limit)

@@ -15,8 +15,8 @@ namespace lqctl {
 
 class Plot final {
 public:
-	/* All figures are as wide, and their plots begin and end at the same places. */
-	static constexpr double width = 1040, left = 70, right = 92, top = 8, bottom = 24;
+	/* Pixels above and below a plot, for half a line of text and for the times. */
+	static constexpr double top = 8, bottom = 24;
 
 	Plot(const Timeline &timeline, double height, double largest)
 	    : timeline_(timeline), height_(height), largest_(largest)
@@ -27,14 +27,13 @@ public:
 	{
 		const double length =
 			static_cast<double>(std::max<std::int64_t>(timeline_.end_us, 1));
-		return left + static_cast<double>(us) / length * (width - left - right);
+		return static_cast<double>(us) / length * Svg::end;
 	}
 	[[nodiscard]] double y(double value) const
 	{
 		return top + (height_ - top - bottom) * (1 - std::min(value / largest_, 1.0));
 	}
 	[[nodiscard]] double floor() const { return height_ - bottom; }
-	[[nodiscard]] static double end() { return width - right; }
 
 	void values(Svg &svg, const std::vector<double> &ticks) const;
 	void times(Svg &svg) const;
@@ -59,9 +58,12 @@ private:
 
 void area(Svg &svg, const Plot &plot, std::vector<XY> points, const std::string &classes);
 
-/* The limit, as a dashed line, or as a word at the top when the lengths are far below. */
+/* The limit as a dashed line, where an axis that ends at @largest reaches it. */
 void draw_limit(Svg &svg, const Timeline &timeline, const Series &series, const Plot &plot,
 		std::uint64_t Cell::*limit, double largest);
+/* The limit at the end in words, and whether it is above an axis that ends at @largest. */
+[[nodiscard]] std::string limit_text(const Series &series, std::uint64_t Cell::*limit,
+				     double largest);
 
 /* How high the axis goes: to the limit, unless that would press what there is to the floor. */
 [[nodiscard]] double reach(std::uint64_t largest, std::uint64_t limit);

@@ -72,65 +72,70 @@ std::string coordinate(double value)
 	return text == "-0" ? "0" : text;
 }
 
-Svg::Svg(double width, double height, std::string_view id, std::string_view title,
-	 std::string_view description)
+Svg::Svg(double height, std::string_view id, std::string_view title, std::string_view description)
+    : height_(height)
 {
-	out_ = fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{}-t {}-d\">"
-			   "<title id=\"{}-t\">{}</title><desc id=\"{}-d\">{}</desc>\n",
-			   coordinate(width), coordinate(height), id, id, id, escaped(title), id,
-			   escaped(description));
+	head_ = fmt::format("<div class=\"figure\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\">"
+			    "<svg class=\"drawn\" height=\"{1}\" viewBox=\"0 0 {2} {1}\" "
+			    "preserveAspectRatio=\"none\"><title id=\"{0}-t\">{3}</title>"
+			    "<desc id=\"{0}-d\">{4}</desc>\n",
+			    id, coordinate(height), coordinate(end), escaped(title),
+			    escaped(description));
 }
 
-void Svg::end_shape(std::string_view element, std::string_view tooltip)
+void Svg::end_shape(std::string &out, std::string_view element, std::string_view tooltip)
 {
 	if (tooltip.empty())
-		out_ += "/>\n";
+		out += "/>\n";
 	else
-		out_ += fmt::format("><title>{}</title></{}>\n", escaped(tooltip), element);
+		out += fmt::format("><title>{}</title></{}>\n", escaped(tooltip), element);
 }
 
 void Svg::rect(double x, double y, double width, double height, std::string_view classes,
 	       std::string_view tooltip)
 {
-	out_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" class=\"{}\"",
-			    coordinate(x), coordinate(y), coordinate(width), coordinate(height),
-			    classes);
-	end_shape("rect", tooltip);
+	drawn_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" class=\"{}\"",
+			      coordinate(x), coordinate(y), coordinate(width), coordinate(height),
+			      classes);
+	end_shape(drawn_, "rect", tooltip);
 }
 
 void Svg::line(XY from, XY to, std::string_view classes)
 {
-	out_ += fmt::format("<path d=\"M{} {}L{} {}\" class=\"{}\"/>\n", coordinate(from.x),
-			    coordinate(from.y), coordinate(to.x), coordinate(to.y), classes);
+	drawn_ += fmt::format("<path d=\"M{} {}L{} {}\" class=\"{}\"/>\n", coordinate(from.x),
+			      coordinate(from.y), coordinate(to.x), coordinate(to.y), classes);
 }
 
 void Svg::path(const std::vector<XY> &points, std::string_view classes, bool close)
 {
 	if (points.size() < 2)
 		return;
-	out_ += "<path d=\"";
+	drawn_ += "<path d=\"";
 	for (std::size_t i = 0; i < points.size(); i++)
-		out_ += fmt::format("{}{} {}", i ? 'L' : 'M', coordinate(points[i].x),
-				    coordinate(points[i].y));
-	out_ += fmt::format("{}\" class=\"{}\"/>\n", close ? "Z" : "", classes);
+		drawn_ += fmt::format("{}{} {}", i ? 'L' : 'M', coordinate(points[i].x),
+				      coordinate(points[i].y));
+	drawn_ += fmt::format("{}\" class=\"{}\"/>\n", close ? "Z" : "", classes);
 }
 
 void Svg::circle(XY at, double radius, std::string_view classes, std::string_view tooltip)
 {
-	out_ += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" class=\"{}\"", coordinate(at.x),
-			    coordinate(at.y), coordinate(radius), classes);
-	end_shape("circle", tooltip);
+	over_ += fmt::format("<circle cx=\"{}%\" cy=\"{}\" r=\"{}\" class=\"{}\"",
+			     coordinate(100 * at.x / end), coordinate(at.y), coordinate(radius),
+			     classes);
+	end_shape(over_, "circle", tooltip);
 }
 
 void Svg::text(XY at, std::string_view text, std::string_view classes)
 {
-	out_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"{}\">{}</text>\n", coordinate(at.x),
-			    coordinate(at.y), classes, escaped(text));
+	over_ +=
+		fmt::format("<text x=\"{}%\" y=\"{}\" class=\"{}\">{}</text>\n",
+			    coordinate(100 * at.x / end), coordinate(at.y), classes, escaped(text));
 }
 
 std::string Svg::take()
 {
-	return std::move(out_) + "</svg>\n";
+	return fmt::format("{}{}</svg>\n<svg class=\"over\" height=\"{}\">\n{}</svg></div>\n",
+			   head_, drawn_, coordinate(height_), over_);
 }
 
 } // namespace lqctl

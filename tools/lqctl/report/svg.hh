@@ -19,12 +19,18 @@ struct XY {
 	double x, y;
 };
 
-/* Names of classes are the page's own and never come from a recording; all other text does, and is
+/* A drawing that is @height pixels high and as wide as the page's style says, in two layers: what
+ * is drawn is stretched, what is written and marked over it is not. So x is in thousandths of the
+ * width, y in pixels.
+ *
+ * Names of classes are the page's own and never come from a recording; all other text does, and is
  * escaped here. */
 class Svg final {
 public:
+	static constexpr double end = 1000; /* the largest x */
+
 	/* @title and @description are what a screen reader says. @id: unique in the page. */
-	Svg(double width, double height, std::string_view id, std::string_view title,
+	Svg(double height, std::string_view id, std::string_view title,
 	    std::string_view description);
 
 	void rect(double x, double y, double width, double height, std::string_view classes,
@@ -32,6 +38,7 @@ public:
 	void line(XY from, XY to, std::string_view classes);
 	/* A polyline; @close fills what it surrounds. Nothing for less than two points. */
 	void path(const std::vector<XY> &points, std::string_view classes, bool close = false);
+	/* Round and as large at any width; over all that is drawn. @radius: pixels. */
 	void circle(XY at, double radius, std::string_view classes, std::string_view tooltip = {});
 	void text(XY at, std::string_view text, std::string_view classes);
 
@@ -39,9 +46,10 @@ public:
 	[[nodiscard]] std::string take();
 
 private:
-	void end_shape(std::string_view element, std::string_view tooltip);
+	static void end_shape(std::string &out, std::string_view element, std::string_view tooltip);
 
-	std::string out_;
+	double height_;
+	std::string head_, drawn_, over_;
 };
 
 } // namespace lqctl

@@ -50,30 +50,41 @@ TEST(svg, coordinate)
 	EXPECT_EQ(coordinate(std::nan("")), "0");
 }
 
-TEST(svg, title_and_description_are_what_is_read_aloud)
+constexpr const char *head =
+	"<div class=\"figure\" role=\"img\" aria-labelledby=\"l0a-t l0a-d\"><svg class=\"drawn\" "
+	"height=\"20.5\" viewBox=\"0 0 1000 20.5\" preserveAspectRatio=\"none\">"
+	"<title id=\"l0a-t\">A &lt;b&gt;</title><desc id=\"l0a-d\">c &amp; d</desc>\n";
+
+/* A figure with these shapes drawn and these laid over them. */
+std::string figure(const std::string &drawn, const std::string &over)
 {
-	const std::string svg = Svg(10, 20.5, "l0a", "A <b>", "c & d").take();
-	EXPECT_EQ(svg,
-		  "<svg viewBox=\"0 0 10 20.5\" role=\"img\" aria-labelledby=\"l0a-t l0a-d\">"
-		  "<title id=\"l0a-t\">A &lt;b&gt;</title><desc id=\"l0a-d\">c &amp; d</desc>\n"
-		  "</svg>\n");
+	return head + drawn + "</svg>\n<svg class=\"over\" height=\"20.5\">\n" + over +
+	       "</svg></div>\n";
 }
 
+TEST(svg, title_and_description_are_what_is_read_aloud)
+{
+	EXPECT_EQ(Svg(20.5, "l0a", "A <b>", "c & d").take(), figure("", ""));
+}
+
+/* What is stretched with the page, and what is not: words and rings. */
 TEST(svg, shapes)
 {
-	Svg svg(1, 1, "i", "", "");
-	const std::size_t front = Svg(1, 1, "i", "", "").take().size() - 7;
+	Svg svg(20.5, "l0a", "A <b>", "c & d");
+	svg.text({500, 2}, "a<b", "num");
 	svg.rect(1, 2, 3, 4, "c0", "\"<\"");
 	svg.path({{0, 0}}, "line");
 	svg.path({{0, 0}, {1.25, 2}}, "line", true);
-	svg.circle({1, 1}, 2, "peak");
-	svg.text({1, 2}, "a<b", "num");
-	EXPECT_EQ(svg.take().substr(front),
-		  "<rect x=\"1\" y=\"2\" width=\"3\" height=\"4\" class=\"c0\"><title>"
-		  "&quot;&lt;&quot;</title></rect>\n"
-		  "<path d=\"M0 0L1.2 2Z\" class=\"line\"/>\n"
-		  "<circle cx=\"1\" cy=\"1\" r=\"2\" class=\"peak\"/>\n"
-		  "<text x=\"1\" y=\"2\" class=\"num\">a&lt;b</text>\n</svg>\n");
+	svg.circle({1000, 1}, 2, "peak", "5");
+	svg.line({0, 1}, {1000, 1}, "base");
+	EXPECT_EQ(svg.take(),
+		  figure("<rect x=\"1\" y=\"2\" width=\"3\" height=\"4\" class=\"c0\"><title>"
+			 "&quot;&lt;&quot;</title></rect>\n"
+			 "<path d=\"M0 0L1.2 2Z\" class=\"line\"/>\n"
+			 "<path d=\"M0 1L1000 1\" class=\"base\"/>\n",
+			 "<text x=\"50%\" y=\"2\" class=\"num\">a&lt;b</text>\n"
+			 "<circle cx=\"100%\" cy=\"1\" r=\"2\" class=\"peak\"><title>5</title>"
+			 "</circle>\n"));
 }
 
 } // namespace
