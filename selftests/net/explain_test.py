@@ -7,11 +7,13 @@ explain_syn_test.py is about the SYN queue, explain_process_test.py about the pr
 
     clients --- lo --- listener
 """
+import contextlib
 import os
 import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import lq
@@ -20,11 +22,34 @@ from rawtcp import Peer, Tun
 from reuseport import member
 from tool import lqctl, refused
 
+
 def is_empty(listener):
     """Both queues, once what they have is accepted: who is accepted later is no old client."""
     lq.accept_all(listener)
     info = lq.Info(listener)
     return info.accept_qlen == 0 and info.syn_qlen == 0
+
+
+@contextlib.contextmanager
+def nearly_full(listener, length):
+    """So many wait or one more, each for a moment only, however slow the machine is."""
+    clients = [lq.connect_to(listener) for _ in range(length)]
+    stop = threading.Event()
+
+    def take_turns():
+        while not stop.is_set():
+            clients.append(lq.connect_to(listener))
+            lq.accept(listener).close()
+            clients.pop(0).close()
+
+    thread = threading.Thread(target=take_turns)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        lq.accept_all(listener)
 
 
 WRONG = ("syn_flood", "acks_missing", "no_descriptors", "reflection")  # of nothing here
@@ -390,11 +415,12 @@ def check_for_nagios():
         return code, out
 
     lq.equal(status(), (0, "LISTENQ OK - nothing holds 1 listener back\n"))
-    clients = [lq.connect_to(listener) for _ in range(4)]
-    code, out = status()
-    lq.equal(code, 1, out)
-    assert out.startswith("LISTENQ WARNING - ") and "close_to_limit" in out, out
-    overflow(listener)
+    with nearly_full(listener, 4):
+        code, out = status()
+        lq.equal(code, 1, out)
+        assert out.startswith("LISTENQ WARNING - ") and "close_to_limit" in out, out
+    since = Since()
+    clients = overflow(listener)
     lq.wait_for(lambda: lq.row_of(listener)["accept_oldest_us"] > 1000000)
     code, out = status()
     lq.equal(code, 2, out)

@@ -53,12 +53,36 @@ std::string paint(std::string_view text, Tone tone, bool colour)
 	return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
+namespace {
+
+bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Of those that lqctl writes after a number. */
+bool begins_with_unit(std::string_view text)
+{
+	const std::string_view word = text.substr(0, text.find_first_of(" ,.;:)"));
+
+	for (const std::string_view unit : {"%", "us", "ms", "s", "min", "h", "d", "kB", "MB"}) {
+		if (word == unit)
+			return true;
+	}
+	return false;
+}
+
+} // namespace
+
 std::string wrapped(std::string_view text, std::string_view indent, std::size_t width)
 {
 	std::string out, line(indent);
 
 	while (!text.empty()) {
-		const std::size_t end = std::min(text.find(' '), text.size());
+		std::size_t end = std::min(text.find(' '), text.size());
+		if (end && end < text.size() && is_digit(text[end - 1]) &&
+		    begins_with_unit(text.substr(end + 1)))
+			end = std::min(text.find(' ', end + 1), text.size());
 		const std::string_view word = text.substr(0, end);
 		text.remove_prefix(std::min(end + 1, text.size()));
 		if (line.size() > indent.size() && line.size() + 1 + word.size() > width) {

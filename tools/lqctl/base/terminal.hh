@@ -20,7 +20,8 @@ struct Terminal {
 
 [[nodiscard]] std::string paint(std::string_view text, Tone tone, bool colour);
 
-/* Lines of at most @width columns, each behind @indent, where words allow. */
+/* Lines of at most @width columns, each behind @indent, where words allow. A number and its unit
+ * ("40 ms") are one word. */
 [[nodiscard]] std::string wrapped(std::string_view text, std::string_view indent,
 				  std::size_t width);
 

@@ -31,6 +31,9 @@ TEST(terminal, wrapped)
 	EXPECT_EQ(wrapped("a bb ccc", "  ", 6), "  a bb\n  ccc\n");
 	EXPECT_EQ(wrapped("longerthanthat x", "  ", 6), "  longerthanthat\n  x\n");
 	EXPECT_EQ(wrapped("", "  ", 6), "  \n");
+	/* A number and its unit. */
+	EXPECT_EQ(wrapped("in 40 ms, 3 so 2 %", "", 6), "in\n40 ms,\n3 so\n2 %\n");
+	EXPECT_EQ(wrapped("a1 sa 5", "", 5), "a1 sa\n5\n");
 }
 
 TEST(terminal, no_terminal_no_colour)

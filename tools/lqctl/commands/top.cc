@@ -253,7 +253,7 @@ private:
 
 	void draw()
 	{
-		std::string bottom = "q quit  s sort  r reverse  / filter  space pause  h help";
+		std::string bottom = keys(style().columns);
 		if (editing_)
 			bottom = "filter: " + edited_ + '_';
 		else if (!message_.empty())
@@ -261,6 +261,22 @@ private:
 		else if (paused_)
 			bottom = "paused; space goes on";
 		screen_.draw(help_ ? help() : top_.frame(style(), time_of_day(now_ns())), bottom);
+	}
+
+	/* As many as there is room for, but always the last. */
+	static std::string keys(std::size_t columns)
+	{
+		constexpr std::string_view last = "h help";
+		std::string line;
+
+		for (const std::string_view key :
+		     {"q quit", "s sort", "r reverse", "/ filter", "space pause"}) {
+			if (line.size() + key.size() + 2 + last.size() >= columns)
+				break;
+			line += key;
+			line += "  ";
+		}
+		return line.append(last);
 	}
 
 	static std::vector<Table::Line> help()
