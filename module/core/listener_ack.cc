@@ -241,11 +241,10 @@ bool Listener::promote_abort(const lq_promotion &promotion, listenq_drop &reason
 		return true;
 	}
 	r.flags &= static_cast<u8>(~LQ_REQ_PROMOTING);
-	// Its ACK came: listen_overflow of tcp_check_req().
-	if (reason == LISTENQ_DROP_CHILD_FAILED)
-		r.flags |= LQ_REQ_ACKED;
-	if (reason != LISTENQ_DROP_NONE)
+	if (reason != LISTENQ_DROP_NONE) {
+		r.flags |= LQ_REQ_ACKED; // its ACK came: listen_overflow of tcp_check_req()
 		drop(reason, r);
+	}
 	return false;
 }
 

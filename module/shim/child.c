@@ -70,10 +70,10 @@ static void lq_child_flow(struct sock *child, const struct lq_request *request)
 	fl4->daddr = (__force __be32)request->addr[0];
 }
 
-/* Returns the child, locked and with a reference for us, or NULL. Takes @route. */
+/* Returns the child, locked and with a reference for us; or NULL, and *reason. Takes @route. */
 static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 				   const struct lq_request *request, const struct lq_ack *ack,
-				   struct lq_route *route, u64 now_ns)
+				   struct lq_route *route, u64 now_ns, u8 *reason)
 {
 	const u32 rtt_us = lq_us(now_ns) - request->stamp_us;
 	const bool v6 = request->flags & LQ_REQ_V6;
@@ -93,7 +93,9 @@ static struct sock *lq_child_clone(struct lq_listener *lst, struct sk_buff *skb,
 #endif
 	/* Labels come from here: the SYN's own are not kept. */
 	err = security_inet_conn_request(sk, skb, &treq.req.req);
+	*reason = LISTENQ_DROP_CHILD_FAILED;
 	if (lq_request_view_unlabel(&treq.req) || err) {
+		*reason = LISTENQ_DROP_LSM;
 		lq_route_put(route);
 	} else {
 		lq_route_hold(lst, request, route);
@@ -127,7 +129,9 @@ bool lq_promotion_abort(struct lq_shard *shard, const struct lq_promotion *promo
 	free = lq_core_promote_abort(shard->core, promotion, &reason);
 	lq_filter_room_locked(shard);
 	spin_unlock(&shard->lock);
-	if (reason)
+	if (reason && promotion->cookie)
+		lq_drop_of_cookie(shard->lst, key, reason);
+	else if (reason)
 		lq_drop(shard->lst, key, reason);
 	return free;
 }
@@ -140,7 +144,7 @@ void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promot
 }
 
 /*
- * No child could be made. A listener that closed meanwhile has given up its
+ * No child could be made, for @reason. A listener that closed meanwhile has given up its
  * port, and a peer that has nothing to send would wait for ever: TCP answers
  * it with RST. Where two segments brought the same cookie at once, one made the
  * child, and the other is that connection's; unless a program gave it to the listener: TCP would
@@ -149,13 +153,14 @@ void lq_promotion_undo(struct lq_shard *shard, const struct lq_promotion *promot
  * peer's ACK comes.
  */
 static enum lq_received lq_child_failed(struct lq_shard *shard, struct sk_buff *skb,
-				    const struct lq_promotion *promotion, const struct lq_ack *ack)
+				    const struct lq_promotion *promotion, const struct lq_ack *ack,
+				    u8 reason)
 {
 	struct lq_listener *lst = shard->lst;
 	const bool made = promotion->cookie &&
 			  lq_connection_exists(sock_net(lst->sk), skb, &ack->key);
 	const bool free = lq_promotion_abort(shard, promotion, &ack->key,
-					     made ? LISTENQ_DROP_NONE : LISTENQ_DROP_CHILD_FAILED);
+					     made ? LISTENQ_DROP_NONE : reason);
 	const bool closed = promotion->cookie ? READ_ONCE(lst->sk->sk_state) != TCP_LISTEN : free;
 
 	if (free)
@@ -219,6 +224,7 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	const u64 now_ns = ktime_get_ns();
 	union lq_request_copy copy LQ_UNINITIALIZED;
 	enum lq_commit commit;
+	u8 reason = LISTENQ_DROP_NO_ROUTE;
 	struct sock *child = NULL;
 	struct lq_route found;
 
@@ -230,9 +236,9 @@ enum lq_received lq_child_build(struct lq_shard *shard, struct sk_buff *skb,
 	if (!route && lq_route_find(lst, &copy.request, true, &found))
 		route = &found;
 	if (route)
-		child = lq_child_clone(lst, skb, &copy.request, ack, route, now_ns);
+		child = lq_child_clone(lst, skb, &copy.request, ack, route, now_ns, &reason);
 	if (!child)
-		return lq_child_failed(shard, skb, promotion, ack);
+		return lq_child_failed(shard, skb, promotion, ack, reason);
 
 	spin_lock(&shard->lock);
 	commit = lq_core_promote_commit(shard->core, promotion, child, lq_us(now_ns), &evicted);

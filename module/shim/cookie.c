@@ -50,7 +50,7 @@ static bool lq_cookie_options(const struct lq_listener *lst, struct lq_ack *ack,
 				      lq_options_allowed(net), &back->options, &back->ecn);
 }
 
-/* The request that a cookie's SYN asked for, as far as its ACK brings it back. */
+/* The request that a cookie's SYN asked for, as far as its ACK brings it back. False: no route. */
 static bool lq_cookie_request(struct lq_listener *lst, struct sk_buff *skb,
 			      const struct lq_ack *ack, const struct lq_cookie_options *back,
 			      struct lq_request *request, struct lq_route *route)
@@ -93,6 +93,7 @@ static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff
 	enum lq_received failed = LQ_RECEIVED_DROP;
 	struct lq_cookie_options back LQ_UNINITIALIZED;
 	struct lq_route route LQ_UNINITIALIZED;
+	u8 reason = LISTENQ_DROP_NONE;
 
 	promotion->request = NULL;
 	if (!lq_cookie_options(lst, ack, &back)) {
@@ -100,13 +101,16 @@ static enum lq_received lq_cookie_promote(struct lq_shard *shard, struct sk_buff
 		goto abort;
 	}
 	lq_fill_cb(skb, ack->key.v6);
+	reason = LISTENQ_DROP_NO_MEMORY;
 	promotion->request = lq_request_alloc(lst->sk, ack->key.v6);
-	if (promotion->request && lq_cookie_request(lst, skb, ack, &back, promotion->request,
-						   &route))
+	if (!promotion->request)
+		goto abort;
+	if (lq_cookie_request(lst, skb, ack, &back, promotion->request, &route))
 		return lq_child_build(shard, skb, promotion, ack, &route);
+	reason = LISTENQ_DROP_NO_ROUTE;
 
 abort:
-	lq_promotion_abort(shard, promotion, &ack->key, LISTENQ_DROP_CHILD_FAILED);
+	lq_promotion_abort(shard, promotion, &ack->key, reason);
 	lq_request_free(promotion->request);
 	return failed;
 }

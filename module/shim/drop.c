@@ -26,7 +26,7 @@ struct lq_drop_counters {
 };
 
 static const struct lq_drop_counters lq_drop_table[__LISTENQ_DROP_MAX] = {
-	/* A SYN, or an ACK, of a connection that nothing is kept of. */
+	/* A SYN, or an ACK, that found no room, no way or no permission. */
 	[LISTENQ_DROP_SYN_QUEUE_FULL] = { .net = LINUX_MIB_TCPREQQFULLDROP, .listen = true },
 	[LISTENQ_DROP_SYN_BUCKET_FULL] = { .net = LINUX_MIB_TCPREQQFULLDROP, .listen = true },
 	[LISTENQ_DROP_ACCEPT_QUEUE_FULL_SYN] = { .net = LINUX_MIB_LISTENOVERFLOWS, .listen = true },
@@ -98,6 +98,12 @@ void lq_drop(struct lq_listener *lst, const struct lq_key *key, u32 reason)
 	if (unlikely(counters->rare))
 		lq_drop_count_rare(lst, counters);
 	trace_drop(lst, key, reason); /* last: a flood of drops saves no register for it */
+}
+
+void lq_drop_of_cookie(struct lq_listener *lst, const struct lq_key *key, u32 reason)
+{
+	this_cpu_inc(lst->lqn->counters->drops[reason]);
+	trace_drop(lst, key, reason);
 }
 
 void lq_drop_request(struct lq_listener *lst, struct lq_request *request, u32 reason)

@@ -404,22 +404,41 @@ TEST_F(listener, promote_commit__an_old_request)
 	EXPECT_EQ(info().syn_young, 0u);
 }
 
-// But for its ACK, which came.
+// But for its ACK, which came, whatever the reason.
 TEST_F(listener, promote_abort__leaves_the_request_as_it_was)
 {
-	Request *r = half_open(0);
-	Request before = *r;
+	unsigned peer = 0;
 
-	before.flags |= LQ_REQ_ACKED;
+	for (const listenq_drop reason : {LISTENQ_DROP_CHILD_FAILED, LISTENQ_DROP_NO_ROUTE,
+					  LISTENQ_DROP_LSM, LISTENQ_DROP_NO_MEMORY}) {
+		Request *r = half_open(peer);
+		Request before = *r;
+		listenq_drop told = reason;
+
+		before.flags |= LQ_REQ_ACKED;
+		ASSERT_EQ(send_ack(peer), LQ_ACK_PROMOTE);
+		EXPECT_FALSE(core.promote_abort(promotion, told));
+		EXPECT_EQ(told, reason);
+		EXPECT_EQ(std::memcmp(&before, r, sizeof(before)), 0);
+		EXPECT_EQ(drops(reason), 1u);
+		peer++;
+		EXPECT_EQ(info().syn_qlen, peer);
+		EXPECT_EQ(info().syn_young, peer);
+	}
+}
+
+// As if its ACK had not come.
+TEST_F(listener, promote_abort__undone)
+{
+	Request *r = half_open(0);
+	const Request before = *r;
+	listenq_drop told = LISTENQ_DROP_NONE;
 
 	ASSERT_EQ(send_ack(0), LQ_ACK_PROMOTE);
-	listenq_drop told = LISTENQ_DROP_NONE;
-	EXPECT_FALSE(aborted(core, promotion, &told));
-	EXPECT_EQ(told, LISTENQ_DROP_CHILD_FAILED);
+	EXPECT_FALSE(core.promote_abort(promotion, told));
+	EXPECT_EQ(told, LISTENQ_DROP_NONE);
 	EXPECT_EQ(std::memcmp(&before, r, sizeof(before)), 0);
-	EXPECT_EQ(drops(LISTENQ_DROP_CHILD_FAILED), 1u);
-	EXPECT_EQ(info().syn_qlen, 1u);
-	EXPECT_EQ(info().syn_young, 1u);
+	EXPECT_EQ(info().drops, 0u);
 }
 
 // --- replies to duplicates and out-of-window segments ---

@@ -11,43 +11,15 @@ import socket
 import struct
 
 import lq
+from labels import Labels, labels, set_port
 from rawtcp import ACK, MSS, RST, SYN, Peer, Tun, timestamp
 
-PARAMETERS = "/sys/module/lq_label/parameters"
 SO_MEMINFO, OPTMEM = 55, 6
-
-
-def labels():
-    """How many were given."""
-    with open(f"{PARAMETERS}/labels", encoding="ascii") as file:
-        return int(file.read())
-
-
-def set_port(port):
-    """Whose requests are labelled."""
-    with open(f"{PARAMETERS}/port", "w", encoding="ascii") as file:
-        file.write(str(port))
 
 
 def option_memory(listener):
     """Bytes of options that are charged to it."""
     return struct.unpack("9I", listener.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[OPTMEM]
-
-
-class Labels:
-    """The module, while it is loaded; all labels are freed afterwards."""
-
-    def __enter__(self):
-        lq.run("insmod", lq.test_module_file("lq_label"))
-        if lq.objects_in_memory("lq_label") is None:
-            lq.run("rmmod", "lq_label")
-            raise lq.Skip("the kernel does not show its slab caches")
-        return self
-
-    def __exit__(self, *_):
-        set_port(0)
-        lq.wait_for(lambda: lq.objects_in_memory("lq_label") == 0, 60, "labels stay in memory")
-        lq.run("rmmod", "lq_label")
 
 
 # What is labelled, in which family; mapped: IPv4 at a listener of IPv6.
@@ -59,7 +31,6 @@ def refused(when, v6, v6_listener):
     tun = Tun()
     listener = lq.listener(v6=v6_listener)
     port = lq.port_of(listener)
-    reason = "DropLsm" if when.endswith("syn") else "DropChildFailed"
     with Labels(), lq.Counted() as moved:
         peer = Peer(tun, port, v6=v6)
         if when.endswith("syn"):
@@ -75,7 +46,7 @@ def refused(when, v6, v6_listener):
                 peer.segment(ACK)
             while (segment := peer.receive(0)) is not None:
                 assert not segment.flags & RST and segment.flags & SYN, segment
-        lq.equal((labels(), moved(reason)), (3, 3))
+        lq.equal((labels(), moved("DropLsm")), (3, 3))
         lq.nothing_to_accept(listener)
         lq.equal(option_memory(listener), 0)
         set_port(0)

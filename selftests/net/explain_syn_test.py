@@ -11,7 +11,8 @@ import time
 
 import lq
 from explained import PORT, Since, carry_out, serve
-from rawtcp import Peer, Tun, syn_flood
+from labels import Labels, set_port
+from rawtcp import ACK, PEER, Peer, Tun, syn_flood
 
 # Of nothing here. (How late accept() comes is the machine's speed.)
 OURS = ("backlog_small", "accept_queue_full")
@@ -297,6 +298,56 @@ def no_route():
     after = Since()
     serve(listener)
     after.silent()
+
+
+@lq.each_version()
+def a_route_that_goes_meanwhile(v6):
+    """The ACK comes in, and nothing leads back any more: no memory is short."""
+    tun = Tun()
+    listener = lq.listener(port=PORT, v6=v6)
+    for name in ("all", "tun0"):
+        lq.sysctl(f"net.ipv4.conf.{name}.rp_filter", 0)
+    peer = Peer(tun, PORT, v6=v6)
+    since = Since()
+    peer.half_open()
+    route = f"unreachable {PEER[v6]}/{128 if v6 else 32}"
+    lq.ip(f"route add {route}")
+    peer.segment(ACK)
+    lq.wait_for(lambda: lq.row_of(listener)["drops"]["no_route"] == 1)
+    since.must_say("no_route", never=OURS + ("no_memory", "security_module", "acks_missing"))
+    lq.ip(f"route del {route}")
+    after = Since()
+    peer.final_ack()
+    lq.accept(listener).close()
+    after.silent()
+
+
+@lq.each_version("syn", "ack")
+def security_module(when, v6):
+    """It refuses: whichever segment it is, no memory is short and no network at fault."""
+    lq.no_timer()
+    tun = Tun()
+    listener = lq.listener(port=PORT, v6=v6)
+    peer = Peer(tun, PORT, v6=v6)
+    with Labels():
+        since = Since()
+        if when == "ack":
+            peer.half_open()
+        set_port(PORT)
+        if when == "syn":
+            peer.syn()
+        else:
+            peer.segment(ACK)
+        lq.wait_for(lambda: lq.row_of(listener)["drops"]["lsm"] == 1)
+        found = since.must_say("security_module", never=OURS + ("no_memory", "no_route"))
+        assert "refused 1 segment" in found["security_module"]["text"], found
+        set_port(0)
+        after = Since()
+        if when == "syn":
+            peer.half_open()
+        peer.final_ack()
+        lq.accept(listener).close()
+        after.silent()
 
 
 lq.main()

@@ -370,6 +370,34 @@ def group_uneven():
 
 
 @lq.case()
+def shards_uneven():
+    """One shard is full, and the other is not: a matter of chance."""
+    lq.sysctl("net.listenq.shards", 8)
+    listener = lq.listener(port=PORT, backlog=127, options=(
+        (lq.SOL_LISTENQ, lq.LQ_POLICY, b"linux-modern"),))
+    lq.equal((lq.Info(listener).shards, lq.Info(listener).accept_limit), (8, 128))
+    since = Since()
+    clients = []
+    while not lq.Info(listener).drops:
+        clients.append(lq.begin_connect(listener))
+        # Each is on its queue before the next knocks.
+        lq.wait_for(lambda: lq.Info(listener).drops or
+                    lq.Info(listener).accept_qlen == len(clients))
+    # That all eight are full before anybody is refused comes about once in a million.
+    assert lq.Info(listener).accept_qlen_peak < 128
+    lq.accept_all(listener)
+    found = since.must_say("shards_uneven", never=WRONG + ("accept_stalled",))
+    assert "8 shards" in found["shards_uneven"]["text"], found
+    carry_out(found["shards_uneven"])
+    listener.close()
+    listener = lq.listener(port=PORT, backlog=127)
+    lq.equal(lq.Info(listener).shards, 4)
+    after = Since()
+    serve(listener, 20)
+    after.silent()
+
+
+@lq.case()
 def tcp_settings_differ():
     """net.ipv4.* is set, and net.listenq's own was written."""
     listener = lq.listener(port=PORT)

@@ -16,6 +16,7 @@ import select
 import socket
 
 import lq
+from explained import PORT, Since
 from rawtcp import ACK, Peer, Tun
 
 DEBUG = "/sys/kernel/debug"
@@ -136,6 +137,25 @@ def each_allocation_of_a_syn(v6):
 def peer_address(peer):
     """As ip(8) wants it."""
     return socket.inet_ntop(socket.AF_INET6 if peer.v6 else socket.AF_INET, peer.addr)
+
+
+@lq.each_version(timeout=200)
+def explained(v6):
+    """lqctl explain names memory, and neither the network nor the backlog."""
+    nth = Nth()
+    lq.no_timer()
+    tun = Tun()
+    listener = lq.listener(port=PORT, v6=v6)
+    since = Since()
+    # Which allocation is the request's depends on the kernel.
+    for number in range(1, 100):
+        nth(number, lambda: Peer(tun, PORT, v6=v6).syn())
+        if lq.row_of(listener)["drops"]["no_memory"]:
+            break
+    since.must_say("no_memory", never=("security_module", "backlog_small", "syn_queue_small"))
+    after = Since()
+    lq.expect_serves(listener, v6)
+    after.silent()
 
 
 @lq.each_version()

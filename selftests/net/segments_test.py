@@ -12,7 +12,7 @@ import socket
 import time
 
 import lq
-from rawtcp import (ACK, CWR, ECE, FIN, MSS, PSH, RST, SACK_OK, SYN, WSCALE, Peer, Tun, flag_names,
+from rawtcp import (ACK, CWR, ECE, FIN, MSS, PEER, PSH, RST, SACK_OK, SYN, WSCALE, Peer, Tun, flag_names,
                     listener_and_peer, timestamp)
 
 TCP_DEFER_ACCEPT = 9
@@ -121,6 +121,36 @@ def no_route_back_any_more(v6):
     lq.wait_for(lambda: lq.Info(listener).syn_qlen == 0)
     lq.equal(lq.counters()["DropRequestExpired"], 1)
     lq.equal(sent(), before, "what could not be sent was not sent, whoever counts")
+
+
+def no_route_for_the_child(tun, kind, v6, cookie):
+    """The ACK comes in, and nothing leads back to its peer any more; then it does again."""
+    lq.sysctl("net.ipv4.tcp_syncookies", 2 if cookie else 1)
+    lq.sysctl("net.listenq.syncookies", 2 if cookie else 1)
+    for name in ("all", "tun0"):
+        lq.sysctl(f"net.ipv4.conf.{name}.rp_filter", 0)
+    listener = lq.listener(kind, v6=v6)
+    peer = Peer(tun, lq.port_of(listener), v6=v6)
+    peer.half_open()
+    route = f"unreachable {PEER[v6]}/{128 if v6 else 32}"
+    with lq.Counted() as ours, lq.Counted(lq.mib) as moved:
+        lq.ip(f"route add {route}")
+        for _ in range(3):
+            peer.segment(ACK)
+        seen = moved("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtSyncookiesRecv")
+        if kind == "lq":
+            lq.equal(ours("DropNoRoute", "DropChildFailed"), (3, 0))
+    lq.nothing_to_accept(listener)
+    lq.ip(f"route del {route}")
+    peer.final_ack()
+    lq.accept(listener).close()
+    return seen
+
+
+@lq.each_version("request", "cookie")
+def no_route_for_the_child_as_tcp(what, v6):
+    """Counted by its name, and by TCP's own counters as TCP counts it."""
+    as_tcp(no_route_for_the_child, v6, what == "cookie")
 
 
 # --- a second SYN ---

@@ -329,10 +329,10 @@ struct listenq_info {
 	X(10, ACK_PAWS,          ack_paws,          "ACK: timestamp too old") \
 	X(11, ACK_DEFERRED,      ack_deferred,      "ACK: held back by TCP_DEFER_ACCEPT until data comes") \
 	X(12, ACK_BUSY,          ack_busy,          "ACK: another CPU is building the child") \
-	X(13, CHILD_FAILED,      child_failed,      "ACK: the child socket could not be made") \
-	X(14, NO_MEMORY,         no_memory,         "SYN: no memory for a request") \
-	X(15, NO_ROUTE,          no_route,          "SYN: no route back to the peer") \
-	X(16, LSM,               lsm,               "SYN: refused by a security module") \
+	X(13, CHILD_FAILED,      child_failed,      "ACK: the child socket could not be made, most often for want of memory") \
+	X(14, NO_MEMORY,         no_memory,         "SYN, or ACK of a cookie: no memory for a request") \
+	X(15, NO_ROUTE,          no_route,          "SYN or ACK: no route back to the peer") \
+	X(16, LSM,               lsm,               "SYN or ACK: refused by a security module") \
 	X(17, SYN_RATE_LIMITED,  syn_rate_limited,  "SYN: a duplicate within tcp_invalid_ratelimit") \
 	X(18, LISTENER_CLOSED,   listener_closed,   "request or connection: the listener closed") \
 	X(19, REQUEST_EVICTED,   request_evicted,   "request: an old one made room for another") \

@@ -26,7 +26,7 @@ TEST(stats, text__nonzero)
 	EXPECT_EQ(stats_text(parsed(), {}),
 		  "listeners   2 listening now\n"
 		  "established 6 connections put on an accept queue\n"
-		  "no_route    5 SYN: no route back to the peer\n"
+		  "no_route    5 SYN or ACK: no route back to the peer\n"
 		  "drop_99     1 of a newer module: this lqctl has no word for it\n");
 }
 
@@ -35,7 +35,7 @@ TEST(stats, text__rates)
 	EXPECT_EQ(stats_text(parsed(), {.seconds = 2}),
 		  "listeners   2       listening now\n"
 		  "established 6 3.0/s connections put on an accept queue\n"
-		  "no_route    5 2.5/s SYN: no route back to the peer\n"
+		  "no_route    5 2.5/s SYN or ACK: no route back to the peer\n"
 		  "drop_99     1 0.5/s of a newer module: this lqctl has no word for it\n");
 }
 

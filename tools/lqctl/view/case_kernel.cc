@@ -34,7 +34,7 @@ void Case::no_route()
 	add("no_route", Severity::problem,
 	    fmt::format("{} came from where no route leads back to{}: look at the routing "
 			"table, and at reverse path filters.",
-			many(n, "SYN"), meanwhile()),
+			many(n, "segment"), meanwhile()),
 	    {"ip route show table all", "sysctl net.ipv4.conf.all.rp_filter"});
 }
 
@@ -44,7 +44,7 @@ void Case::lsm()
 	if (n == 0)
 		return;
 	add("security_module", Severity::problem,
-	    fmt::format("a security module refused {}{}.", many(n, "SYN"), meanwhile()),
+	    fmt::format("a security module refused {}{}.", many(n, "segment"), meanwhile()),
 	    {"cat /sys/kernel/security/lsm", "journalctl -k -g 'avc|audit|apparmor'"});
 }
 
