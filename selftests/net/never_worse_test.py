@@ -37,12 +37,21 @@ def half_open(kind, listener):
     return len(out.splitlines())
 
 
+class TooSlow(Exception):
+    """The first request may have expired before the last was counted: nothing can be compared."""
+
+
 def knocked(kind, tun, backlog, count):
     """What becomes of so many SYNs that come at once: requests, cookies, drops."""
     listener = lq.listener(kind, backlog=backlog)
+    begin = time.monotonic()
     with lq.Counted(lq.mib) as mib:
         rawtcp.syn_flood(tun, lq.port_of(listener), many_peers(count))
         made = half_open(kind, listener), *mib("TcpExtSyncookiesSent", "TcpExtListenDrops")
+    # Under load TCP gives up at the second timeout, after three seconds.
+    if sum(made) != count and time.monotonic() - begin > 3:
+        listener.close()
+        raise TooSlow(f"{kind}: of {count} SYNs {count - sum(made)} have expired")
     lq.equal(sum(made), count, f"{kind}: requests, cookies, drops: {made}")
     listener.close()
     return made
@@ -59,7 +68,13 @@ def syns_at_once(syncookies):
     tun = Tun()
     for backlog, max_syn_backlog, count in AT_ONCE:
         settings(max_syn_backlog, syncookies)
-        tcp, ours = [knocked(kind, tun, backlog, count) for kind in ("tcp", "lq")]
+        try:
+            tcp, ours = [knocked(kind, tun, backlog, count) for kind in ("tcp", "lq")]
+        except TooSlow as slow:
+            # The small ones are there on any machine; of the large ones nothing is known here.
+            assert count > 400, slow
+            lq.diag(f"backlog {backlog}, max_syn_backlog {max_syn_backlog}: not compared, {slow}")
+            continue
         words = f"backlog {backlog}, max_syn_backlog {max_syn_backlog}: TCP {tcp}, listenq {ours}"
         lq.diag(words)
         assert ours[0] >= tcp[0], words
