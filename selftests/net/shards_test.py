@@ -6,6 +6,7 @@ ways in which accept() hands a connection over.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener
 """
+import contextlib
 import errno
 import json
 import os
@@ -102,7 +103,13 @@ def limits_add_up():
     lq.equal(lq.ss_queues(lq.port_of(listener)), (64, 63))
     lq.listen(listener, 127)
     lq.equal((lq.Info(listener).accept_limit, lq.Info(listener).shards), (128, 4))
-    lq.equal(len(lq.accept_all(listener)) >= 64, True)
+    # More clients get in meanwhile: none is kept.
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            taken += 1
+    assert taken >= 64, taken
     for client in clients:
         client.close()
 
