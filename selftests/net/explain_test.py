@@ -374,7 +374,7 @@ def group_uneven():
 
 @lq.case()
 def shards_uneven():
-    """One shard is full, and the other is not: a matter of chance."""
+    """One shard is full, and the others are not: a matter of chance."""
     lq.sysctl("net.listenq.shards", 8)
     listener = lq.listener(port=PORT, backlog=127, options=(
         (lq.SOL_LISTENQ, lq.LQ_POLICY, b"linux-modern"),))
