@@ -260,7 +260,7 @@ def bug_06_failures_take_no_slot(how):
         for _ in range(25):
             for peer in peers[:2]:
                 peer.final_ack()
-        lq.wait_for(lambda: moved("DropChildFailed") == 50)
+        lq.wait_for(lambda: moved("DropNoRoute") == 50)
         lq.equal(lq.Info(listener).accept_qlen, 0)
         lq.ip("route del unreachable 203.0.113.0/24")
         lq.ip("route add 203.0.113.0/24 dev tun0")
@@ -464,7 +464,7 @@ def bug_11_options_freed_twice(how):
         with lq.Counted() as moved:
             for peer in peers:
                 peer.final_ack(extension=HOP_BY_HOP)
-            lq.wait_for(lambda m=moved: m("DropChildFailed") == 10)
+            lq.wait_for(lambda m=moved: m("DropNoRoute") == 10)
         lq.ip("route del unreachable 2001:db8:7::/64")
         lq.ip("route add 2001:db8:7::/64 dev tun0")
         for peer in peers:

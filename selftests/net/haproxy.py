@@ -29,6 +29,16 @@ def workers(master):
     return [int(pid) for pid in lq.run("pgrep", "-P", str(master.pid), check=False).split()]
 
 
+def tell(master, told):
+    """The signal, once the master takes signals: it loses one that comes between the fork of its worker,
+    which serves already, and its own loop. It blocks all of them till then."""
+    def takes_signals():
+        with open(f"/proc/{master.pid}/status", encoding="ascii") as file:
+            return "SigBlk:\t0000000000000000\n" in file.read()
+    lq.wait_for(takes_signals, 30, "haproxy blocks its signals")
+    master.send_signal(told)
+
+
 def configure(path, binds, threads, more=""):
     """For so many threads, with these lines of the frontend and of the global section."""
     with open(f"{path}/conf", "w", encoding="ascii") as file:

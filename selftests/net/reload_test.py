@@ -22,10 +22,10 @@ BINDS = f"    bind 0.0.0.0:{PORT} shards by-thread\n    bind :::{PORT} v6only sh
 KINDS = ["lq", "tcp", "tcp_migrate_req"] if os.environ.get("LQ_COMPARE") else ["lq"]
 
 
-def replaced(workers_of, process, count, told):
+def replaced(workers_of, process, count, tell):
     """The server is told to begin anew, and then has so many workers, and none of before."""
     before = set(workers_of(process))
-    process.send_signal(told)
+    tell()
 
     def is_over():
         now = set(workers_of(process))
@@ -61,7 +61,7 @@ def nginx_with_reuseport(kind):
     with serving(LINES, launcher_for(kind), 4) as (path, process):
         def reload(count):
             configure(path, LINES, count)
-            replaced(workers, process, count, signal.SIGHUP)
+            replaced(workers, process, count, lambda: process.send_signal(signal.SIGHUP))
         reloads(kind, reload)
 
 
@@ -72,7 +72,8 @@ def haproxy_by_thread(kind):
     with haproxy.serving(BINDS, launcher_for(kind), PORT, 4) as (path, process):
         def reload(count):
             haproxy.configure(path, BINDS, count)
-            replaced(haproxy.workers, process, 1, signal.SIGUSR2)
+            replaced(haproxy.workers, process, 1,
+                     lambda: haproxy.tell(process, signal.SIGUSR2))
         reloads(kind, reload)
 
 

@@ -47,7 +47,7 @@ def end_nginx(process, how):
 def end_haproxy(process, how):
     """The same."""
     if how == "quit":
-        process.send_signal(signal.SIGUSR1)
+        haproxy.tell(process, signal.SIGUSR1)
     else:
         kill((process.pid, *haproxy.workers(process)))
     wait_for_end(process, "haproxy")
