@@ -548,6 +548,18 @@ private:
 		return {hosts_[row.host].name, series_of(row).local};
 	}
 
+	/* "since 14:03:10", or from when to when. */
+	[[nodiscard]] std::string when(const Row &row, const WrongFinding &f) const
+	{
+		const Timeline &timeline = hosts_[row.host].timeline;
+		const auto time = [&](std::int64_t us) {
+			return time_text(timeline.begin_ns, us, timeline.end_us);
+		};
+
+		return f.is_over ? fmt::format("{} to {}:", time(f.begin_us), time(f.end_us))
+				 : fmt::format("since {}:", time(f.begin_us));
+	}
+
 	[[nodiscard]] std::string text_of(const Row &row) const
 	{
 		const Wrong &w = row.wrong;
@@ -556,9 +568,10 @@ private:
 
 		for (std::size_t i = 0; i < row.ranks.size(); i++)
 			style += fmt::format("--s{}:{};", i, row.ranks[i]);
-		for (const RecordedFinding &f : w.findings)
-			what += fmt::format("<span class=\"f\"><b>{}</b> {}</span>",
-					    escaped(f.code), escaped(f.text));
+		for (const WrongFinding &f : w.findings)
+			what += fmt::format("<span class=\"f{}\"><b>{}</b> <i>{}</i> {}</span>",
+					    f.is_over ? " past" : "", escaped(f.code), when(row, f),
+					    escaped(f.text));
 		if (w.findings.empty())
 			what = w.drops ? "see its drops" : "its accept queue was nearly full";
 		if (!w.unit.empty())

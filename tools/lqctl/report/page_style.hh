@@ -112,7 +112,8 @@ padding:8px 0;border-bottom:1px solid var(--rule);order:var(--s0)}
 .r.head{color:var(--soft);order:0}.r span{overflow-wrap:anywhere}
 .r span:nth-child(n+5):nth-child(-n+7){text-align:right}
 .r span:last-child{grid-column:1/-1}.r.head span:last-child{display:none}
-.r .problem{color:var(--warn)}.r .f{display:block;margin-top:2px}
+.r .problem{color:var(--warn)}.r .f{display:block;margin-top:2px}.r i{font-style:normal;color:var(--soft)}
+.r .past{color:var(--soft)}
 .r a{color:inherit;font-weight:600}
 #sort1:checked~.rows .r{order:var(--s1)}#sort2:checked~.rows .r{order:var(--s2)}
 #sort3:checked~.rows .r{order:var(--s3)}#sort4:checked~.rows .r{order:var(--s4)}

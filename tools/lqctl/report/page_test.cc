@@ -119,13 +119,14 @@ TEST(page, opens_with_what_is_wrong)
 	expect_self_contained(html);
 	EXPECT_LT(html.find("What is wrong"), html.find("class=\"tiles\""));
 	for (const char *words :
-	     {"<b>accept_stalled</b> nobody &lt;accepts&gt;", "problem, goes on",
-	      "nginx, nginx.service", "<a href=\"#l0\">*:80</a>"})
+	     {"<b>accept_stalled</b> <i>since 10:31:03:</i> nobody &lt;accepts&gt;",
+	      "problem, goes on", "nginx, nginx.service", "<a href=\"#l0\">*:80</a>"})
 		EXPECT_NE(html.find(words), std::string::npos) << words;
 	EXPECT_EQ(html.find("long ago"), std::string::npos);
 	r.segments[0].verdicts.push_back({9s, 1, "*:80", "nginx", "nginx.service", {note}});
 	html = page(r);
-	EXPECT_NE(html.find("accept_stalled"), std::string::npos);
+	EXPECT_NE(html.find("<b>accept_stalled</b> <i>10:31:03 to 10:31:11:</i>"),
+		  std::string::npos);
 	EXPECT_EQ(html.find("goes on"), std::string::npos);
 }
 

@@ -81,7 +81,7 @@ private:
 			const Segment &segment = recording_.segments[s];
 			const std::int64_t begin =
 				std::max(end, (segment.time_ns - timeline_.begin_ns) / 1000);
-			begins_.push_back(begin);
+			timeline_.segment_begins_us.push_back(begin);
 			for (const Sample &sample : segment.samples) {
 				const std::int64_t time = begin + sample.elapsed.count();
 				const bool gap =
@@ -216,7 +216,7 @@ private:
 			for (Track &track : tracks_)
 				listeners[{track.series.id, track.series.local}] = &track.series;
 			const std::int64_t end =
-				begins_[s] +
+				timeline_.segment_begins_us[s] +
 				std::max(segment.samples.empty() ? Microseconds(0)
 								 : segment.samples.back().elapsed,
 					 segment.events.empty() ? Microseconds(0)
@@ -226,14 +226,17 @@ private:
 				const auto it = listeners.find({event.id, event.local});
 				if (it == listeners.end())
 					continue;
-				const std::int64_t time = begins_[s] + event.elapsed.count();
+				const std::int64_t time =
+					timeline_.segment_begins_us[s] + event.elapsed.count();
 				Series &series = *it->second;
 				if (event.type == "overflow_began" ||
 				    event.type == "overflow_ended")
-					mark(series.overflows, event, time, begins_[s]);
+					mark(series.overflows, event, time,
+					     timeline_.segment_begins_us[s]);
 				else if (event.type == "cookies_began" ||
 					 event.type == "cookies_ended")
-					mark(series.cookies, event, time, begins_[s]);
+					mark(series.cookies, event, time,
+					     timeline_.segment_begins_us[s]);
 				else if (event.type == "listener_stopped")
 					series.went = true;
 			}
@@ -285,7 +288,6 @@ private:
 	const Recording &recording_;
 	Timeline timeline_;
 	std::vector<Moment> moments_;
-	std::vector<std::int64_t> begins_; /* of the segments */
 	std::vector<std::size_t> column_of_;
 	std::vector<Track> tracks_;
 	std::map<std::pair<std::uint64_t, std::string>, std::size_t> index_;

@@ -61,7 +61,8 @@ struct Series {
 struct Timeline {
 	std::int64_t begin_ns = 0; /* CLOCK_REALTIME of 0 us */
 	std::int64_t end_us = 0;
-	Microseconds interval{}; /* of the first recording */
+	std::vector<std::int64_t> segment_begins_us; /* of each segment of the recording */
+	Microseconds interval{};		     /* of the first recording */
 	unsigned samples_per_column = 1;
 	std::vector<Column> columns;
 	std::vector<Series> listeners; /* the busiest first */

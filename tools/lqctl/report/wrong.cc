@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace lqctl {
 
@@ -34,16 +35,29 @@ std::uint64_t harmful(const Timeline &timeline, const NamedCounters &drops)
 	return all;
 }
 
-void add(std::vector<RecordedFinding> &findings, const RecordedFinding &more)
+/* What was found at that time: what is not among it is over. */
+void take(std::vector<WrongFinding> &all, const std::vector<RecordedFinding> &now,
+	  std::int64_t time_us)
 {
-	const auto same =
-		std::find_if(findings.begin(), findings.end(),
-			     [&](const RecordedFinding &f) { return f.code == more.code; });
-
-	if (same == findings.end())
-		findings.push_back(more);
-	else if (same->severity != "problem" || more.severity == "problem")
-		*same = more; /* the later, with its numbers */
+	for (WrongFinding &known : all) {
+		if (!known.is_over)
+			known.end_us = time_us;
+		known.is_over = true;
+	}
+	for (const RecordedFinding &f : now) {
+		if (f.severity != "problem" && f.severity != "warning")
+			continue;
+		auto known = std::find_if(all.begin(), all.end(),
+					  [&](const WrongFinding &k) { return k.code == f.code; });
+		if (known == all.end()) {
+			known = all.emplace(all.end());
+			known->code = f.code;
+			known->begin_us = time_us;
+		}
+		known->is_problem |= f.severity == "problem";
+		known->text = f.text;
+		known->is_over = false;
+	}
 }
 
 } // namespace
@@ -54,35 +68,34 @@ Wrong judge(const Recording &recording, const Timeline &timeline, std::size_t in
 	Wrong wrong;
 
 	wrong.index = index;
-	for (const Segment &segment : recording.segments) {
-		for (const RecordedVerdict &v : segment.verdicts) {
+	for (std::size_t i = 0; i < recording.segments.size(); i++) {
+		const std::int64_t begin = timeline.segment_begins_us[i];
+		for (const RecordedVerdict &v : recording.segments[i].verdicts) {
 			if (v.id != s.id || v.local != s.local)
 				continue;
 			if (!v.program.empty())
 				wrong.program = v.program;
 			if (!v.unit.empty())
 				wrong.unit = v.unit;
-			wrong.goes_on = false;
-			for (const RecordedFinding &f : v.findings) {
-				if (f.severity != "problem" && f.severity != "warning")
-					continue;
-				add(wrong.findings, f);
-				wrong.goes_on = true;
-			}
+			take(wrong.findings, v.findings, begin + v.elapsed.count());
 		}
 	}
+	if (s.went)
+		take(wrong.findings, {}, s.end_us);
 	std::stable_sort(wrong.findings.begin(), wrong.findings.end(),
-			 [](const RecordedFinding &a, const RecordedFinding &b) {
-				 return (a.severity == "problem") > (b.severity == "problem");
+			 [](const WrongFinding &a, const WrongFinding &b) {
+				 return std::pair(!a.is_over, a.is_problem) >
+					std::pair(!b.is_over, b.is_problem);
 			 });
+	wrong.goes_on = !wrong.findings.empty() && !wrong.findings.front().is_over;
 	wrong.drops = harmful(timeline, s.drops);
 	wrong.wait_us = percentile_us(s.accept_wait, 99);
 	if (s.last.accept_limit)
 		wrong.filled = static_cast<unsigned>(
 			std::min<std::uint64_t>(100 * s.accept_max / s.last.accept_limit, 100));
-	wrong.is_problem =
-		wrong.drops || !s.overflows.empty() ||
-		(!wrong.findings.empty() && wrong.findings.front().severity == "problem");
+	wrong.is_problem = wrong.drops || !s.overflows.empty() ||
+			   std::any_of(wrong.findings.begin(), wrong.findings.end(),
+				       [](const WrongFinding &f) { return f.is_problem; });
 	return wrong;
 }
 
