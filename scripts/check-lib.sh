@@ -103,7 +103,7 @@ take_selftests() {
 			printf "FAILED %s: %s\n%s", suite, name, text >>failures
 			text = ""
 		}
-		/^1\.\.[0-9]+$/ { plan = substr($0, 4) + 0; next }
+		/^1\.\.[0-9]+$/ { plan = substr($0, 4) + 0; planned = 1; next }
 		/^# selftests: net: / { test = $4; inside = 0; text = ""; next }
 		test != "" && /^# (not )?ok / {
 			line = substr($0, 3)
@@ -132,7 +132,9 @@ take_selftests() {
 		END {
 			if (test != "")
 				failure(test ": no end")
-			if (files < plan || !files)
+			if (!planned)
+				failure("it did not come to its end")
+			else if (files < plan)
 				failure("ran " files + 0 " of " plan + 0 " tests")
 		}'
 }
@@ -203,11 +205,35 @@ check_symbols() {
 	scripts/audit-symbols "${modules[@]}" 2>&1 | tee "$log/$suite.log" | take_tap
 }
 
-# share_of_tests INDEX COUNT: every COUNT-th of all system tests.
-share_of_tests() {
-	find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
-		\( -name '*_test.py' -o -name '*_test.sh' -o -name '*_test' \) -printf '%f\n' |
-		sort | awk -v index_="$1" -v count="$2" 'NR % count == index_'
+# All system tests, those with the longest time limit first.
+longest_tests_first() {
+	local file
+
+	while read -r file; do
+		printf '%s\t%s\n' \
+			"$(sed -n 's/^# timeout=\([0-9]*\)$/\1/p; 20q' "$file" | head -n 1)" "${file##*/}"
+	done < <(find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
+		\( -name '*_test.py' -o -name '*_test.sh' -o -name '*_test' \)) |
+		sort -k 1,1nr -k 2 | cut -f 2
+}
+
+# queue_vm SUITE KERNEL: a VM that takes what no other has taken of all system tests.
+queue_vm() {
+	local tests
+
+	mapfile -t tests < <(longest_tests_first)
+	mkdir -p "$work/queue"
+	LQ_OUT=$work/queue run "$1" check_vm "$2" --queue /run/out "${tests[@]}"
+}
+
+# Once they have ended: each test was taken, whatever became of the VMs.
+check_queue() {
+	local test missing=0
+
+	while read -r test; do
+		[[ -d $work/queue/$test ]] || { fail "$test: no VM ran it" </dev/null; missing=1; }
+	done < <(longest_tests_first)
+	[[ $missing -eq 1 ]] || pass "each test was run"
 }
 
 check_tools() {

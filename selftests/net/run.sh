@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Run the system tests, or those named; in the VM: scripts/vm -- selftests/net/run.sh [TEST...]
 #
+# --queue DIR: VMs with one DIR share the tests. Each takes the next that none has taken yet, by a
+# directory of its name there, so that none waits for another at the end.
+#
 # A test is an executable *_test.sh or *_test.py here, or a compiled *_test in
 # build/selftests/net. It prints TAP as the kernel's selftests do (exit status 0, 1, or 4:
 # skipped). A line "# timeout=SECONDS" in a script gives it other than the usual time;
@@ -115,8 +118,13 @@ run_test() {
 }
 
 main() {
-	local tests file list number=0 failed=0
+	local tests file list queue='' number=0 failed=0
 
+	if [[ ${1-} == --queue ]]; then
+		[[ -d ${2-} ]] || { echo "run.sh: --queue: no directory ${2-}" >&2; exit 2; }
+		queue=$2
+		shift 2
+	fi
 	list=$(find_tests "$@") || exit 2
 	[[ -n $list ]] || { echo "run.sh: no tests" >&2; exit 2; }
 	mapfile -t tests <<<"$list"
@@ -124,11 +132,13 @@ main() {
 	trap 'rm -f "$output"' EXIT
 	mkdir -p "$cgroup" 2>/dev/null || true
 	echo "TAP version 13"
-	echo "1..${#tests[@]}"
+	[[ -n $queue ]] || echo "1..${#tests[@]}"
 	for file in "${tests[@]}"; do
+		[[ -z $queue ]] || mkdir "$queue/${file##*/}" 2>/dev/null || continue
 		number=$((number + 1))
 		run_test "$file" "$number" || failed=1
 	done
+	[[ -z $queue ]] || echo "1..$number"
 	exit "$failed"
 }
 
