@@ -9,7 +9,6 @@ import ctypes
 import errno
 import os
 import socket
-import struct
 
 import bpf
 import ktls

@@ -398,9 +398,8 @@ def reset_while_ready():
         client.send(b"x")
     lq.never(lambda: queued(listener) > LIMIT)
     with lq.Counted() as moved:
-        waiting[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         gone = ports(waiting[:1])
-        waiting[0].close()
+        lq.reset(waiting[0])
         lq.wait_for(lambda: held(listener) == 1)
         lq.equal(moved("DropFilterGone"), 1)
     children = [lq.accept(listener) for _ in range(LIMIT + 1)]

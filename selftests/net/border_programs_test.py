@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 
-import bpf
 import lq
 from nginx import serving
 

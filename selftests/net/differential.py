@@ -13,7 +13,6 @@ What may differ is in the tables AS_TCP and MASKED_*, each with its reason; ever
 """
 import ipaddress
 import itertools
-import socket
 import struct
 import time
 
@@ -104,6 +103,10 @@ def counters():
             if not name.startswith(tuple(MASKED_COUNTERS))}
 
 
+class NoSynAck(Exception):
+    """The SYN has no answer, or a busy machine answers it later."""
+
+
 class Side:
     """One of the two stacks, and the peer of one scenario."""
 
@@ -180,6 +183,12 @@ class Side:
         self.peer.segment(flags, **more)
         self.answers(what or flag_names(flags))
 
+    def answered(self):
+        """The SYN-ACK, without which the scenario cannot go on."""
+        if self.synack is None:
+            raise NoSynAck
+        return self.synack
+
     def raw(self, packet, what):
         """A packet as it is."""
         self.tun.send(packet)
@@ -217,8 +226,7 @@ class Side:
         """Nothing is left."""
         for child in children:
             if child:
-                child.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                child.close()
+                lq.reset(child)
         self.listener.close()
         self.answers("end")
 
@@ -250,7 +258,11 @@ class Pair:
                 before = counters()
                 side.begin(**begin)
                 side.windows = self.windows
-                scenario(side, *args)
+                try:
+                    scenario(side, *args)
+                except NoSynAck:
+                    side.listener.close()
+                    return {f"{side.kind}'s SYN-ACK": "none came"}
                 side.listener.close()
                 side.answers("late")
                 after = counters()

@@ -47,13 +47,14 @@ def wrong_cookie(side):
 def time_wait(side, isn, options, flags):
     """A connection that the server ends, and a SYN of the same pair."""
     side.syn(FULL)
+    first = side.answered().seq
     side.send(ACK, "final ACK")
     lq.accept(side.listener).close()
     side.answers("FIN")
     side.peer.ack += 1
     side.send(ACK | FIN)
     side.peer.tsval = None
-    first, side.renew = side.isn, True
+    side.renew = True
     side.send(SYN | flags, "SYN again", seq=side.peer.isn + isn, options=options)
     if side.isn != first:
         # Whether the number is TCP's choice, by the last of the old connection: SYN and FIN; ours
@@ -82,7 +83,7 @@ def with_icmp(side, kind, code, offset, length, established):
     side.syn(FULL)
     if established:
         side.send(ACK, "final ACK")
-    quoted = bytearray(side.synack.packet)
+    quoted = bytearray(side.answered().packet)
     start = 40 if side.v6 else 20
     quoted[start + 4 : start + 8] = struct.pack("!I", (side.isn + offset) & 0xFFFFFFFF)
     # No MTU below what the SYN-ACK has.

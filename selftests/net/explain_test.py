@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -283,9 +282,7 @@ def clients_gone():
     listener = lq.listener(port=PORT, backlog=4)
     since = Since()
     for _ in range(5):
-        client = lq.connect_to(listener)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
+        lq.reset(lq.connect_to(listener))
     lq.wait_for(lambda: lq.Info(listener).accept_gone == 5)
     lq.wait_for(lambda: lq.row_of(listener)["accept_oldest_us"] > 1000000)
     found = since.must_say("clients_gone", "accept_stalled", never=WRONG)

@@ -242,8 +242,7 @@ def reset_while_held(v6):
     listener = filtered("httpready", v6=v6)
     with lq.Counted() as moved:
         clients = [connect_held(listener, v6) for _ in range(3)]
-        clients[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        clients[1].close()
+        lq.reset(clients[1])
         lq.wait_for(lambda: held(listener) == 2)
         lq.equal(moved("DropFilterGone"), 1)
         assert not readable(listener)

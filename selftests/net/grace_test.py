@@ -13,7 +13,7 @@ import time
 
 import lq
 from rawtcp import ACK, RST, SYN, Peer, Tun
-from reuseport import REUSEPORT, choose, member
+from reuseport import choose, member
 
 PORT = 8181
 LONG = 300000  # ms: no deadline comes in the test

@@ -547,6 +547,12 @@ def port_of(sock):
     return sock.getsockname()[1]
 
 
+def reset(sock):
+    """It leaves, with RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def connect_to(sock, v6=False, addr=None, timeout=10):
     """A client of a listener, over lo."""
     client = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout=400
+# timeout=300
 """When accept() comes too late: who is skipped, who is reset, who is next, who is not let in.
 
     clients --- lo --- listener
@@ -11,7 +11,6 @@ import json
 import select
 import socket
 import struct
-import subprocess
 import threading
 import time
 
@@ -31,12 +30,6 @@ def way(how):
     with cgroup("lq-overload") as folder:
         enter(folder)
         yield
-
-
-def reset(client):
-    """The client leaves, with RST."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
 
 
 def clients_of(listener, count, v6=False):
@@ -75,81 +68,6 @@ def is_reset(client, seconds=10):
         client.recv(1)
 
 
-# --- settings ---
-
-# option, sysctl, good values as the option has them, bad ones, and what the sysctl calls them
-SETTINGS = (
-    (lq.LQ_ACCEPT_MAX_WAIT_MS, "accept_max_wait_ms", (300, 3600000, 0), (-2, 3600001), None),
-    (lq.LQ_ACCEPT_DEAD, "accept_dead", (2, 1, 0), (-2, 3), lq.DEAD),
-    (lq.LQ_ACCEPT_ORDER, "accept_order", (1, 2, 0), (-2, 3), lq.ORDERS),
-    (lq.LQ_CODEL_TARGET_MS, "codel_target_ms", (20, 60000, 0), (-2, 60001), None),
-    (lq.LQ_CODEL_INTERVAL_MS, "codel_interval_ms", (500, 60000, 1), (-2, 0, 60001), None),
-    (lq.LQ_SYN_ADMISSION_MS, "syn_admission_ms", (200, 3600000, 0), (-2, 3600001), None),
-    (lq.LQ_GRACE_MS, "grace_ms", (200, 600000, 0), (-2, 600001), None),
-    (lq.LQ_STEAL_US, "steal_us", (200, 60000000, 0), (-2, 60000001), None),
-    (lq.LQ_STALLED_MS, "stalled_ms", (200, 3600000, 0), (-2, 3600001), None),
-)
-
-
-@lq.case(timeout=180)
-def every_setting():
-    """By option, by sysctl, by lqctl: in force at once, shown by all; bad values change nothing."""
-    listener = lq.listener()
-    which = f":{lq.port_of(listener)}"
-    for option, name, good, bad, names in SETTINGS:
-        word = (lambda value, names=names: names[value]) if names else str
-        path = f"net.listenq.{name}"
-        usual = lq.sysctl(path)
-
-        def in_force(name=name):
-            return getattr(lq.Info(listener), name), lq.row_of(listener)[name]
-
-        def both(value, word=word, names=names):
-            return value, word(value) if names else value
-
-        lq.equal(listener.getsockopt(lq.SOL_LISTENQ, option), -1)
-        for value in good:
-            lq.sysctl(path, word(value))
-            lq.equal((lq.sysctl(path), in_force()), (word(value), both(value)), name)
-            lq.equal(lq.row_of(listener)["own"], [])
-        lq.sysctl(path, usual)
-        for value in good:
-            listener.setsockopt(lq.SOL_LISTENQ, option, value)
-            lq.equal((listener.getsockopt(lq.SOL_LISTENQ, option), in_force()),
-                     (value, both(value)), name)
-            lq.equal(lq.row_of(listener)["own"], [name])
-        for value in bad:
-            with lq.fails_with(errno.EINVAL):
-                listener.setsockopt(lq.SOL_LISTENQ, option, value)
-            lq.equal(in_force(), both(good[-1]), name)
-        listener.setsockopt(lq.SOL_LISTENQ, option, -1)
-        lq.equal(word(in_force()[0]), usual, name)
-        for value in good:
-            lq.run("lqctl", "set", "-l", which, f"{name}={word(value)}")
-            lq.equal(in_force(), both(value), name)
-            assert word(value) in lq.run("lqctl", "show", which)
-        lq.run("lqctl", "set", "-l", which, f"{name}=default")
-        lq.equal((word(in_force()[0]), lq.row_of(listener)["own"]), (usual, []), name)
-        for words in (f"{name}=nonsense", f"{name}=-1", f"{name}=4294967295", f"{name}="):
-            for where in ([], ["-l", which]):
-                done = subprocess.run(["lqctl", "set", *where, words], capture_output=True,
-                                      check=False)
-                lq.equal((done.returncode, lq.sysctl(path)), (1, usual), words)
-        with lq.fails_with(errno.EINVAL):
-            lq.sysctl(path, "nonsense")
-    # Before listen(), too; and not on a connected socket.
-    early = lq.stream("lq")
-    early.setsockopt(lq.SOL_LISTENQ, lq.LQ_ACCEPT_ORDER, 1)
-    lq.listen(early, 4)
-    lq.equal(lq.Info(early).accept_order, 1)
-    client = lq.connect_to(early)
-    child = lq.accept(early)
-    for option, *_ in SETTINGS:
-        for sock in (child, client):
-            with lq.fails_with(errno.ENOPROTOOPT, errno.EOPNOTSUPP):
-                sock.setsockopt(lq.SOL_LISTENQ, option, 1)
-
-
 # --- accept_dead ---
 
 def dead_ones(how, v6, shards):
@@ -161,7 +79,7 @@ def dead_ones(how, v6, shards):
         for n, client in enumerate(clients):
             client.send(b"%02d" % n)
         for client in clients[:4] + clients[10:14] + clients[19:]:
-            reset(client)
+            lq.reset(client)
         gone(listener, 9)
         lq.equal(lq.row_of(listener)["accept_gone"], 9)
         agree(listener, 20)
@@ -176,7 +94,7 @@ def dead_ones(how, v6, shards):
         lq.equal(sum(one["count"] for one in lq.row_of(listener)["accept_wait"]), 11)
         # All of them, more than go at once.
         for client in clients_of(listener, MANY, v6):
-            reset(client)
+            lq.reset(client)
         gone(listener, MANY)
         with lq.fails_with(errno.EAGAIN):
             listener.accept()
@@ -205,7 +123,7 @@ def dead_are_kept(how):
         lq.sysctl("net.listenq.accept_dead", "keep")
         listener = lq.listener(backlog=64)
         for client in clients_of(listener, 3):
-            reset(client)
+            lq.reset(client)
         gone(listener, 3)
         assert readable(listener)
         children = lq.accept_all(listener)
@@ -251,7 +169,7 @@ def the_dead_give_their_places_up(how, v6):
         lq.sysctl("net.listenq.syncookies", 0)
         listener = lq.listener(backlog=9, v6=v6)
         for client in clients_of(listener, 10, v6):
-            reset(client)
+            lq.reset(client)
         gone(listener, 10)
         agree(listener, 10)
         client = lq.connect_to(listener, v6=v6, timeout=30)
@@ -271,7 +189,7 @@ def poll_does_not_wake_for_the_dead(how):
         clients = clients_of(listener, 3)
         assert readable(listener)
         for client in clients:
-            reset(client)
+            lq.reset(client)
         gone(listener, 3)
         assert not readable(listener, 0.2)
         lq.wait_for(lambda: lq.Info(listener).accept_qlen == 0)
@@ -280,13 +198,13 @@ def poll_does_not_wake_for_the_dead(how):
         clients = clients_of(listener, 3)
         lq.equal(len(edge.poll(10)), 1)
         for client in clients[:2]:
-            reset(client)
+            lq.reset(client)
         gone(listener, 2)
         assert readable(listener)
         # Whoever waits for the edge takes all that live, however many are dead before them.
         clients = clients_of(listener, MANY)
         for client in clients[:-1]:
-            reset(client)
+            lq.reset(client)
         gone(listener, 2 + MANY - 1)
         lq.equal(len(edge.poll(10)), 1)
         lq.equal(len(lq.accept_all(listener)), 2)
@@ -298,7 +216,7 @@ def blocking_accept(how):
     with way(how):
         listener = lq.listener(backlog=MANY)
         for client in clients_of(listener, MANY):
-            reset(client)
+            lq.reset(client)
         gone(listener, MANY)
         listener.setblocking(True)
         got = []
@@ -312,7 +230,7 @@ def blocking_accept(how):
         lq.equal(lq.read_all(got[0], 1), b"x")
         lq.equal(drops(listener, "accept_gone"), MANY)
         for client in clients_of(listener, AT_ONCE + 1):
-            reset(client)
+            lq.reset(client)
         gone(listener, AT_ONCE + 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 100000))
         with lq.fails_with(errno.EAGAIN):
@@ -324,7 +242,7 @@ def lqctl_tells_of_the_dead():
     """As such, and not as of those that wait."""
     listener = lq.listener(backlog=4)
     for client in clients_of(listener, 5):
-        reset(client)
+        lq.reset(client)
     gone(listener, 5)
     lq.wait_for(lambda: lq.row_of(listener)["accept_oldest_us"] > 1000000)
     which = f":{lq.port_of(listener)}"
@@ -525,7 +443,7 @@ def one_life(turn):
                 client = socket.socket()
                 client.settimeout(0.05)
                 client.connect(address)
-                reset(client)
+                lq.reset(client)
 
     def accepts():
         while not enough.is_set():
@@ -549,77 +467,6 @@ def one_life(turn):
         listener.close()
         for thread in threads:
             thread.join()
-
-
-# --- overload ---
-
-STEPS = 120  # of what is a second where the machine keeps up
-SERVED_EVERY, OFFERED_EVERY = 5, 2  # steps: 24 are served in a second, 60 come
-PATIENCE = STEPS
-
-
-def overload(listener):
-    """Clients who give up after a second come to a server that takes one after the other: how many it
-    took, and for how many of them it was in time. What time it takes is no matter: all count steps."""
-    clients, waiting, answers = [], {}, {}
-    taken = in_time = 0
-    for step in range(10 * STEPS):
-        begun = time.monotonic()
-        if step % OFFERED_EVERY == 0:
-            client = lq.begin_connect(listener)
-            clients.append((step, client))
-            waiting[client.fileno()] = client
-        while clients and clients[0][0] <= step - PATIENCE:
-            _, client = clients.pop(0)
-            if client.fileno() >= 0:
-                waiting.pop(client.fileno())
-                reset(client)
-        if step % SERVED_EVERY == 0:
-            with contextlib.suppress(BlockingIOError):
-                child, _ = listener.accept()
-                if step >= 4 * STEPS:
-                    taken += 1
-                with contextlib.suppress(OSError):
-                    child.send(b"x")
-                answers[child] = step
-        ready = select.select(list(waiting), [], [], 0)[0] if waiting else []
-        for fileno in ready:
-            client = waiting.pop(fileno)
-            with contextlib.suppress(OSError):
-                if client.recv(1) == b"x" and step >= 4 * STEPS:
-                    in_time += 1
-            client.close()
-        for child in [child for child, when in answers.items() if when < step - 5]:
-            answers.pop(child)
-            child.close()
-        time.sleep(max(0, 1 / STEPS - (time.monotonic() - begun)))
-    for _, client in clients:
-        client.close()
-    return taken, in_time
-
-
-@lq.case("keep", "max_wait", "admission", "adaptive", timeout=120)
-def impatient_clients(how):
-    """At 2.5 times of what is served: as with TCP nobody is served in time; with each of the settings
-    nearly everybody who is taken is."""
-    lq.sysctl("net.core.somaxconn", 4096)
-    lq.sysctl("net.listenq.max_syn_backlog", 4096)
-    lq.sysctl("net.listenq.syncookies", 0)
-    for name, value in {"keep": {"accept_dead": "keep"},
-                        "max_wait": {"accept_max_wait_ms": 300},
-                        "admission": {"syn_admission_ms": 200, "accept_max_wait_ms": 500},
-                        "adaptive": {"accept_order": "adaptive", "codel_target_ms": 20},
-                        }[how].items():
-        lq.sysctl(f"net.listenq.{name}", value)
-    listener = lq.listener(backlog=1023)
-    taken, in_time = overload(listener)
-    possible = 6 * STEPS // SERVED_EVERY
-    lq.diag(f"{how}: {in_time} of {taken} in time, of {possible} that there was time for;"
-            f" {[(n, c) for n, c in lq.row_of(listener)['drops'].items() if c]}")
-    if how == "keep":
-        assert in_time <= 0.1 * possible, in_time
-    else:
-        assert in_time >= 0.85 * possible, in_time
 
 
 lq.main()

@@ -7,7 +7,6 @@ listenq and by plain TCP, and says what is wrong where listenq is not to be had.
     clients --- lo --- an example
 """
 import os
-import socket
 import subprocess
 
 import lq
@@ -128,9 +127,8 @@ def a_peer_that_resets(name):
     with Server(name, "-w", "2"):
         for _ in range(3):
             rude = connect(False)
-            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             rude.sendall(b"x" * 100000)
-            rude.close()
+            lq.reset(rude)
         serve_both()
 
 

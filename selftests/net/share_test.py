@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import threading
 import time
 
@@ -311,8 +310,7 @@ def the_dead_are_not_stolen_for_nothing():
     members = group(2)
     clients = clients_of(members, 3)
     for client in clients[:2]:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
+        lq.reset(client)
     lq.wait_for(lambda: lq.Info(members[0]).accept_gone == 2)
     assert select.select([members[1]], [], [], 30 * lq.SCALE)[0]
     lq.equal(lq.read_all(accept_now(members[1]), 4), b"0002")

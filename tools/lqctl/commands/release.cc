@@ -41,8 +41,15 @@ struct Options {
 	std::string timeout; /* empty: for ever */
 };
 
-/* How long after the last listener something of it may still use the module. */
+/* How long after the last listener something of it may still use the module: sockets that are
+ * closed. */
 constexpr auto last_users_time = 5s;
+/*
+ * A socket's reference goes once every task has left what it may have been in (call_rcu_tasks()):
+ * that takes as long as a thread of the kernel runs without a pause, which on a busy machine was
+ * over 5 s.
+ */
+constexpr auto last_tasks_time = 120s;
 
 std::optional<Clock::time_point> deadline_of(const std::string &timeout)
 {
@@ -168,16 +175,20 @@ private:
 			wait_for_module(wait);
 	}
 
-	void wait_for_module(const Wait &wait)
+	/* Sockets that are seen to have the module will not give it back by themselves. */
+	void wait_for_module(Wait &wait)
 	{
-		const auto end = std::min(Clock::now() + last_users_time,
-					  deadline_.value_or(Clock::time_point::max()));
+		wait_for_module_until(wait, Clock::now() + last_users_time);
+		if (!interrupted_ && module_users() && geteuid() == 0 && sockets_in_use().empty())
+			wait_for_module_until(wait, Clock::now() + last_tasks_time);
+	}
 
-		while (module_users() && Clock::now() < end) {
-			interrupted_ = !wait.pauses(20ms);
-			if (interrupted_)
-				return;
-		}
+	void wait_for_module_until(Wait &wait, Clock::time_point end)
+	{
+		end = std::min(end, deadline_.value_or(Clock::time_point::max()));
+		while (!interrupted_ && module_users() && Clock::now() < end)
+			interrupted_ = !wait.goes_on("all are released, and the kernel has yet to "
+						     "let go of the module");
 	}
 
 	void conclude() const
