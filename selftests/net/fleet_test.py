@@ -13,7 +13,7 @@ import urllib.request
 
 import fleet
 import lq
-from tool import lqctl
+from tool import lqctl, refused
 
 
 @lq.case()
@@ -132,6 +132,17 @@ def serve_says_what_export_says():
             if user is None:
                 lq.equal(counted(said), counted(lqctl("export", "--prometheus")[1]))
             assert "\nlistenq_up 1\n" in said, said
+
+
+@lq.case()
+def serve_without_its_library():
+    """It says what to install; no other command needs it."""
+    library = re.search(r"libmicrohttpd\.so\.12 .*=> (\S+)", lq.run("ldconfig", "-p")).group(1)
+    hidden = ("unshare", "-m", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"',
+              os.path.realpath(library))
+    err = refused("serve", before=hidden)
+    assert "needs libmicrohttpd" in err and "install" in err, err
+    lq.equal(lqctl("list", "--json", before=hidden)[0], 0)
 
 
 @lq.case(timeout=200)

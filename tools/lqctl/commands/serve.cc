@@ -2,7 +2,6 @@
 /* lqctl serve: the text of export, by HTTP. */
 #include <arpa/inet.h>
 #include <fmt/core.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -24,6 +23,7 @@
 #include "base/signals.hh"
 #include "commands/commands.hh"
 #include "commands/metrics.hh"
+#include "commands/microhttpd.hh"
 #include "commands/words.hh"
 #include "model/address.hh"
 
@@ -142,7 +142,7 @@ public:
 	{
 		/* Once: what is wrong for ever is said before anybody asks. */
 		(void)metrics_text(selection_, all_netns_, false);
-		daemon_ = MHD_start_daemon(
+		daemon_ = http_.start_daemon(
 			MHD_USE_EPOLL, 0, nullptr, nullptr, &Server::answer, this,
 			MHD_OPTION_LISTEN_SOCKET, listener_.get(), MHD_OPTION_CONNECTION_LIMIT,
 			most_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -154,7 +154,7 @@ public:
 			throw Error("the HTTP server does not start");
 		listener_.release(); /* it is the library's, which closes it */
 	}
-	~Server() { MHD_stop_daemon(daemon_); }
+	~Server() { http_.stop_daemon(daemon_); }
 	Server(const Server &) = delete;
 	Server &operator=(const Server &) = delete;
 
@@ -162,7 +162,8 @@ public:
 
 	void run(Signals &signals)
 	{
-		const MHD_DaemonInfo *info = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD);
+		const MHD_DaemonInfo *info =
+			http_.get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD);
 		if (!info)
 			throw Error("the HTTP server cannot be waited for");
 		for (;;) {
@@ -173,10 +174,10 @@ public:
 				return;
 			end_slow_ones();
 			const bool was_full = open_ >= most_connections;
-			MHD_run(daemon_);
+			http_.run(daemon_);
 			/* It looks at who waits only as it runs the next time. */
 			if (was_full && open_ < most_connections)
-				MHD_run(daemon_);
+				http_.run(daemon_);
 		}
 	}
 
@@ -186,7 +187,7 @@ private:
 		MHD_UNSIGNED_LONG_LONG timeout;
 		std::int64_t ms = -1;
 
-		if (MHD_get_timeout(daemon_, &timeout) == MHD_YES)
+		if (http_.get_timeout(daemon_, &timeout) == MHD_YES)
 			ms = static_cast<std::int64_t>(
 				std::min<unsigned long long>(timeout, 60'000));
 		for (const auto &[fd, began] : began_) {
@@ -215,8 +216,8 @@ private:
 			   MHD_ConnectionNotificationCode code)
 	{
 		auto &server = *static_cast<Server *>(self);
-		const MHD_ConnectionInfo *info =
-			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		const MHD_ConnectionInfo *info = server.http_.get_connection_info(
+			connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 		if (!info)
 			return;
@@ -258,22 +259,25 @@ private:
 				 void **)
 	{
 		/* At once, whatever body comes behind: nobody reads it. */
-		const Said said = static_cast<const Server *>(self)->say(method, path);
-		MHD_Response *response = MHD_create_response_from_buffer(
+		const auto &server = *static_cast<const Server *>(self);
+		const MicroHttpd &http = server.http_;
+		const Said said = server.say(method, path);
+		MHD_Response *response = http.create_response_from_buffer(
 			said.text.size(), const_cast<char *>(said.text.data()),
 			MHD_RESPMEM_MUST_COPY);
 
 		if (!response)
 			return MHD_NO;
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, said.type);
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+		http.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, said.type);
+		http.add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 		if (said.allow)
-			MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, said.allow);
-		const MHD_Result queued = MHD_queue_response(connection, said.status, response);
-		MHD_destroy_response(response);
+			http.add_response_header(response, MHD_HTTP_HEADER_ALLOW, said.allow);
+		const MHD_Result queued = http.queue_response(connection, said.status, response);
+		http.destroy_response(response);
 		return queued;
 	}
 
+	const MicroHttpd http_;
 	Selection selection_;
 	bool all_netns_;
 	Fd listener_;
