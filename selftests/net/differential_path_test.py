@@ -73,8 +73,8 @@ def reuse_of_time_wait(v6, v6_listener):
     for isn in (0, 1, 2, 10, 100000, -10):
         for options in (MSS, MSS + timestamp(5000), MSS + timestamp(500)):
             pair.compare(f"SYN at {isn:+d} {options.hex()}", time_wait, isn, options, 0,
-                         sport=next(port))
-    pair.compare("SYN|FIN", time_wait, 100000, MSS, FIN, sport=next(port))
+                         sport=port)
+    pair.compare("SYN|FIN", time_wait, 100000, MSS, FIN, sport=port)
     pair.end()
 
 
