@@ -13,7 +13,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 
 import lq
 from tool import lqctl, refused, valid
@@ -538,37 +537,24 @@ def the_program_ends_meanwhile():
     tcp(8080)
 
 
-def run_without_a_pause():
-    """A child that is nearly always inside of one system call, and never waits there."""
-    pid = os.fork()
-    if pid == 0:
-        with open("/dev/urandom", "rb", buffering=0) as file:
-            room = bytearray(64 << 20)
-            while True:
-                file.readinto(room)
-    return pid
-
-
 @lq.case(timeout=240)
 def until_the_kernel_lets_go():
-    """The module is used until every task has paused, which may take longer than sockets need that are
-    closed: release --all waits for it, and says so."""
+    """The module is used until every task has paused, which may take longer than the 5 s after which sockets are
+    said to be in the way: release --all waits for it, and says so."""
     listener = tcp(8080)
     lqctl("adopt", "--all")
-    busy = run_without_a_pause()
-    try:
-        with subprocess.Popen(["lqctl", "release", "--all"], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True) as release:
-            lq.wait_for(lambda: not lq.is_ours(listener), 60, "it is not TCP's")
-            time.sleep(7)  # more than the 5 s after which sockets are in the way
-            os.kill(busy, signal.SIGKILL)
-            os.waitpid(busy, 0)
-            busy = None
-            _, err = release.communicate(timeout=60 * lq.SCALE)
-    finally:
-        if busy:
-            os.kill(busy, signal.SIGKILL)
-            os.waitpid(busy, 0)
+    # Nearly always inside of one read(), which never waits.
+    with subprocess.Popen(["dd", "if=/dev/urandom", "of=/dev/null", "bs=64M"],
+                          stderr=subprocess.DEVNULL) as busy:
+        try:
+            with subprocess.Popen(["lqctl", "release", "--all"], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True) as release:
+                lq.wait_for(lambda: not lq.is_ours(listener), 60, "it is not TCP's")
+                lq.never(lambda: release.poll() is not None, 7, "it did not wait")
+                busy.kill()
+                _, err = release.communicate(timeout=60 * lq.SCALE)
+        finally:
+            busy.kill()
     lq.equal(release.returncode, 0, err)
     assert "the kernel has yet to let go of the module" in err, err
     lq.equal(lq.module_users(), 0)

@@ -121,7 +121,8 @@ main() {
 	local tests file list queue='' number=0 failed=0
 
 	if [[ ${1-} == --queue ]]; then
-		[[ -d ${2-} ]] || { echo "run.sh: --queue: no directory ${2-}" >&2; exit 2; }
+		[[ -d ${2-} && -w $2 ]] ||
+			{ echo "run.sh: --queue: no directory to write to: ${2-}" >&2; exit 2; }
 		queue=$2
 		shift 2
 	fi
