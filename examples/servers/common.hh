@@ -130,6 +130,13 @@ inline bool is_passing(int error)
 	       error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* After an error of accept(): without a free descriptor others have to end first, so don't spin. */
+inline void wait_for_descriptor(int error)
+{
+	if (error == EMFILE || error == ENFILE)
+		usleep(10000);
+}
+
 /* The next connection, however long it takes. */
 inline int next_connection(int listener)
 {
@@ -139,9 +146,7 @@ inline int next_connection(int listener)
 			return fd;
 		if (!is_passing(errno))
 			die_of_errno("accept");
-		/* No descriptor is free: others have to end first. */
-		if (errno == EMFILE || errno == ENFILE)
-			usleep(10000);
+		wait_for_descriptor(errno);
 	}
 }
 

@@ -56,9 +56,11 @@ private:
 				return;
 			if (fd < 0 && !is_passing(errno))
 				die_of_errno("accept");
-			/* Out of descriptors: epoll says it again. */
-			if (fd < 0)
+			if (fd < 0) {
+				/* epoll says it again. */
+				wait_for_descriptor(errno);
 				return;
+			}
 			unsent_.emplace(fd, "");
 			watch(EPOLL_CTL_ADD, fd, EPOLLIN);
 		}

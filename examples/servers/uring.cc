@@ -74,6 +74,7 @@ private:
 			receive(new Connection{result, 0, 0, {}});
 		else if (!is_passing(-result))
 			die(std::string("accept: ") + std::strerror(-result));
+		wait_for_descriptor(-result);
 		/* It ended, by an error or because completions overflowed: once more. */
 		if (!more)
 			accept();

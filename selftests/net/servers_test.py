@@ -7,7 +7,11 @@ listenq and by plain TCP, and says what is wrong where listenq is not to be had.
     clients --- lo --- an example
 """
 import os
+import resource
+import select
+import socket
 import subprocess
+import time
 
 import lq
 
@@ -109,6 +113,58 @@ def several_at_once(name):
             tell(client, b"served, too")
 
 
+@lq.case(*SERVERS)
+def a_client_that_reads_late(name):
+    """What a client does not take yet is kept for it, whole and in order."""
+    said = b"".join(number.to_bytes(4, "big") for number in range(1 << 18))
+    for buffer in ("rmem", "wmem"):
+        lq.sysctl(f"net.ipv4.tcp_{buffer}", "4096 16384 32768")
+    with Server(name, "-w", "2"):
+        client = connect(False)
+        client.setblocking(False)
+        sent = 0
+        # Until neither side's buffers take any more.
+        while sent < len(said):
+            if not select.select([], [client], [], 1)[1]:
+                break
+            sent += client.send(said[sent:])
+        assert sent < len(said), "the buffers hold it all"
+        client.settimeout(30 * lq.SCALE)
+        lq.equal(lq.read_all(client, sent) == said[:sent], True)
+        tell(client, b"again")
+
+
+@lq.case(*SERVERS)
+def started_again(name):
+    """At once, with a connection of the one before in TIME_WAIT."""
+    with Server(name):
+        client = connect(False)
+        tell(client, b"served")
+    lq.equal(client.recv(1), b"")
+    client.close()
+    lq.wait_for(lambda: lq.run("ss", "-Htn", "state", "time-wait", f"sport = :{PORT}"))
+    with Server(name):
+        serve_both()
+
+
+@lq.case("threads", "pool", "events", "uring")
+def out_of_descriptors(name):
+    """Who comes when no descriptor is free waits, and is served when one is."""
+    with Server(name, "-w", "64") as server:
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (16, 16))
+        silent = [connect(False) for _ in range(20)]
+        fds = f"/proc/{server.process.pid}/fd"
+        lq.wait_for(lambda: len(os.listdir(fds)) == 16)
+        late = connect(True)
+        late.sendall(b"late")
+        lq.wait_for(lambda: ours()[0]["accept_qlen"] > 1)
+        # It asks again and again, and does not end.
+        time.sleep(0.5)
+        for client in silent:
+            client.close()
+        lq.equal(lq.read_all(late, 4), b"late")
+
+
 @lq.case()
 def one_after_the_other():
     """iterative: the second waits on the accept queue until the first is gone."""
@@ -149,6 +205,23 @@ def without_the_module(name):
         with Server("pool" if name == "client" else name, "-f"):
             for v6 in (False, True):
                 lq.run(CLIENT, "-f", HOSTS[v6], str(PORT))
+
+
+@lq.case("another", "less", "nothing")
+def a_server_that_is_wrong(what):
+    """The client says so."""
+    with lq.stream("tcp", False) as listener:
+        listener.bind(("127.0.0.1", PORT))
+        listener.listen()
+        with subprocess.Popen([CLIENT, "127.0.0.1", str(PORT)], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as client:
+            served, _ = listener.accept()
+            words = served.recv(100)
+            served.sendall({"another": words.upper(), "less": words[:-1], "nothing": b""}[what])
+            served.shutdown(socket.SHUT_WR)
+            lq.equal((client.communicate(timeout=60), client.returncode),
+                     (("", "connection 0 got no answer\n"), 1))
+            served.close()
 
 
 @lq.case()
