@@ -62,6 +62,14 @@ def no_users():
     lq.wait_for(lambda: lq.module_users() == 0, 60, f"{lq.module_users()} users of the module")
 
 
+def nothing_of_others_is_left():
+    """What other tests left parked (grace_ms) keeps its namespace, and our handlers, until the
+    module goes."""
+    no_users()
+    with lq.unloaded():
+        pass
+
+
 def nothing_of_ours_is_left():
     """No listener, no handler before TCP's, no user; and after rmmod TCP works as before."""
     lq.equal(lq.lqctl_listeners(), [])
@@ -83,6 +91,7 @@ def nothing_of_ours_is_left():
 def a_connect_that_fails_puts_nothing_back():
     """One thread waits in a v4-mapped connect(), another ends that and listens: close() ends what
     listens, whatever the first one finds when it wakes."""
+    nothing_of_others_is_left()
     port, keep = deaf_port()
 
     def attack():
@@ -113,6 +122,7 @@ def a_connect_that_fails_puts_nothing_back():
 def what_a_listener_had_goes_before_it_connects(how, v6, v6_listener):
     """listen(), shutdown(), then connect() or sendto(MSG_FASTOPEN) to a port where nobody listens:
     no listener is left, nor a handler."""
+    nothing_of_others_is_left()
     to = (loopback(v6, v6_listener), closed_port(socket.AF_INET6 if v6 else socket.AF_INET))
 
     def attack():
@@ -336,6 +346,7 @@ def a_listener_that_others_end_is_emptied(end, v6):
 @lq.case(timeout=120)
 def others_end_it_while_it_serves():
     """ss -K, shutdown() and listen() at once, under traffic: it serves in the end, and nothing is left."""
+    nothing_of_others_is_left()
     listener = lq.listener()
     port = lq.port_of(listener)
     stop = threading.Event()

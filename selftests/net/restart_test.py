@@ -65,6 +65,7 @@ def restarts(what, process, end, begin):
                     end(process, how)
                     process = begin()
         finally:
+            lq.sysctl("net.listenq.grace_ms", 0)  # nobody is to come for it
             end(process, "kill")
         done, failed, _ = load.result
         accepted, parked, inherited = moved("Accepted", "Parked", "Inherited")
