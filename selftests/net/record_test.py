@@ -251,7 +251,10 @@ def what_is_wrong_is_recorded():
         lq.equal(verdict["program"], file.read().strip())
     codes = {one["code"] for one in verdict["findings"] if one["severity"] == "problem"}
     assert "accept_stalled" in codes, verdict
+    commands = [command for one in verdict["findings"] for command in one["commands"]]
+    assert commands, verdict
     _, text = recording.report()
+    assert f"<code>{html.escape(commands[0])}</code>" in text, commands
     assert text.index("accept_stalled") < text.index('class="tiles"'), text[:3000]
     del clients
 

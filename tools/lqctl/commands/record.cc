@@ -185,7 +185,8 @@ private:
 		}
 		std::string codes = verdict.program + '\n' + verdict.unit;
 		for (const Finding &f : diagnose(o)) {
-			verdict.findings.push_back({f.code, to_string(f.severity), f.text});
+			verdict.findings.push_back(
+				{f.code, to_string(f.severity), f.text, f.commands});
 			codes += fmt::format("\n{} {}", f.code, to_string(f.severity));
 		}
 		auto &told = told_[verdict.id];

@@ -560,6 +560,17 @@ private:
 				 : fmt::format("since {}:", time(f.begin_us));
 	}
 
+	[[nodiscard]] std::string finding_text(const Row &row, const WrongFinding &f) const
+	{
+		std::string out = fmt::format("<span class=\"f{}\"><b>{}</b> <i>{}</i> {}",
+					      f.is_over ? " past" : "", escaped(f.code),
+					      when(row, f), escaped(f.text));
+
+		for (const std::string &command : f.commands)
+			out += fmt::format("<code>{}</code>", escaped(command));
+		return out + "</span>";
+	}
+
 	[[nodiscard]] std::string text_of(const Row &row) const
 	{
 		const Wrong &w = row.wrong;
@@ -569,9 +580,7 @@ private:
 		for (std::size_t i = 0; i < row.ranks.size(); i++)
 			style += fmt::format("--s{}:{};", i, row.ranks[i]);
 		for (const WrongFinding &f : w.findings)
-			what += fmt::format("<span class=\"f{}\"><b>{}</b> <i>{}</i> {}</span>",
-					    f.is_over ? " past" : "", escaped(f.code), when(row, f),
-					    escaped(f.text));
+			what += finding_text(row, f);
 		if (w.findings.empty())
 			what = w.drops ? "see its drops" : "its accept queue was nearly full";
 		if (!w.unit.empty())

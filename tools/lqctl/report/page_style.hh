@@ -114,6 +114,7 @@ padding:8px 0;border-bottom:1px solid var(--rule);order:var(--s0)}
 .r span:last-child{grid-column:1/-1}.r.head span:last-child{display:none}
 .r .problem{color:var(--warn)}.r .f{display:block;margin-top:2px}.r i{font-style:normal;color:var(--soft)}
 .r .past{color:var(--soft)}
+.r code{display:block;margin:2px 0 2px 16px;overflow-wrap:anywhere;user-select:all}
 .r a{color:inherit;font-weight:600}
 #sort1:checked~.rows .r{order:var(--s1)}#sort2:checked~.rows .r{order:var(--s2)}
 #sort3:checked~.rows .r{order:var(--s3)}#sort4:checked~.rows .r{order:var(--s4)}

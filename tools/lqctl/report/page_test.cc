@@ -111,7 +111,8 @@ TEST(page, figures_and_tables)
 TEST(page, opens_with_what_is_wrong)
 {
 	Recording r = recording(30);
-	const RecordedFinding stalled{"accept_stalled", "problem", "nobody <accepts>"},
+	const RecordedFinding stalled{
+		"accept_stalled", "problem", "nobody <accepts>", {"kill -CONT 7", "a <b"}},
 		note{"past", "note", "long ago"};
 	r.segments[0].verdicts = {{1s, 1, "*:80", "nginx", "nginx.service", {stalled, note}}};
 	std::string html = page(r);
@@ -119,7 +120,8 @@ TEST(page, opens_with_what_is_wrong)
 	expect_self_contained(html);
 	EXPECT_LT(html.find("What is wrong"), html.find("class=\"tiles\""));
 	for (const char *words :
-	     {"<b>accept_stalled</b> <i>since 10:31:03:</i> nobody &lt;accepts&gt;",
+	     {"<b>accept_stalled</b> <i>since 10:31:03:</i> nobody &lt;accepts&gt;"
+	      "<code>kill -CONT 7</code><code>a &lt;b</code></span>",
 	      "problem, goes on", "nginx, nginx.service", "<a href=\"#l0\">*:80</a>"})
 		EXPECT_NE(html.find(words), std::string::npos) << words;
 	EXPECT_EQ(html.find("long ago"), std::string::npos);
@@ -193,7 +195,8 @@ TEST(page, what_a_recording_says_is_no_markup)
 		sample.listeners[0].accept_filter = evil;
 	}
 	r.segments[0].events.push_back({1s, evil, 1, evil, evil, 0, 0, 1});
-	r.segments[0].verdicts.push_back({1s, 1, evil, evil, evil, {{evil, "problem", evil}}});
+	r.segments[0].verdicts.push_back(
+		{1s, 1, evil, evil, evil, {{evil, "problem", evil, {evil}}}});
 	const std::string html = report_page({{evil, &r, make_timeline(r, 200)}}, evil);
 	EXPECT_NE(html.find("goes on"), std::string::npos);
 	expect_well_formed(html);

@@ -90,6 +90,24 @@ std::string text(const json &object, const char *name)
 	return it->get<std::string>();
 }
 
+/* Without a member of that name: none. */
+std::vector<std::string> texts(const json &object, const char *name)
+{
+	const auto it = object.find(name);
+	std::vector<std::string> all;
+
+	if (it == object.end())
+		return all;
+	if (!it->is_array())
+		throw Damaged();
+	for (const json &one : *it) {
+		if (!one.is_string())
+			throw Damaged();
+		all.push_back(one.get<std::string>());
+	}
+	return all;
+}
+
 Microseconds elapsed(const json &object)
 {
 	const std::int64_t us = signed_number(object, "elapsed_us");
@@ -314,8 +332,8 @@ private:
 			if (findings == listener.end() || !findings->is_array())
 				throw Damaged();
 			for (const json &f : *findings)
-				v.findings.push_back(
-					{text(f, "code"), text(f, "severity"), text(f, "text")});
+				v.findings.push_back({text(f, "code"), text(f, "severity"),
+						      text(f, "text"), texts(f, "commands")});
 			out_.segments.back().verdicts.push_back(std::move(v));
 		}
 	}
@@ -385,8 +403,10 @@ std::string verdict_line(Microseconds elapsed, const std::vector<RecordedVerdict
 		listener["unit"] = v.unit;
 		listener["findings"] = ordered_json::array();
 		for (const RecordedFinding &f : v.findings)
-			listener["findings"].push_back(
-				{{"code", f.code}, {"severity", f.severity}, {"text", f.text}});
+			listener["findings"].push_back({{"code", f.code},
+							{"severity", f.severity},
+							{"text", f.text},
+							{"commands", f.commands}});
 		object["listeners"].push_back(std::move(listener));
 	}
 	return json_line(object);

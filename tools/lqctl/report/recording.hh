@@ -84,6 +84,8 @@ struct RecordedFinding {
 	std::string code;
 	std::string severity; /* "note", "warning", "problem" */
 	std::string text;
+	std::vector<std::string> commands = {}; /* to run; none: there are none, or an older lqctl
+						 * recorded */
 
 	bool operator==(const RecordedFinding &) const = default;
 };

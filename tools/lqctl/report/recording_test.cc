@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "report/recording.hh"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/listenq.h>
 
@@ -71,12 +72,16 @@ TEST(recording, header__is_one_line)
 
 TEST(recording, host_and_verdicts)
 {
-	const RecordedVerdict wrong{5s,
-				    7,
-				    "127.0.0.1:8080",
-				    "nginx",
-				    "nginx.service",
-				    {{"backlog_small", "problem", "the accept queue was full"}}},
+	const RecordedVerdict wrong{
+		5s,
+		7,
+		"127.0.0.1:8080",
+		"nginx",
+		"nginx.service",
+		{{"backlog_small",
+		  "problem",
+		  "the accept queue was full",
+		  {"lqctl set -l :8080 backlog=128", "LISTENQ=128 lqrun nginx"}}}},
 		fine{9s, 7, "127.0.0.1:8080", "nginx", "", {}};
 	const Recording r =
 		read(header_line(begin_ns, 1s, {}, "web1") + verdict_line(5s, {wrong, fine}) +
@@ -93,12 +98,30 @@ TEST(recording, host_and_verdicts)
 	EXPECT_EQ(first.findings, wrong.findings);
 	EXPECT_TRUE(r.segments[0].verdicts[2].findings.empty());
 	EXPECT_EQ(r.damaged, 0u);
-	/* Of an older lqctl. */
+	/* Of older ones. */
 	EXPECT_EQ(read(header() + sample_line(1s, true, {})).segments[0].host, "");
 	EXPECT_EQ(read(header() + "{\"type\":\"verdict\",\"elapsed_us\":1,\"listeners\":[{}]}\n" +
 		       sample_line(1s, true, {}))
 			  .damaged,
 		  1u);
+	const auto finding = [](const std::string &more) {
+		return read(
+			header() +
+			R"({"type":"verdict","elapsed_us":1,"listeners":[{"id":1,"local":"a",)" +
+			R"("program":"","unit":"","findings":[{"code":"a","severity":"note",)" +
+			R"("text":"b")" + more + "}]}]}\n" + sample_line(1s, true, {}));
+	};
+	const Recording older = finding("");
+	ASSERT_EQ(older.segments[0].verdicts.size(), 1u);
+	EXPECT_TRUE(older.segments[0].verdicts[0].findings.at(0).commands.empty());
+	EXPECT_EQ(finding(R"(,"commands":["c","d"])")
+			  .segments[0]
+			  .verdicts.at(0)
+			  .findings.at(0)
+			  .commands,
+		  (std::vector<std::string>{"c", "d"}));
+	for (const char *value : {"1", "\"c\"", "[1]", "[[\"c\"]]", "null"})
+		EXPECT_EQ(finding(fmt::format(",\"commands\":{}", value)).damaged, 1u) << value;
 }
 
 TEST(recording, what_was_written_is_read)

@@ -56,6 +56,7 @@ void take(std::vector<WrongFinding> &all, const std::vector<RecordedFinding> &no
 		}
 		known->is_problem |= f.severity == "problem";
 		known->text = f.text;
+		known->commands = f.commands;
 		known->is_over = false;
 	}
 }

@@ -16,6 +16,7 @@ struct WrongFinding {
 	std::string code;
 	bool is_problem = false; /* in any verdict; else a warning */
 	std::string text;
+	std::vector<std::string> commands; /* to run */
 	/* When it was found first, and when it was found no more: time_us of the timeline. A
 	 * listener's next verdict comes as something changes, so in between it may have been over
 	 * and back. */
