@@ -160,9 +160,9 @@ static void lq_cull(struct work_struct *work)
 
 	lq_for_each_shard(lst, shard, i)
 		due_us = min(due_us, lq_cull_shard(shard));
-	/* A connection that came meanwhile may have asked for a later time. */
+	/* A connection that came meanwhile may have asked for another time. */
 	if (due_us != LQ_NEVER_US)
-		mod_delayed_work(lq_wq, &lst->cull, usecs_to_jiffies(due_us) + 1);
+		lq_cull_arm(&lst->cull, due_us);
 }
 
 void lq_cull_changed_locked(struct lq_shard *shard)

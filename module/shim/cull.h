@@ -34,6 +34,16 @@ static inline enum lq_peer lq_peer_of(const struct sock *child)
 	return LQ_PEER_THERE;
 }
 
+/* Any context: @work of a listener is to run when so much time is over, if it is not to run before. */
+static inline void lq_cull_arm(struct delayed_work *work, u32 due_us)
+{
+	const unsigned long delay = usecs_to_jiffies(due_us) + 1;
+
+	if (!delayed_work_pending(work) ||
+	    time_before(jiffies + delay, READ_ONCE(work->timer.expires)))
+		mod_delayed_work(lq_wq, work, delay);
+}
+
 /*
  * A shard's lock held, its core open: a connection came that may wait too long for accept(), and for so
  * long that other members of its group may have it.
@@ -45,11 +55,11 @@ static inline void lq_cull_watch_locked(struct lq_shard *shard)
 	u32 due_us;
 
 	due_us = lq_core_accept_due_us(shard->core, now_us);
-	if (due_us != LQ_NEVER_US && !delayed_work_pending(&lst->cull))
-		queue_delayed_work(lq_wq, &lst->cull, usecs_to_jiffies(due_us) + 1);
+	if (due_us != LQ_NEVER_US)
+		lq_cull_arm(&lst->cull, due_us);
 	due_us = lq_core_steal_due_us(shard->core, now_us);
-	if (due_us != LQ_NEVER_US && !delayed_work_pending(&lst->share))
-		queue_delayed_work(lq_wq, &lst->share, usecs_to_jiffies(due_us) + 1);
+	if (due_us != LQ_NEVER_US)
+		lq_cull_arm(&lst->share, due_us);
 }
 
 /* The same: look for those whose peer is gone. */

@@ -64,6 +64,8 @@ struct lq_listener {
 	u32 heir_turn;			 /* heir.c's: which of equal heirs is next; a hint */
 	bool steals;			 /* of the settings in force: steal_us is set */
 	u32 share_turn;			 /* share.c's: with which member it begins; a hint */
+	u32 share_looked;		 /* the same, its work's: at how many members of this round */
+	u32 share_again_us;		 /* share.c's: until others are woken for what is due */
 	u64 request_heir;		 /* heir.c's, while it ends: who has its tag, by id; 0: nobody */
 	bool guarded;			 /* rskq_lock; sk_ack_backlog counts ours, too */
 	u32 ack_backlog;		 /* rskq_lock; connections on our accept queues */

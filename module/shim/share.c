@@ -4,7 +4,8 @@
  * the others, but nobody has it before somebody asks: accept() and poll() of a member whose own queue is
  * empty look for one, and bring it to their own queue, from where it goes as any other. So what poll()
  * says accept() has. Who sleeps is woken by a work of the one where it waits, a few members at a time, in
- * turn, for as long as it waits: one that is stuck does not wake, and gets nothing.
+ * turn, for as long as it waits: one that is stuck does not wake, and gets nothing. Where a whole round
+ * has woken nobody who takes one, all are stuck, and the next round is slower.
  *
  * The group is TCP's (sk_reuseport_cb), so all members have the same user, address and port. What is due,
  * and whether another takes it, the cores say; bridge/share.h has the protocol. Softirqs are off from its
@@ -31,8 +32,9 @@
 #define LQ_SHARE_LOOKS 64
 /* And so many are woken for what is due. */
 #define LQ_SHARE_WAKES 4
-/* Microseconds until others are. */
+/* Microseconds until others are, and most of them: anybody can have many groups that are stuck. */
 #define LQ_SHARE_AGAIN_US 10000
+#define LQ_SHARE_AGAIN_MAX_US 1000000
 
 /* --- members; RCU --- */
 
@@ -203,6 +205,7 @@ static enum lq_steal_end lq_share_take(struct lq_listener *lst, struct lq_shard 
 	lq_request_key(stolen->entry, &key);
 	end = lq_share_end(from, stolen, lq_share_put_on(lst, stolen, &key));
 	if (end == LQ_STEAL_TAKEN) {
+		WRITE_ONCE(from->lst->share_again_us, LQ_SHARE_AGAIN_US);
 		lq_listener_event(lst, LISTENQ_EVENT_STOLEN);
 		lq_listener_event(from->lst, LISTENQ_EVENT_LENT);
 	}
@@ -250,8 +253,8 @@ static void lq_share_tell(struct lq_listener *member)
 		lq_listener_wake(member);
 }
 
-/* Some who sleep, in turn. */
-static void lq_share_wake(struct lq_listener *lst)
+/* Some who sleep, in turn. How many members were looked at, of *members. */
+static u32 lq_share_wake(struct lq_listener *lst, u32 *members)
 {
 	const struct sock_reuseport *group;
 	u32 i, count, first, woken = 0;
@@ -271,6 +274,25 @@ static void lq_share_wake(struct lq_listener *lst)
 	}
 	WRITE_ONCE(lst->share_turn, first + i);
 	rcu_read_unlock();
+	*members = count;
+	return i;
+}
+
+/* One is due: others are woken. How long until others are; LQ_NEVER_US: there are no others. */
+static u32 lq_share_wake_more(struct lq_listener *lst)
+{
+	u32 members, again_us = READ_ONCE(lst->share_again_us);
+
+	lst->share_looked += lq_share_wake(lst, &members);
+	if (members <= 1)
+		return LQ_NEVER_US;
+	if (lst->share_looked >= members) {
+		lst->share_looked = 0;
+		/* Somebody may take one, and set it back. */
+		cmpxchg(&lst->share_again_us, again_us,
+			min_t(u32, 2 * again_us, LQ_SHARE_AGAIN_MAX_US));
+	}
+	return again_us;
 }
 
 /* How long until a connection of @lst is there for others; 0: one is. */
@@ -293,17 +315,20 @@ static void lq_share_work(struct work_struct *work)
 	u32 due_us = lq_share_due_us(lst);
 
 	if (due_us == 0) {
-		lq_share_wake(lst);
-		/* Others, until somebody has it: stealing.pml says why once is not enough. */
-		due_us = LQ_SHARE_AGAIN_US;
+		/* Until somebody has it: stealing.pml says why once is not enough. */
+		due_us = lq_share_wake_more(lst);
+	} else {
+		lst->share_looked = 0;
+		WRITE_ONCE(lst->share_again_us, LQ_SHARE_AGAIN_US);
 	}
 	if (due_us != LQ_NEVER_US)
-		mod_delayed_work(lq_wq, &lst->share, usecs_to_jiffies(due_us) + 1);
+		lq_cull_arm(&lst->share, due_us);
 }
 
 void lq_share_init(struct lq_listener *lst)
 {
 	INIT_DELAYED_WORK(&lst->share, lq_share_work);
+	lst->share_again_us = LQ_SHARE_AGAIN_US;
 }
 
 /* --- SYNs --- */

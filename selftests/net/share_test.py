@@ -476,6 +476,52 @@ def all_are_stalled():
     lq.equal(row(members[0])["events"]["syn_redirected"], 0)
 
 
+@lq.case(timeout=120)
+def who_is_stuck_is_not_asked_all_the_time():
+    """Anybody can have many groups where nobody accepts: their works become rare. Who comes back then
+    is served, and so is who sleeps as another one gets stuck."""
+    members = group(8)
+    clients = []
+    for index in range(8):
+        choose(members[0], index)
+        clients.append(lq.connect_to(members[0]))
+    lq.equal(qlens(members), [1] * 8)
+    # A hundred times a second at first, and half as often each time.
+    time.sleep(4)
+    with kprobes.Hits("lq_share_work") as runs:
+        began = time.monotonic()
+        time.sleep(4)
+        took = time.monotonic() - began
+        assert 8 <= runs() <= 8 * (took + 2), f"{runs()} in {took:.1f} s"
+    got = []
+
+    def serve():
+        members[1].setblocking(True)
+        while len(got) < 10:
+            got.append(members[1].accept()[0])
+
+    worker = threading.Thread(target=serve, daemon=True)
+    worker.start()
+    lq.wait_for(lambda: len(got) == 8)
+    to_the_first(members)
+    clients += [lq.connect_to(members[0]) for _ in range(2)]
+    worker.join(30 * lq.SCALE)
+    lq.equal((len(got), qlens(members)), (10, [0] * 8))
+
+
+@lq.case()
+def nobody_else_to_ask():
+    """A listener of no group has nobody to wake, however long its connections wait."""
+    listener = lq.listener(options=((lq.SOL_LISTENQ, lq.LQ_STEAL_US, STEAL_US),))
+    with kprobes.Hits("lq_share_work") as runs:
+        client = lq.connect_to(listener)
+        lq.wait_for(runs)
+        asked = runs()
+        time.sleep(1)
+        lq.equal(runs(), asked)
+    del client
+
+
 @lq.case()
 def alone():
     """A listener of no group has both settings for nothing."""
