@@ -7,7 +7,6 @@ listenq and by plain TCP, and says what is wrong where listenq is not to be had.
     clients --- lo --- an example
 """
 import os
-import resource
 import select
 import socket
 import subprocess
@@ -22,11 +21,11 @@ HOSTS = {False: "127.0.0.1", True: "::1"}
 
 
 class Server:
-    """An example that runs."""
+    """An example that runs, started by @launcher."""
 
-    def __init__(self, name, *words, env=None):
+    def __init__(self, name, *words, env=None, launcher=()):
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [os.path.join(lq.TESTS, f"example_{name}"), *words, str(PORT)], text=True,
+            [*launcher, os.path.join(lq.TESTS, f"example_{name}"), *words, str(PORT)], text=True,
             stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
         lq.wait_for(self.listens, 30, f"{name} does not listen")
 
@@ -150,8 +149,7 @@ def started_again(name):
 @lq.case("threads", "pool", "events", "uring")
 def out_of_descriptors(name):
     """Who comes when no descriptor is free waits, and is served when one is."""
-    with Server(name, "-w", "64") as server:
-        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (16, 16))
+    with Server(name, "-w", "64", launcher=("prlimit", "--nofile=16")) as server:
         silent = [connect(False) for _ in range(20)]
         fds = f"/proc/{server.process.pid}/fd"
         lq.wait_for(lambda: len(os.listdir(fds)) == 16)
