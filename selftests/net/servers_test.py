@@ -177,11 +177,18 @@ def one_after_the_other():
 
 @lq.case(*SERVERS, timeout=90)
 def a_peer_that_resets(name):
-    """Ends its connection and not the server."""
+    """Ends its connection and not the server: to write to one that sent FIN before is SIGPIPE."""
+    # Else the buffers take all that the server has to say.
+    lq.sysctl("net.ipv4.tcp_wmem", "4096 16384 16384")
     with Server(name, "-w", "2"):
-        for _ in range(3):
-            rude = connect(False)
-            rude.sendall(b"x" * 100000)
+        for closes in (False, True):
+            rude = lq.stream("tcp")
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            rude.connect((HOSTS[False], PORT))
+            rude.sendall(b"x" * 50000)
+            if closes:
+                rude.shutdown(socket.SHUT_WR)
+                lq.wait_for(lambda: lq.run("ss", "-Htn", "state", "close-wait", f"sport = :{PORT}"))
             lq.reset(rude)
         serve_both()
 
