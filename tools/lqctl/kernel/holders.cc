@@ -67,6 +67,33 @@ std::uint64_t entries_of(const fs::path &directory)
 	return error ? 0 : count;
 }
 
+/* Whether a program has written over its command line, "nginx: master process nginx -g ...". */
+bool is_title(const std::string &word)
+{
+	return word.ends_with(':') || word.find(": ") != std::string::npos;
+}
+
+/*
+ * What nginx was started by is in its title, if not where a word begins and ends: so where one may
+ * have had a space it is the program alone, as of all others.
+ */
+std::string command_of_title(const fs::path &process, const std::string &title)
+{
+	constexpr std::string_view started_by = ": master process ";
+	const std::size_t at = title.find(started_by);
+	std::error_code error;
+
+	if (at != std::string::npos && title.find_first_of(";({'\"") == std::string::npos) {
+		std::istringstream words(title.substr(at + started_by.size()));
+		std::string out;
+		for (std::string word; words >> word;)
+			out += (out.empty() ? "" : " ") + shell_quoted(word);
+		return out;
+	}
+	const fs::path program = fs::read_symlink(process / "exe", error);
+	return error ? "" : shell_quoted(program.string());
+}
+
 /* Arguments end in NUL. */
 std::string command_of(const fs::path &process)
 {
@@ -77,6 +104,8 @@ std::string command_of(const fs::path &process)
 			word += c;
 			continue;
 		}
+		if (out.empty() && is_title(word))
+			return command_of_title(process, word);
 		out += (out.empty() ? "" : " ") + shell_quoted(word);
 		word.clear();
 	}

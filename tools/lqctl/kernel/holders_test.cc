@@ -67,6 +67,31 @@ TEST_F(holders, read__everything)
 	EXPECT_DOUBLE_EQ(h.memory_stall, 31.5);
 }
 
+TEST_F(holders, read__a_title_is_no_command)
+{
+	const auto command = [&](const std::string &title, const char *exe = "/usr/sbin/x y",
+				 std::size_t zeros = 3) {
+		file("proc/20/status", "Name:\tx\nState:\tS (sleeping)\n");
+		file("proc/20/cmdline", title + std::string(zeros, '\0'));
+		fs::remove(root / "proc/20/exe");
+		if (exe)
+			fs::create_symlink(exe, root / "proc/20/exe");
+		return read({{"x", 20, 6, 'S'}}).at(0).command;
+	};
+
+	EXPECT_EQ(command("nginx: master process nginx -e /tmp/a -c /tmp/b"),
+		  "nginx -e /tmp/a -c /tmp/b");
+	EXPECT_EQ(command("x: master process a | sh $HOME `b`"), "a '|' sh '$HOME' '`b`'");
+	for (const char *title :
+	     {"nginx: master process /usr/sbin/nginx -g daemon on; master_process on;",
+	      "nginx: worker process", "php-fpm: master process (/etc/php/fpm.conf)",
+	      "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", "x:"})
+		EXPECT_EQ(command(title), "'/usr/sbin/x y'") << title;
+	EXPECT_EQ(command("sshd: a", nullptr), "");
+	EXPECT_EQ(command(std::string("a\0b: c", 6), nullptr, 1), "a 'b: c'");
+	EXPECT_EQ(command("http://a", nullptr, 1), "http://a");
+}
+
 TEST_F(holders, read__what_is_not_there_is_not_known)
 {
 	file("proc/21/status", "Name:\tx\nState:\tS (sleeping)\n");
