@@ -58,7 +58,8 @@ static inline void lq_cull_watch_locked(struct lq_shard *shard)
 	if (due_us != LQ_NEVER_US)
 		lq_cull_arm(&lst->cull, due_us);
 	due_us = lq_core_steal_due_us(shard->core, now_us);
-	if (due_us != LQ_NEVER_US)
+	/* For one that is due already it runs at its own pace, however many come. */
+	if (due_us != LQ_NEVER_US && (due_us || !delayed_work_pending(&lst->share)))
 		lq_cull_arm(&lst->share, due_us);
 }
 

@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import subprocess
-import time
 
 import lq
 
@@ -156,8 +155,7 @@ def out_of_descriptors(name):
         late = connect(True)
         late.sendall(b"late")
         lq.wait_for(lambda: ours()[0]["accept_qlen"] > 1)
-        # It asks again and again, and does not end.
-        time.sleep(0.5)
+        lq.never(lambda server=server: server.process.poll() is not None, 0.5, "it ended")
         for client in silent:
             client.close()
         lq.equal(lq.read_all(late, 4), b"late")
