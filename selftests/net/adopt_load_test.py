@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -163,9 +164,27 @@ def by_systemd_socket_activate():
 
 
 @lq.case(timeout=300)
+def what_is_lost_is_seen():
+    """A server that stops, with room for two: the SYNs of the others are dropped, and no client fails."""
+    with server(f"{lq.TESTS}/server", "threads") as (port, process):
+        lq.run("lqctl", "adopt", "--all")
+        lq.run("lqctl", "set", "-l", f":{port}", "backlog=1")
+        with lq.Counted() as moved, Load(port) as load:
+            process.send_signal(signal.SIGSTOP)
+            lq.wait_for(lambda: moved("DropAcceptQueueFullSyn") >= 4, 30, "no SYN is dropped")
+            process.send_signal(signal.SIGCONT)
+            served_by("ours", 3)
+        dropped = moved("DropAcceptQueueFullSyn")
+        _, failed, lost = load.result
+        lq.equal(failed, 0, "failed connections")
+        # nft misses one now and then, as its table is made anew.
+        assert dropped // 2 <= lost <= dropped, f"{lost} seen of {dropped}"
+    no_users()
+
+
+@lq.case(timeout=300)
 def an_upgrade_of_the_module():
-    """lqctl release --all, rmmod, insmod, lqctl adopt --all: connections go on, by TCP meanwhile.
-    docs/reliability.md has the SYN that goes unanswered in some runs, and comes again."""
+    """lqctl release --all, rmmod, insmod, lqctl adopt --all: connections go on, by TCP meanwhile."""
     with server(f"{lq.TESTS}/server", "threads") as (port, _):
         with lq.Counted(lq.mib) as moved, Load(port) as load:
             for _ in range(10):
@@ -175,7 +194,7 @@ def an_upgrade_of_the_module():
                 with lq.unloaded():
                     with lq.Counted(lq.mib) as opened:
                         lq.wait_for(lambda: opened("TcpPassiveOpens") >= 5, 30, "nothing by TCP")
-        expect_no_loss(load, moved, 100, lost_at_most=2)
+        expect_no_loss(load, moved, 100)
     no_users()
 
 

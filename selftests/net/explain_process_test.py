@@ -35,10 +35,12 @@ def silent_once_served():
     """After the remedy."""
     served()
     after = Since()
+    began = time.monotonic()
     for client in clients_of(3):
         lq.wait_for(lambda client=client: lq.connected(client))
         client.close()
     served()
+    Since.served(began)
     return after.silent()
 
 
