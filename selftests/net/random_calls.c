@@ -4,25 +4,29 @@
  *
  *	random_calls COUNT SEED [THREADS]
  *
- * One thread, so the same SEED makes the same calls; more threads share the descriptors. Nothing is
- * expected of their results but that they come: each call that could wait is told not to, and
- * LQ_TIME_SCALE minutes is too long for any. But a few threads more make a call each on a socket of
- * their own whose memory never comes, and stay in it until the process ends: nobody else may wait for
- * them. Prints how many calls succeeded, and which took longest.
+ * One thread, so the same SEED makes the same calls; more threads share the descriptors, and the others have
+ * each a network namespace of their own, whose settings change: a socket may be used from any of them. Nothing
+ * is expected of their results but that they come: each call that could wait is told not to, and LQ_TIME_SCALE
+ * minutes is too long for any. But a few threads more make a call each on a socket of their own whose memory
+ * never comes, and stay in it until the process ends: nobody else may wait for them. Prints how many calls
+ * succeeded, and which took longest.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <liburing.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tls.h>
 #include <linux/userfaultfd.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -44,10 +48,13 @@
 #define FDS 24
 #define THREADS 4
 #define HELD 6 /* calls that never end */
+#define RING_BIND 56 /* io_uring's, from 6.11 on */
+#define RING_LISTEN 57
+#define OPTIONS (LQ_STALLED_MS + 2) /* of ours, and two that are none */
 
 static int fds[FDS]; /* shared; a descriptor may be gone when it is used */
 static uint8_t *held; /* memory that never comes, or NULL */
-static int sockmap;
+static int sockmap, file;
 static atomic_int held_calls;
 
 static __thread uint64_t state;
@@ -55,7 +62,9 @@ static __thread uint8_t *edge; /* a page, and behind it one that nobody may touc
 static __thread unsigned long good, done;
 static __thread int last; /* which call */
 static __thread struct io_uring ring;
-static __thread bool have_ring;
+static __thread bool have_ring, own_namespace;
+
+static glob_t settings;
 
 static uint32_t roll(uint32_t sides)
 {
@@ -109,7 +118,7 @@ static int option(int fd)
 	static const char *const names[] = { "linux", "freebsd",  "solaris",   "dataready",
 					     "bsd",   "httpready", "windows-x", "" };
 	const int level = roll(12) ? levels[roll(7)] : (int)roll(0x10000);
-	const int name = level == SOL_LISTENQ ? roll(11) : roll(80);
+	const int name = level == SOL_LISTENQ ? roll(OPTIONS) : roll(80);
 	socklen_t length = roll(4) ? (roll(2) ? 4 : 16) : roll(600);
 	char word[256] = {};
 	int value;
@@ -120,7 +129,7 @@ static int option(int fd)
 	case 0:
 		return getsockopt(fd, level, name, memory(length), roll(8) ? &length : memory(4));
 	case 1:
-		value = (int)roll(12) - 2;
+		value = roll(3) ? (int)roll(12) - 2 : (int)roll(2000);
 		return setsockopt(fd, level, name, &value, sizeof(value));
 	case 2:
 		strcpy(word, names[roll(8)]);
@@ -154,9 +163,10 @@ static int other_option(int fd)
 				    .k = roll(3) ? roll(2) * 0xffff : roll(64) };
 	const struct sock_fprog program = { .len = roll(8) ? 1 : roll(3), .filter = &code };
 	const char *layer = layers[roll(6)];
+	struct tcp_md5sig key = { .tcpm_key = "key" };
 	int value;
 
-	switch (roll(8)) {
+	switch (roll(10)) {
 	case 0:
 		return setsockopt(fd, IPPROTO_TCP, TCP_ULP, layer, strlen(layer));
 	case 1:
@@ -177,10 +187,64 @@ static int other_option(int fd)
 	case 6:
 		value = roll(8);
 		return setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &value, sizeof(value));
+	case 7:
+		return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+				  sizeof(program));
+	case 8:
+		inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)&key.tcpm_addr)->sin_addr);
+		key.tcpm_addr.ss_family = AF_INET;
+		key.tcpm_keylen = roll(4);
+		return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
 	default:
 		value = roll(30);
 		return setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, sizeof(value));
 	}
+}
+
+/* Its last reference may be one that is on its way. */
+static int pass(int fd)
+{
+	char control[CMSG_SPACE(sizeof(fd))] = {};
+	struct iovec iov = { .iov_base = control, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&msg);
+	int pair[2], result;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair))
+		return -1;
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	result = sendmsg(pair[0], &msg, 0);
+	close(pair[0]);
+	close(pair[1]);
+	return result;
+}
+
+/* Of this thread's namespace, if that is its own. */
+static int setting(void)
+{
+	static const char *const words[] = { "linux", "bsd",  "freebsd", "solaris",  "skip",
+					     "keep",  "fifo", "lifo",	 "adaptive", "-1" };
+	char text[16];
+	int fd, result;
+
+	if (!own_namespace || !settings.gl_pathc)
+		return -1;
+	if (roll(3))
+		snprintf(text, sizeof(text), "%u", roll(3) ? roll(5) : roll(2000));
+	else
+		snprintf(text, sizeof(text), "%s", words[roll(10)]);
+	fd = open(settings.gl_pathv[roll(settings.gl_pathc)], O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	result = write(fd, text, strlen(text));
+	close(fd);
+	return result;
 }
 
 static int unspec(int fd)
@@ -243,7 +307,7 @@ static int ring_request(int fd, struct sockaddr_storage *to, socklen_t length)
 	struct msghdr msg = { .msg_iov = &(struct iovec) { data, roll(sizeof(data)) },
 			      .msg_iovlen = 1 };
 	struct io_uring_cqe *cqe;
-	int kind = roll(9), result = -1;
+	int kind = roll(12), result = -1;
 
 	if (!sqe)
 		return -1;
@@ -273,6 +337,15 @@ static int ring_request(int fd, struct sockaddr_storage *to, socklen_t length)
 	case 7:
 		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
 		break;
+	case 8:
+		io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_NONBLOCK);
+		break;
+	case 9:
+		io_uring_prep_rw(RING_BIND, sqe, fd, to, 0, length);
+		break;
+	case 10:
+		io_uring_prep_rw(RING_LISTEN, sqe, fd, NULL, roll(20), 0);
+		break;
 	default:
 		io_uring_prep_recv(sqe, fd, data, sizeof(data), MSG_DONTWAIT);
 	}
@@ -281,7 +354,7 @@ static int ring_request(int fd, struct sockaddr_storage *to, socklen_t length)
 	io_uring_submit(&ring);
 	while (io_uring_peek_cqe(&ring, &cqe) == 0) {
 		result = cqe->res;
-		if (result > 0 && cqe->user_data <= 1)
+		if (result > 0 && (cqe->user_data <= 1 || cqe->user_data == 8))
 			put(result);
 		io_uring_cqe_seen(&ring, cqe);
 	}
@@ -379,9 +452,12 @@ static int one(int *slot)
 		*slot = socket(roll(5) ? AF_LISTENQ : roll(2) ? AF_INET : AF_INET6,
 			       (roll(20) ? SOCK_STREAM : roll(8)) | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			       roll(20) ? roll(2) : roll(300));
+		value = 1;
+		if (roll(2))
+			setsockopt(*slot, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 		return *slot;
 	}
-	last = roll(32);
+	last = roll(36);
 	switch (last) {
 	case 0:
 	case 1:
@@ -439,6 +515,12 @@ static int one(int *slot)
 		return ring_request(fd, &to, length);
 	case 27:
 		return roll(50) ? unspec(fd) : hold();
+	case 28:
+		return pass(fd);
+	case 29:
+		return setting();
+	case 30:
+		return sendfile(fd, file, &(off_t) { 0 }, roll(5000));
 	default:
 		return option(fd);
 	}
@@ -464,6 +546,18 @@ static unsigned long count, seed;
 static unsigned int minutes;
 static atomic_ulong all_good;
 
+/* In this thread's namespace. */
+static void interface_up(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_UP };
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	if (ioctl(fd, SIOCSIFFLAGS, &request))
+		perror("random_calls: SIOCSIFFLAGS");
+	close(fd);
+}
+
 static void *calls(void *arg)
 {
 	const uintptr_t number = (uintptr_t)arg;
@@ -477,6 +571,13 @@ static void *calls(void *arg)
 	if (edge == MAP_FAILED || mprotect(edge + 4096, 4096, PROT_NONE)) {
 		perror("random_calls: mmap");
 		exit(1);
+	}
+	if (number) {
+		own_namespace = unshare(CLONE_NEWNET) == 0;
+		if (!own_namespace)
+			fprintf(stderr, "random_calls: no namespace: %s\n", strerror(errno));
+		else
+			interface_up("lo");
 	}
 	have_ring = io_uring_queue_init(64, &ring, 0) == 0;
 	for (done = 0; done < count; done++) {
@@ -521,6 +622,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* kTLS and io_uring may send without MSG_NOSIGNAL */
 	signal(SIGIO, SIG_IGN);
 	sockmap = new_sockmap();
+	file = open(argv[0], O_RDONLY | O_CLOEXEC);
+	glob("/proc/sys/net/listenq/*", 0, NULL, &settings);
 	hold_page();
 	for (i = 1; i < wanted; i++) {
 		if (pthread_create(&threads[i], NULL, calls, (void *)i)) {

@@ -5,7 +5,8 @@
  *	stress SECONDS SEED
  *
  * They share their descriptors: one accepts while another closes, listens again, shuts down,
- * retunes, sets filters, attaches a program to the group; clients connect, send, reset, vanish.
+ * retunes, sets filters, attaches a program to the group, adopts and releases; queues move to heirs, are
+ * parked, are stolen from and managed; clients connect, send, reset, vanish.
  * Errors are what the calls are for. Whether all is well is for the caller, and for the kernel, to
  * say: afterwards nothing may be left. Prints how many connections were made and accepted.
  */
@@ -139,6 +140,32 @@ static void tune(struct dice *dice, int fd)
 	}
 }
 
+/* What moves queues, and whom it leaves out: each off, or on in a way that matters within milliseconds. */
+static void manage(struct dice *dice, int fd)
+{
+	static const struct {
+		int option, most;
+	} options[] = {
+		{ LQ_ACCEPT_MAX_WAIT_MS, 50 }, { LQ_ACCEPT_DEAD, 2 },	       { LQ_ACCEPT_ORDER, 2 },
+		{ LQ_CODEL_TARGET_MS, 20 },    { LQ_CODEL_INTERVAL_MS, 100 }, { LQ_SYN_ADMISSION_MS, 50 },
+		{ LQ_GRACE_MS, 200 },	       { LQ_STEAL_US, 20000 },	       { LQ_STALLED_MS, 50 },
+	};
+	const unsigned int n = roll(dice, sizeof(options) / sizeof(*options));
+	const int value = (int)roll(dice, options[n].most + 2) - 1;
+
+	setsockopt(fd, SOL_LISTENQ, options[n].option, &value, sizeof(value));
+}
+
+static void owner_changes(struct dice *dice, int fd)
+{
+	const int release = roll(dice, 8) != 0;
+
+	if (roll(dice, 2))
+		setsockopt(fd, IPPROTO_TCP, TCP_ULP, LISTENQ_ULP_NAME, strlen(LISTENQ_ULP_NAME));
+	else
+		setsockopt(fd, SOL_LISTENQ, LQ_RELEASE, &release, sizeof(release));
+}
+
 static void group(struct dice *dice, int fd)
 {
 	struct sock_filter say[] = { { BPF_RET | BPF_K, 0, 0, roll(dice, SLOTS) } };
@@ -201,7 +228,7 @@ static void *owner(void *seed)
 				close(fd);
 			continue;
 		}
-		switch (roll(&dice, 16)) {
+		switch (roll(&dice, 20)) {
 		case 0:
 			fd = atomic_exchange(&slots[slot], 0);
 			if (fd)
@@ -231,6 +258,13 @@ static void *owner(void *seed)
 			break;
 		case 9:
 			look(&dice, fd);
+			break;
+		case 10:
+		case 11:
+			manage(&dice, fd);
+			break;
+		case 12:
+			owner_changes(&dice, fd);
 			break;
 		default:
 			take(&dice, fd);
@@ -287,6 +321,15 @@ static void *tuner(void *seed)
 		{ "abort_on_overflow", "1" }, { "abort_on_overflow", "0" },
 		{ "synack_timeout_ms", "10" }, { "synack_timeout_ms", "300" },
 		{ "shards", "1" },	      { "shards", "4" },
+		{ "grace_ms", "0" },	      { "grace_ms", "100" },
+		{ "migrate", "0" },	      { "migrate", "1" },
+		{ "steal_us", "0" },	      { "steal_us", "2000" },
+		{ "stalled_ms", "0" },	      { "stalled_ms", "20" },
+		{ "accept_max_wait_ms", "0" }, { "accept_max_wait_ms", "30" },
+		{ "accept_dead", "keep" },    { "accept_dead", "skip" },
+		{ "accept_order", "fifo" },   { "accept_order", "adaptive" },
+		{ "syn_admission_ms", "0" },  { "syn_admission_ms", "30" },
+		{ "codel_target_ms", "0" },   { "codel_target_ms", "5" },
 	};
 	struct dice dice = { (uintptr_t)seed };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout=500
 """Everything at once: stress.c has threads of two processes do all that can be done to listeners,
-while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
+by their descriptors and by netlink, while clients connect, reset and vanish; random system calls and random segments. Afterwards nothing
 is left, and a listener works. For real concurrency: scripts/vm -s 4 --race; on the debug kernel
 each run is checked as it goes.
 
@@ -43,7 +43,10 @@ def nothing_left(before, users):
             <= counts["RequestCreated"] + counts["CookieReceived"] + counts["Inherited"]), counts
     lq.equal(counts["Inherited"], counts["Migrated"])
     for name, value in (("policy", "linux"), ("syncookies", 1), ("max_syn_backlog", 1024),
-                        ("abort_on_overflow", 0), ("synack_timeout_ms", 1000)):
+                        ("abort_on_overflow", 0), ("synack_timeout_ms", 1000),
+                        ("grace_ms", 0), ("migrate", 1), ("steal_us", 0), ("stalled_ms", 0),
+                        ("accept_max_wait_ms", 0), ("accept_dead", "skip"), ("accept_order", "fifo"),
+                        ("syn_admission_ms", 0), ("codel_target_ms", 0)):
         lq.sysctl("net.listenq." + name, value)
     for v6 in (False, True):
         listener = lq.listener(v6=v6)
@@ -52,14 +55,37 @@ def nothing_left(before, users):
         listener.close()
 
 
+# What an administrator does to the listeners of stress.c meanwhile. Each may fail: they come and go.
+ORDERS = [["set", "-l", ":7100", "backlog=7"], ["set", "-l", ":7101", "policy=freebsd"],
+          ["set", "-l", ":7100", "grace_ms=50", "accept_filter=httpready"],
+          ["set", "-l", ":7101", "policy=default", "accept_filter=default", "grace_ms=default"],
+          ["drain", "-w", ":7100"], ["drain", "-e", ":7100"], ["hold", "-w", "-t", "50ms", ":7101"],
+          ["adopt", "--all"], ["release", "--all", "-t", "0"], ["list"], ["show", ":7100"], ["requests"]]
+
+
+def administer(running):
+    """By lqctl, until what runs has ended; how many orders were carried out."""
+    choice, done = random.Random(SEED), 0
+    while running.poll() is None:
+        order = choice.choice(ORDERS)
+        done += subprocess.run(["lqctl", *order], capture_output=True, check=False,
+                               timeout=LONG * lq.SCALE).returncode == 0
+    return done
+
+
 @lq.case(timeout=LONG)
 def everything_at_once():
-    """Two processes of seven threads each."""
+    """Two processes of seven threads each, and an administrator."""
     before, users = lq.requests_in_memory(), lq.module_users()
     lq.diag(f"LQ_SEED={SEED}")
-    words = helper("stress", SECONDS, SEED).split()
-    lq.diag(" ".join(words))
-    assert int(words[1]) > 0 and int(words[3]) > 0, words
+    # Or lqctl had a fifteenth of a CPU.
+    with subprocess.Popen(["nice", "-n", "15", os.path.join(lq.TESTS, "stress"), str(SECONDS), str(SEED)],
+                          stdout=subprocess.PIPE, text=True) as running:
+        orders = administer(running)
+        words = running.stdout.read().split()
+    lq.equal(running.returncode, 0)
+    lq.diag(" ".join(words) + f"; {orders} orders")
+    assert int(words[1]) > 0 and int(words[3]) > 0 and orders > 0, words
     nothing_left(before, users)
 
 
@@ -80,7 +106,12 @@ def random_system_calls(threads):
     nothing_left(before, users)
 
 
-@lq.case("plain", "cookies", "filter", "group", "evict", timeout=LONG)
+# Queues that are managed, shared, moved and parked.
+MANAGED = {"accept_max_wait_ms": 40, "codel_target_ms": 5, "accept_order": "adaptive", "syn_admission_ms": 200,
+           "steal_us": 500, "stalled_ms": 20, "grace_ms": 200}
+
+
+@lq.case("plain", "cookies", "filter", "group", "evict", "managed", timeout=LONG)
 def random_segments(how):
     """Any flags, numbers, options, lengths and checksums, IPv4 and IPv6."""
     before, users = lq.requests_in_memory(), lq.module_users()
@@ -94,11 +125,15 @@ def random_segments(how):
         lq.sysctl("net.listenq.syncookies", 2)
     elif how == "evict":
         lq.sysctl("net.listenq.policy", "solaris")
-    reuse = [(1, 15, 1)] if how == "group" else []
+    elif how == "managed":
+        for name, value in MANAGED.items():
+            lq.sysctl("net.listenq." + name, value)
+    in_group = how in ("group", "managed")
+    reuse = [(1, 15, 1)] if in_group else []
     # One for both families.
     listeners = [lq.listener(backlog=16, v6=True, options=reuse)]
     port = lq.port_of(listeners[0])
-    if how == "group":
+    if in_group:
         listeners += [lq.listener(backlog=16, port=port, v6=True, options=reuse)
                       for _ in range(2)]
     for listener in listeners:
@@ -112,6 +147,12 @@ def random_segments(how):
             helper("inject", tun.fd, version, "any", port, FUZZ // 50, SEED + part, fds=[tun.fd])
         for listener in listeners:
             children = (children + lq.accept_all(listener))[-20:]
+        # One goes and another comes; halfway nobody is left for a moment.
+        for _ in range(how == "managed" and (3 if part == 5 else 1)):
+            listeners.pop(0).close()
+        while how == "managed" and len(listeners) < 3:
+            listeners.append(lq.listener(backlog=16, port=port, v6=True, options=reuse))
+            listeners[-1].setblocking(False)
     counts = lq.counters()
     assert counts["Established"], "no peer ever got through"
     lq.diag(f"established {counts['Established']}, drops " + ", ".join(
