@@ -205,11 +205,16 @@ check_symbols() {
 	scripts/audit-symbols "${modules[@]}" 2>&1 | tee "$log/$suite.log" | take_tap
 }
 
-# All system tests, those with the longest time limit first.
-longest_tests_first() {
-	local file
+# system_tests timed|counted: those with the longest time limit first. Counted are those that say
+# "# clock=instructions": what they measure is time, which stands still for seconds where VMs share CPUs. The
+# clock of their VM is its instructions, and no other VM takes of that; one CPU is all it has.
+system_tests() {
+	local file clock
 
 	while read -r file; do
+		clock=timed
+		! sed 20q "$file" | grep -qx '# clock=instructions' || clock=counted
+		[[ $clock == "$1" ]] || continue
 		printf '%s\t%s\n' \
 			"$(sed -n 's/^# timeout=\([0-9]*\)$/\1/p; 20q' "$file" | head -n 1)" "${file##*/}"
 	done < <(find selftests/net build/selftests/net -maxdepth 1 -type f -perm -u+x \
@@ -217,11 +222,19 @@ longest_tests_first() {
 		sort -k 1,1nr -k 2 | cut -f 2
 }
 
-# queue_vm SUITE KERNEL: a VM that takes what no other has taken of all system tests.
+# counted_vm SUITE KERNEL [TEST...]: a VM for counted tests, all if none is named.
+counted_vm() {
+	local tests=("${@:3}") vm_options=("${vm_options[@]}" --icount)
+
+	[[ ${#tests[@]} -gt 0 ]] || mapfile -t tests < <(system_tests counted)
+	run "$1" check_vm "$2" "${tests[@]}"
+}
+
+# queue_vm SUITE KERNEL: a VM that takes what no other has taken of all timed tests.
 queue_vm() {
 	local tests
 
-	mapfile -t tests < <(longest_tests_first)
+	mapfile -t tests < <(system_tests timed)
 	mkdir -p "$work/queue"
 	LQ_OUT=$work/queue run "$1" check_vm "$2" --queue /run/out "${tests[@]}"
 }
@@ -232,7 +245,7 @@ check_queue() {
 
 	while read -r test; do
 		[[ -d $work/queue/$test ]] || { fail "$test: no VM ran it" </dev/null; missing=1; }
-	done < <(longest_tests_first)
+	done < <(system_tests timed)
 	[[ $missing -eq 1 ]] || pass "each test was run"
 }
 
