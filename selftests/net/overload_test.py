@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=300
-# clock=instructions
 """When accept() comes too late: who is skipped, who is reset, who is next, who is not let in.
 
     clients --- lo --- listener
