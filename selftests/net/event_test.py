@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
-# clock=instructions
 """Netlink events: each kind provoked for real, and read from a socket of the group.
 
     clients --- lo --- listener           or: peers, played by this program --- tun0 --- listener

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=400
-# clock=instructions
 """lqctl explain of the SYN queue: each cause staged, what must be said of it and what must not, and
 silence after the remedy that it prints was carried out.
 

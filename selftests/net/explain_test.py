@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=500
-# clock=instructions
 """lqctl explain of the accept queue, the backlog, the group and the namespace: each cause staged, what
 must be said of it and what must not, and silence after the remedy that it prints was carried out.
 explain_syn_test.py is about the SYN queue, explain_process_test.py about the process.

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# clock=instructions
 """lqctl record and report: what is in the file is what happened, and what is in the page is what
 is in the file.
 

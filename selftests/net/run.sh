@@ -8,7 +8,7 @@
 # A test is an executable *_test.sh or *_test.py here, or a compiled *_test in
 # build/selftests/net. It prints TAP as the kernel's selftests do (exit status 0, 1, or 4:
 # skipped). A line "# clock=instructions" in a script asks for scripts/vm --icount, which scripts/check
-# gives it. A line "# timeout=SECONDS" gives it other than the usual time;
+# gives it (check-lib.sh). A line "# timeout=SECONDS" gives it other than the usual time;
 # LQ_TIME_SCALE=N gives every test N times as much, for slow kernels; LQ_TIME_LIMIT=SECONDS so
 # many, for long runs.
 #

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # timeout=700
-# clock=instructions
 """Everything that shows: /proc/net/listenq, LQ_INFO, netlink, lqctl, ss, nstat, sysctls; for
 tracepoints see tracepoint_test.py. They say what happened, and they all say the same.
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# clock=instructions
 """lqctl top in a real terminal: tmux, whose screen is read and whose keys are pressed.
 
     clients --- lo --- listeners          lqctl top --- tmux
