@@ -50,7 +50,7 @@
 #define HELD 6 /* calls that never end */
 #define RING_BIND 56 /* io_uring's, from 6.11 on */
 #define RING_LISTEN 57
-#define OPTIONS (LQ_STALLED_MS + 2) /* of ours, and two that are none */
+#define OPTIONS 32 /* ours, and those to come */
 
 static int fds[FDS]; /* shared; a descriptor may be gone when it is used */
 static uint8_t *held; /* memory that never comes, or NULL */

@@ -4,6 +4,8 @@
  *
  *	stress SECONDS SEED
  *
+ * For so long at least, and until its input ends.
+ *
  * They share their descriptors: one accepts while another closes, listens again, shuts down,
  * retunes, sets filters, attaches a program to the group, adopts and releases; queues move to heirs, are
  * parked, are stolen from and managed; clients connect, send, reset, vanish.
@@ -356,11 +358,14 @@ static void work(unsigned int seconds, uint32_t seed)
 	enum { N = sizeof(jobs) / sizeof(*jobs) };
 	pthread_t threads[N];
 	unsigned int i;
+	char byte;
 
 	for (i = 0; i < N; i++)
 		pthread_create(&threads[i], NULL, jobs[i],
 			       (void *)(uintptr_t)((seed + i + 1) * 0x9e3779b97f4a7c15ull));
 	sleep(seconds); /* the storm's length */
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
 	stop = true;
 	for (i = 0; i < N; i++)
 		pthread_join(threads[i], NULL);
