@@ -21,7 +21,6 @@ def full_at_the_ack(tun, kind, v6):
     answers = []
     names = ("TcpExtListenOverflows", "TcpExtListenDrops", "TcpExtSyncookiesRecv",
              "TcpExtSyncookiesFailed", "TcpPassiveOpens")
-    lq.trust_failed_cookies()
     with lq.Counted(lq.mib) as mib:
         for peer in peers:
             peer.final_ack()
@@ -34,6 +33,7 @@ def full_at_the_ack(tun, kind, v6):
 
 
 @lq.each_version()
+@lq.counts_failed_cookies
 def accept_queue_full_at_the_ack(v6):
     """Silence, as TCP has it; the peer's data is served."""
     got = as_tcp(full_at_the_ack, v6)

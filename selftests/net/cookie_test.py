@@ -183,7 +183,6 @@ def one_that_cannot_be_sent(why, v6):
 
 def refused(peer, listener, **fields):
     """An ACK that is changed is answered with RST, and counted."""
-    lq.trust_failed_cookies()
     with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
         peer.segment(ACK, **fields)
         segment = peer.expect(RST)
@@ -194,6 +193,7 @@ def refused(peer, listener, **fields):
 
 
 @lq.each_version()
+@lq.counts_failed_cookies
 def every_bit_counts(v6):
     """A cookie with one wrong bit, or of another sequence number, opens nothing."""
     cookies(2)
@@ -210,6 +210,7 @@ def every_bit_counts(v6):
 
 
 @lq.each_version()
+@lq.counts_failed_cookies
 def bound_to_the_addresses(v6):
     """It is good for its own peer, ports and local address alone."""
     cookies(2)
@@ -239,6 +240,7 @@ def bound_to_the_addresses(v6):
 
 
 @lq.case()
+@lq.counts_failed_cookies
 def keys_are_the_namespace_s():
     """A cookie of the listener before is good for the next one at its port, as with TCP, and
     nothing in another namespace."""
@@ -262,6 +264,7 @@ def keys_are_the_namespace_s():
 
 
 @lq.case()
+@lq.counts_failed_cookies
 def none_was_sent():
     """An ACK is not even looked at: TCP's RST, and nothing is counted."""
     tun = Tun()
@@ -270,7 +273,6 @@ def none_was_sent():
         listener = lq.listener(port=PORT)
         if mode == 1:
             half_open(Peer(tun, PORT))  # a request is no cookie
-        lq.trust_failed_cookies()
         with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
             for _ in range(3):
                 peer = Peer(tun, PORT)
@@ -349,7 +351,6 @@ def options_forbidden(tun, kind, name):
     peer = Peer(tun, lq.port_of(listener))
     half_open(peer, FULL)
     lq.sysctl(f"net.ipv4.{name}", 0)
-    lq.trust_failed_cookies()
     with lq.Counted(lq.mib) as mib:
         peer.final_ack()
         answers = [reply(peer), mib("TcpExtSyncookiesRecv"), mib("TcpExtSyncookiesFailed")]
@@ -362,6 +363,7 @@ def options_forbidden(tun, kind, name):
 
 
 @lq.case("tcp_sack", "tcp_window_scaling", "tcp_timestamps")
+@lq.counts_failed_cookies
 def options_forbidden_meanwhile(name):
     """As TCP's: RST, as it would not be the connection that was agreed on; without timestamps
     it is the one that can be had."""
@@ -391,7 +393,6 @@ def timestamp_without_echo():
 
 def mode_of(tun, kind, mode, backlog, v6):
     """Fill the SYN queue and go on: the answers, and TCP's counters."""
-    lq.trust_failed_cookies()
     cookies(mode, kind)
     lq.sysctl("net.listenq.max_syn_backlog", 4096)
     lq.sysctl("net.ipv4.tcp_max_syn_backlog", 4096)
@@ -435,6 +436,7 @@ def mode_of(tun, kind, mode, backlog, v6):
 
 
 @lq.case("0-v4", "1-v4", "2-v4", "0-v6", "1-v6", "2-v6")
+@lq.counts_failed_cookies
 def counted_as_tcps(mode):
     """0 never, 1 when the SYN queue is full, 2 always: answers and MIB counters as TCP's."""
     for backlog in (1, 4):

@@ -368,6 +368,7 @@ def syns_meanwhile():
 
 
 @lq.case()
+@lq.counts_failed_cookies
 def a_failed_cookie_counts_once():
     """Where a listener has ended of late, too."""
     lq.sysctl("net.listenq.syncookies", 2)
@@ -376,7 +377,6 @@ def a_failed_cookie_counts_once():
     peer = Peer(tun, lq.port_of(members[0]))
     peer.half_open()
     members.pop(0).close()
-    lq.trust_failed_cookies()
     with lq.Counted() as moved, lq.Counted(lq.mib) as mib:
         peer.segment(ACK, ack=peer.ack + 12345)
         peer.expect(RST)

@@ -97,7 +97,7 @@ def expect_no_loss(load, moved, at_least):
     lq.equal(failed, 0, "failed connections")
     lq.equal(lost, 0, "SYNs without an answer")
     assert done >= at_least, f"{done} connections"
-    # Not TcpExtSyncookiesFailed: lq.trust_failed_cookies() says what else it counts.
+    # Not TcpExtSyncookiesFailed: lq.counts_failed_cookies() says what else it counts.
     for name in ("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop",
                  "TcpExtSyncookiesSent"):
         lq.equal(moved(name), 0, name)
