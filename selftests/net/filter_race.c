@@ -200,9 +200,10 @@ static bool destroy(int diag, __be16 client)
 				  .idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } } },
 	};
 
+	/* Not by the state: that of a listener that stops, and will listen again, is TCP_CLOSE. */
 	if (!ask_diag(diag, &request, SOCK_DIAG_BY_FAMILY, 0, &answer) ||
 	    answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    answer.found.body.idiag_state == TCP_LISTEN)
+	    answer.found.body.id.idiag_dport != client)
 		return false;
 	request.body.id = answer.found.body.id;
 	return ask_diag(diag, &request, SOCK_DESTROY, NLM_F_ACK, &answer) &&
