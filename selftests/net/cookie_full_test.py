@@ -33,7 +33,7 @@ def full_at_the_ack(tun, kind, v6):
 
 
 @lq.each_version()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def accept_queue_full_at_the_ack(v6):
     """Silence, as TCP has it; the peer's data is served."""
     got = as_tcp(full_at_the_ack, v6)

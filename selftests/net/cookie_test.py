@@ -193,7 +193,7 @@ def refused(peer, listener, **fields):
 
 
 @lq.each_version()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def every_bit_counts(v6):
     """A cookie with one wrong bit, or of another sequence number, opens nothing."""
     cookies(2)
@@ -210,7 +210,7 @@ def every_bit_counts(v6):
 
 
 @lq.each_version()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def bound_to_the_addresses(v6):
     """It is good for its own peer, ports and local address alone."""
     cookies(2)
@@ -240,7 +240,7 @@ def bound_to_the_addresses(v6):
 
 
 @lq.case()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def keys_are_the_namespace_s():
     """A cookie of the listener before is good for the next one at its port, as with TCP, and
     nothing in another namespace."""
@@ -264,7 +264,7 @@ def keys_are_the_namespace_s():
 
 
 @lq.case()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def none_was_sent():
     """An ACK is not even looked at: TCP's RST, and nothing is counted."""
     tun = Tun()
@@ -363,7 +363,7 @@ def options_forbidden(tun, kind, name):
 
 
 @lq.case("tcp_sack", "tcp_window_scaling", "tcp_timestamps")
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def options_forbidden_meanwhile(name):
     """As TCP's: RST, as it would not be the connection that was agreed on; without timestamps
     it is the one that can be had."""
@@ -436,7 +436,7 @@ def mode_of(tun, kind, mode, backlog, v6):
 
 
 @lq.case("0-v4", "1-v4", "2-v4", "0-v6", "1-v6", "2-v6")
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def counted_as_tcps(mode):
     """0 never, 1 when the SYN queue is full, 2 always: answers and MIB counters as TCP's."""
     for backlog in (1, 4):

@@ -157,7 +157,7 @@ def spoofed_syns(mode, v6):
 
 
 @lq.each_version(timeout=280)
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies(60)
 def guessed_cookies(v6):
     """ACKs that bring cookies which nobody sent: none gets in, nothing is allocated."""
     tun = tun_for_all()

@@ -368,7 +368,7 @@ def syns_meanwhile():
 
 
 @lq.case()
-@lq.counts_failed_cookies
+@lq.counts_failed_cookies()
 def a_failed_cookie_counts_once():
     """Where a listener has ended of late, too."""
     lq.sysctl("net.listenq.syncookies", 2)

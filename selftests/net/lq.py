@@ -116,25 +116,29 @@ def each_version(*params, v4_only=(), mapped=False, timeout=60):
     return mark
 
 
-def counts_failed_cookies(function):
-    """Mark a case in which TcpExtSyncookiesFailed says what failed, and nothing else; below the mark
-    of a case. What may be a wait comes before the case has done anything: a cookie would grow old.
+def counts_failed_cookies(seconds=30):
+    """Mark a case in which TcpExtSyncookiesFailed says what failed, and nothing else, for so many seconds;
+    below the mark of a case. What may be a wait comes before the case has done anything: a cookie would
+    grow old.
 
     From 300 to 420 s after boot, when jiffies are near 0, TCP takes the 0 of a listener that never
     overflowed for an overflow of late, and counts each ACK of nobody that reaches it."""
 
-    @functools.wraps(function)
-    def wait_and_run(*args):
-        with open("/proc/uptime", encoding="ascii") as file:
-            up = float(file.read().split()[0])
-        if 299 - 30 * SCALE < up < 421:
-            diag(f"{421 - up:.0f} s until TCP counts cookies as they are")
-            left = signal.alarm(0)  # which are not the case's
-            time.sleep(421 - up)
-            signal.alarm(left)
-        function(*args)
+    def mark(function):
+        @functools.wraps(function)
+        def wait_and_run(*args):
+            with open("/proc/uptime", encoding="ascii") as file:
+                up = float(file.read().split()[0])
+            if 299 - seconds * SCALE < up < 421:
+                diag(f"{421 - up:.0f} s until TCP counts cookies as they are")
+                left = signal.alarm(0)  # which are not the case's
+                time.sleep(421 - up)
+                signal.alarm(left)
+            function(*args)
 
-    return wait_and_run
+        return wait_and_run
+
+    return mark
 
 
 def diag(text):
