@@ -11,6 +11,9 @@ import lq
 # CPU sent neither SYN-ACK nor challenge is unanswered, however slow the machine is, and whenever its client
 # sends it again: its mark stays, until the end or until its port comes by that CPU once more. A challenge is
 # told from a connection's later ACKs by its time, which is before the SYN could have come again.
+# A SYN that meets the end of its pair's last connection (a socket with an address of its own) is not for a
+# listener: of 197,437 connections by TCP alone, on 7.3, one came while that socket's owner had it, and was lost
+# in its backlog as it closed.
 COUNT = """
 table inet seen {
 	set asked { typeof meta cpu . meta nfproto . tcp sport; flags dynamic, timeout; timeout 1h; size 65536; }
@@ -21,6 +24,7 @@ table inet seen {
 	chain input {
 		type filter hook input priority 0;
 		tcp flags & (fin | syn | rst | ack) != syn return
+		socket wildcard 0 return
 		counter name syn
 		meta cpu . meta nfproto . tcp sport @asked counter name unanswered
 		update @recent { meta cpu . meta nfproto . tcp sport }
