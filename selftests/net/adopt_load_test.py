@@ -14,8 +14,9 @@ import signal
 import socket
 import subprocess
 
+import held
 import lq
-from load import Load, expect_no_loss
+from load import Load, count_segments, expect_no_loss, segments_seen
 from nginx import serving
 
 # Of the first; the others make a quarter. 100 take two minutes.
@@ -186,6 +187,36 @@ def what_is_lost_is_seen():
         # nft misses one now and then, as its table is made anew.
         assert dropped // 2 <= lost <= dropped, f"{lost} seen of {dropped}"
     no_users()
+
+
+@lq.case()
+def a_pair_that_comes_too_soon():
+    """Not taken for lost: TCP's, without us, as the last connection's socket is in its owner's hands."""
+    def connect(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 5555))
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", lq.port_of(listener)))
+
+    page = held.Page()
+    count_segments()
+    listener = lq.listener("tcp", v6=True)
+    with socket.socket() as first, socket.socket() as second:
+        connect(first)
+        child = lq.accept(listener)
+        owner = held.keep_lock(child, page)
+        lq.reset(first)
+        with lq.Counted(lq.mib) as moved:
+            connect(second)
+            page.fill()
+            owner.end()
+            lq.accept(listener)
+            lq.equal([moved(f"TcpExt{name}") for name in ("TCPSynRetrans", "TCPSYNChallenge", "ListenDrops")],
+                     [1, 0, 0])
+    seen = segments_seen()
+    if seen is None:
+        raise lq.Skip("no nft")
+    lq.equal((seen["syn"], seen["unanswered"]), (2, 0))
 
 
 @lq.case(timeout=300)

@@ -16,43 +16,7 @@ import threading
 import held
 import ktls
 import lq
-
-SO_ATTACH_FILTER = 26
-
-
-class Call:
-    """A system call on the socket, in a thread of its own, which comes to wait in it."""
-
-    def __init__(self, name, sock, *args):
-        self.result = self.tid = None
-        self.number = lq.CALLS[name]
-        self.thread = threading.Thread(target=self.run, args=(sock.fileno(), *args))
-        self.thread.start()
-        lq.wait_for(self.waits, what=f"{name} does not wait")
-
-    def run(self, *args):
-        """In the thread; by number, so that nothing of Python's is in between."""
-        self.tid = threading.get_native_id()
-        self.result = lq.libc.syscall(self.number, *args)
-
-    def waits(self):
-        """It sleeps in the call."""
-        if not self.tid:
-            return False
-        with open(f"/proc/self/task/{self.tid}/syscall", encoding="ascii") as file:
-            return file.read().split()[0] == str(self.number)
-
-    def end(self):
-        """It has returned."""
-        self.thread.join(20 * lq.SCALE)
-        assert not self.thread.is_alive(), "a system call does not return"
-        return self.result
-
-
-def keep_lock(sock, page):
-    """SOL_SOCKET copies the program under the socket's lock: until the page comes."""
-    program = struct.pack("HxxxxxxP", 8, page.address)
-    return Call("setsockopt", sock, socket.SOL_SOCKET, SO_ATTACH_FILTER, program, len(program))
+from held import Call, keep_lock
 
 
 def sockaddr(v6, port):
