@@ -181,7 +181,7 @@ def what_is_lost_is_seen():
                     other.setblocking(False)
                     other.connect_ex(("127.0.0.1", port))
                     return moved("DropAcceptQueueFullSyn") >= 4
-                lq.wait_for(dropped_one_more, 30, "no SYN is dropped")
+                lq.wait_for(dropped_one_more, 30, "no SYN is dropped", every=0.1)
             process.send_signal(signal.SIGCONT)
             served_by("ours", 3)
         dropped = moved("DropAcceptQueueFullSyn")
