@@ -49,9 +49,10 @@ def rows(size):
 UNSTEADY = ("dump_locked", "dump_listed", "million_kernel_bytes")
 # The longest of many runs over a table: which that is, and how long, the listener's random keys say.
 # Of 2048 parts of 512 buckets, with 488 requests give or take 22, the fullest has 565 on average, and
-# in one boot of 300 by 8 % more than in another; the timer's runs differ less.
+# in one boot of 300 by 8 % more than in another; the timer's runs differ less, but for the hold in which most
+# of those that come due together are: 17086 to 21250, of the same module.
 LONGEST = {"timer_million": 1.05, "timer_million_locked": 1.05,
-           "timer_due": 1.05, "timer_due_locked": 1.05,
+           "timer_due": 1.05, "timer_due_locked": 1.5,
            "listen_million_locked": 1.10, "close_million_locked": 1.10}
 
 
